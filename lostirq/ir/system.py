@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The transition system: what every engine reads, and all that it reads.
+
+A `System` is *annotated* when it comes from the front end: its edges say which assignments are plain stores, which
+edges drain the store buffer, and the meaning of TSO is left to the evaluator (`lostirq.interpret` has its own
+buffers).  `lostirq.ir.tso.lower` turns it into a *flat* one in which buffers are variables and flushes are edges; the
+other engines read that.  Under SC the two are the same.
+
+Meaning of an edge `e` of process `p` in a state `s`:
+  enabled  iff pc[p] == e.src, and the process may run (`Process.runs`, evaluated on memory), and e.guard holds,
+           and, if e.drains, the store buffer of the CPU of p is empty;
+  effect   all right-hand sides are evaluated in s, then assigned together, then pc[p] := e.dst.  Loads of MEMORY by a
+           process with a buffer see the newest entry of that buffer for the variable's unit, else memory.  Assignments to
+           the units in e.buffered enter the buffer as one entry per unit (all variables of the unit, at their new values);
+           all other assignments act on the state at once.
+An Int that is assigned a value outside its range is a model error, reported by every engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from lostirq.errors import Span
+from lostirq.ir.expr import TRUE, Expr, Role, Var
+
+
+class Memory(Enum):
+    SC = "sc"
+    TSO = "tso"
+
+
+class Access(Enum):
+    """The primitive of a step."""
+
+    NONE = "none"      # private computation only
+    LOAD = "load"
+    STORE = "store"
+    LOCKED = "locked"  # read-modify-write
+    FENCE = "fence"
+    ATOMIC = "atomic"  # atomic block or wait with several reads
+    FLUSH = "flush"    # only after TSO lowering
+
+
+class Sort(Enum):
+    THREAD = "thread"
+    HANDLER = "handler"
+    SCHEDULER = "scheduler"
+    HARDWARE = "hardware"
+    BUFFER = "buffer"  # the flushes of one CPU, only after TSO lowering
+
+
+class Fair(Enum):
+    """NONE: may be postponed for ever; WEAK: not while continuously enabled; STRONG: not while enabled infinitely often."""
+
+    NONE = "none"
+    WEAK = "weak"
+    STRONG = "strong"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A mark on a step, e.g. accept(0, v); arguments are evaluated in the state before the step."""
+
+    name: str
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One transition.  `index` is its number, stable within the system: a trace is a list of them."""
+
+    index: int
+    process: int
+    src: int
+    dst: int
+    guard: Expr
+    assigns: tuple[tuple[Var, Expr], ...]
+    access: Access
+    drains: bool
+    buffered: frozenset[int]          # access units whose assignments enter the store buffer
+    events: tuple[Event, ...]
+    fair: Fair
+    span: Span                        # the statement of the access
+    function: str                     # innermost function of the model
+    stack: tuple[str, ...]            # inlined functions, outermost first
+    text: str                         # the statement(s), for people
+    choice: str = ""                  # label of the option taken, if the step began at a choose
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A point between two steps.  `windows` and `functions` name what it lies inside."""
+
+    span: Span
+    function: str
+    windows: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    idle: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """`runs`: may take steps at all (CPU held, no handler on top), over memory and PCs.  `cpu`: the number of the CPU
+    whose buffer it uses (an int expression), None for hardware.  `symmetric`: name of the set of interchangeable
+    processes it belongs to, or ''."""
+
+    index: int
+    name: str                         # "sender(1)"
+    family: str                       # "sender"
+    instance: int                     # 1; -1 without over=
+    sort: Sort
+    pc: Var
+    locations: tuple[Location, ...]
+    runs: Expr = TRUE
+    cpu: Expr | None = None
+    symmetric: str = ""
+    column: str = ""                  # heading in reports, from role=
+
+
+class Form(Enum):
+    INVARIANT = "invariant"    # formula over a state
+    STEP = "step"              # formula over (OLD, VAR) and OCCURS of one step
+    RECURRENCE = "recurrence"  # `formula` infinitely often implies `goal` (over OCCURS) infinitely often, on fair runs
+    REACHABLE = "reachable"    # witness: some reachable state satisfies the formula
+    REACHABLE_STEP = "reachable step"  # witness: some reachable step satisfies the formula
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """`key` is unique, e.g. "Q-7[0]"; `id` "Q-7".  `witness` is the key prefix (id) of the REACHABLE property, or ''."""
+
+    key: str
+    id: str
+    form: Form
+    formula: Expr
+    goal: Expr = TRUE
+    title: str = ""
+    statement: str = ""
+    source: str = ""
+    excuses: tuple[str, ...] = ()
+    witness: str = ""
+    planted: str = ""
+    symmetric: bool = True            # does not tell members of a symmetric set apart
+    span: Span = Span()
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A scenario of a workspace, compiled.  `variables` includes the PCs; their order is canonical."""
+
+    name: str
+    memory: Memory
+    flat: bool
+    variables: tuple[Var, ...]
+    processes: tuple[Process, ...]
+    edges: tuple[Edge, ...]
+    properties: tuple[Property, ...]
+    cpus: int                                     # number of store buffers; CPU numbers are 0..cpus-1
+    depth: int = 0                                # capacity of each buffer (entries), 0 under SC
+    parameters: tuple[tuple[str, int], ...] = ()
+    dropped: tuple[str, ...] = ()                 # choices of the most general guest that this scenario drops
+    notes: tuple[str, ...] = field(default=())    # assumptions to print
+
+    def edges_from(self) -> dict[tuple[int, int], list[Edge]]:
+        """Edges by (process, source location), in order of index."""
+        found: dict[tuple[int, int], list[Edge]] = {}
+        for e in self.edges:
+            found.setdefault((e.process, e.src), []).append(e)
+        return found
+
+    def initial(self) -> tuple[int, ...]:
+        return tuple(v.init for v in self.variables)
+
+    def units(self) -> dict[int, list[Var]]:
+        """Variables of each access unit, in canonical order."""
+        found: dict[int, list[Var]] = {}
+        for v in self.variables:
+            if v.role is Role.MEMORY:
+                found.setdefault(v.unit, []).append(v)
+        return found
+
+    def expressions(self) -> Iterator[Expr]:
+        for p in self.processes:
+            yield p.runs
+            if p.cpu is not None:
+                yield p.cpu
+        for e in self.edges:
+            yield e.guard
+            for _, rhs in e.assigns:
+                yield rhs
+            for ev in e.events:
+                yield from ev.args
