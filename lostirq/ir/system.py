@@ -14,6 +14,18 @@ Meaning of an edge `e` of process `p` in a state `s`:
            the units in e.buffered enter the buffer as one entry per unit (all variables of the unit, at their new values);
            all other assignments act on the state at once.
 An Int that is assigned a value outside its range is a model error, reported by every engine.
+
+Fine points, the same in every engine:
+  range    an enabled edge that assigns out of range counts as a transition, and has no successor.
+  entries  an edge that buffers several units enters them in the order of their first assignment.
+  room     an edge that buffers n units is enabled only if the buffer has room for n more entries (a store waits).
+  no CPU   a process whose CPU number lies outside 0..cpus-1, or that has none, acts on memory at once.
+  stuck    a state without an enabled edge, in which some process is at a location that is not idle.
+  fairness one weak class per process, its WEAK edges; one strong class per process, its STRONG edges.  A class is
+           enabled where one of its edges is, and taken when one of its edges is.  An infinite run is fair iff every
+           weak class that is enabled from some point on in every state, and every strong class that is enabled
+           infinitely often, is taken infinitely often.  A run may stay in a state for ever (stutter), which takes no
+           edge: so fairly only where no WEAK and no STRONG edge is enabled.  A lasso with an empty loop says this.
 """
 
 from __future__ import annotations
