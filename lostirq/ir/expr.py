@@ -492,7 +492,7 @@ def substitute(root: Expr, mapping: Callable[[Expr], Expr | None], memo: dict[Ex
 
     def visit(node: Expr, args: list[Expr]) -> Expr:
         rebuilt = rebuild(node, args) if args else node
-        if rebuilt.op in (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY):
+        if node.op in (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY):  # a leaf of the source: never one that was put in its place
             return mapping(rebuilt) or rebuilt
         return rebuilt
 
