@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Traces on disk: JSON, versioned, written whole or not at all.
+
+Invariants: what is read back equals what was written; a file of another version, a truncated or foreign file is a
+`UsageError` that names the file and the cause; a file is replaced atomically, so that no reader sees half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.verdict import Trace
+
+FORMAT = "lostirq-trace"
+VERSION = 1
+MAX_BYTES = 64 << 20
+MAX_MOVES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrace:
+    """A trace and what is needed to find its system again: `bug` is the slug of the known bug whose patch the
+    model carried ('' for none), `overrides` the scenario parameters that were changed on the command line."""
+
+    trace: Trace
+    bug: str = ""
+    overrides: tuple[tuple[str, int], ...] = ()
+
+
+def to_json(stored: StoredTrace) -> dict[str, object]:
+    trace = stored.trace
+    out: dict[str, object] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "scenario": trace.scenario,
+        "memory": trace.memory,
+        "property": trace.property,
+        "digest": trace.digest,
+        "minimal": trace.minimal,
+        "length": len(trace.moves),
+        "moves": list(trace.moves),
+        "loop": trace.loop,
+    }
+    if stored.bug:
+        out["bug"] = stored.bug
+    if stored.overrides:
+        out["overrides"] = dict(stored.overrides)
+    return out
+
+
+def render(stored: StoredTrace) -> str:
+    """The file's text: one key per line, the moves on one."""
+    rows = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in to_json(stored).items()]
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+def write(path: Path, stored: StoredTrace) -> None:
+    """Raises `UsageError` if the file cannot be written; then no part of it exists."""
+    write_text(path, render(stored))
+
+
+def read(path: Path) -> StoredTrace:
+    """Raises `UsageError` with the file and the cause."""
+    return from_json(read_json(path, "trace"), str(path))
+
+
+def from_json(data: object, name: str) -> StoredTrace:
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise UsageError(f'{name}: not a trace of this tool (no "format": "{FORMAT}")')
+    if data.get("version") != VERSION:
+        raise UsageError(f"{name}: trace format version {data.get('version')!r}; this program reads version {VERSION}")
+    texts = [_text(data, key, name) for key in ("scenario", "memory", "digest", "property")]
+    moves, loop = data.get("moves"), data.get("loop")
+    if not isinstance(moves, list) or len(moves) > MAX_MOVES or not all(_natural(m) for m in moves):
+        raise UsageError(f"{name}: 'moves' must be a list of transition numbers")
+    if data.get("length", len(moves)) != len(moves):
+        raise UsageError(f"{name}: 'length' is {data['length']!r}, but there are {len(moves)} moves; the file is damaged")
+    if loop is not None and not (isinstance(loop, int) and _natural(loop) and loop < len(moves)):
+        raise UsageError(f"{name}: 'loop' must be null or the number of a move")
+    overrides = data.get("overrides", {})
+    if not isinstance(overrides, dict) or not all(isinstance(v, int) for v in overrides.values()):
+        raise UsageError(f"{name}: 'overrides' must map parameters to numbers")
+    bug = data.get("bug", "")
+    if not isinstance(bug, str):
+        raise UsageError(f"{name}: 'bug' must be the name of a known bug")
+    scenario, memory, digest, key = texts
+    trace = Trace(scenario, memory, digest, key, tuple(moves), loop, bool(data.get("minimal", True)))
+    return StoredTrace(trace, bug, tuple(sorted((str(k), int(v)) for k, v in overrides.items())))
+
+
+def read_json(path: Path, what: str) -> object:
+    """The JSON value in a file of a user.  Raises `UsageError` with the file, the place and the cause."""
+    text = read_text(path, what)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as e:
+        cause = "truncated" if text.strip() and e.pos >= len(text.rstrip()) else f"not JSON ({e.msg})"
+        raise UsageError(f"{path}:{e.lineno}:{e.colno}: {what} is {'empty' if not text.strip() else cause}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: {what} is nested too deeply") from None
+
+
+def read_text(path: Path, what: str) -> str:
+    """Raises `UsageError` with the file and the cause."""
+    try:
+        with open(path, "rb") as f:
+            raw = f.read(MAX_BYTES + 1)
+    except OSError as e:
+        raise UsageError(f"cannot read {what} {path}: {e.strerror or e}") from None
+    if len(raw) > MAX_BYTES:
+        raise UsageError(f"cannot read {what} {path}: larger than {MAX_BYTES >> 20} MiB")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as e:
+        raise UsageError(f"cannot read {what} {path}: byte {e.start} is not UTF-8 text") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write beside the target, then rename.  Raises `UsageError`; the old file, if any, is then untouched."""
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as f:
+            f.write(text)
+            f.flush()
+            os.fsync(f.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as e:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise UsageError(f"cannot write {path}: {e.strerror or e}; free some space or choose another folder") from None
+
+
+def _text(data: dict[str, object], key: str, name: str) -> str:
+    value = data.get(key)
+    if not isinstance(value, str):
+        raise UsageError(f"{name}: '{key}' is missing or not a text")
+    return value
+
+
+def _natural(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

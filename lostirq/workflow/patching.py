@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Apply a unified diff to the sources of a workspace, in memory and strictly.
+
+Invariants: nothing is written; a hunk applies at its stated lines (shifted only by the hunks before it) or not at all
+- no fuzz, no search; nothing outside the workspace is named; a patch that does not apply raises `UsageError` with the
+file and the hunk, and changes nothing.
+
+References: POSIX.1-2017, diff, "Diff -u Output Format"; git-diff(1), "Generating patch text with -p".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from lostirq.errors import UsageError
+
+MAX_PATCH_BYTES = 4 << 20
+_HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_REFUSED = {
+    "GIT binary patch": "binary changes are not accepted",
+    "Binary files ": "binary changes are not accepted",
+    "rename from ": "renames are not accepted; delete the one file and add the other",
+    "copy from ": "copies are not accepted; add the file",
+    "new file mode 120000": "symbolic links are not accepted",
+    "old mode 120000": "symbolic links are not accepted",
+    "new mode 120000": "symbolic links are not accepted",
+    "deleted file mode 120000": "symbolic links are not accepted",
+    "new file mode 160000": "submodules are not accepted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """`lines` are (' ' | '-' | '+', text); `start` and `new_start` count from 1, as in the patch."""
+
+    number: int
+    start: int
+    new_start: int
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePatch:
+    """The change of one file; `old` is None for a new file, `new` for a deleted one."""
+
+    old: str | None
+    new: str | None
+    hunks: tuple[Hunk, ...]
+
+    @property
+    def path(self) -> str:
+        return self.new or self.old or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """The sources after a patch; `changed` maps a file to the lines, of the new text, that the patch added or that
+    stand next to lines it removed."""
+
+    sources: dict[str, str]
+    changed: dict[str, frozenset[int]]
+
+
+def parse(text: str, name: str = "patch") -> tuple[FilePatch, ...]:
+    """The files of a unified diff; text around the diffs (a mail) is skipped.  Raises `UsageError`."""
+    if len(text) > MAX_PATCH_BYTES:
+        raise UsageError(f"{name}: larger than {MAX_PATCH_BYTES >> 20} MiB")
+    if "\0" in text:
+        raise UsageError(f"{name}: contains a NUL byte; a text patch is needed")
+    lines = text.split("\n")
+    files: list[FilePatch] = []
+    at = 0
+    while at < len(lines):
+        for start, why in _REFUSED.items():
+            if lines[at].startswith(start):
+                raise UsageError(f"{name}:{at + 1}: {why}")
+        if lines[at].startswith("@@ "):
+            raise UsageError(f"{name}:{at + 1}: a hunk without the '---' and '+++' lines of its file")
+        if lines[at].startswith("--- ") and at + 1 < len(lines) and lines[at + 1].startswith("+++ "):
+            patched, at = _file(lines, at, name)
+            files.append(patched)
+        else:
+            at += 1
+    if not files:
+        raise UsageError(f"{name}: no change found; a unified diff (git diff, diff -u) is needed")
+    twice = [f.path for i, f in enumerate(files) if any(f.path == g.path for g in files[:i])]
+    if twice:
+        raise UsageError(f"{name}: changes {twice[0]} twice")
+    return tuple(files)
+
+
+def apply(sources: Mapping[str, str], text: str, name: str = "patch") -> Patched:
+    """`sources` (path in the workspace -> text) with the patch applied.  Raises `UsageError`; never half-applied."""
+    after = dict(sources)
+    changed: dict[str, frozenset[int]] = {}
+    for patched in parse(text, name):
+        if patched.old is None:
+            if patched.path in after:
+                raise UsageError(f"{name}: adds {patched.path}, which exists already")
+            before = ""
+        else:
+            if patched.old not in after:
+                raise UsageError(f"{name}: changes {patched.old}, which is not a file of the workspace")
+            before = after.pop(patched.old)
+        result, lines = _apply_file(before, patched, name)
+        if patched.new is not None:
+            after[patched.new] = result
+            changed[patched.new] = lines
+        elif result:
+            raise UsageError(f"{name}: deletes {patched.old}, but lines of it would be left")
+    return Patched(dict(sorted(after.items())), changed)
+
+
+def _file(lines: list[str], at: int, name: str) -> tuple[FilePatch, int]:
+    old = _path(lines[at][4:], "a/", f"{name}:{at + 1}")
+    new = _path(lines[at + 1][4:], "b/", f"{name}:{at + 2}")
+    if old is None and new is None:
+        raise UsageError(f"{name}:{at + 1}: both sides are /dev/null")
+    if old is not None and new is not None and old != new:
+        raise UsageError(f"{name}:{at + 1}: renames {old} to {new}; delete the one file and add the other")
+    at += 2
+    hunks: list[Hunk] = []
+    while at < len(lines) and lines[at].startswith("@@"):
+        hunk, at = _hunk(lines, at, len(hunks) + 1, f"{name}: {new or old}")
+        hunks.append(hunk)
+    if not hunks:
+        raise UsageError(f"{name}: {new or old}: no hunk follows its '+++' line")
+    return FilePatch(old, new, tuple(hunks)), at
+
+
+def _path(text: str, prefix: str, where: str) -> str | None:
+    path = text.split("\t")[0].rstrip("\r")
+    if path == "/dev/null":
+        return None
+    if path.startswith('"'):
+        raise UsageError(f"{where}: quoted file names are not accepted")
+    path = path.removeprefix(prefix)
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or any(ord(c) < 32 for c in path):
+        raise UsageError(f"{where}: {path!r} is not a path inside the workspace")
+    return "/".join(p for p in parts if p != ".")
+
+
+def _hunk(lines: list[str], at: int, number: int, where: str) -> tuple[Hunk, int]:
+    found = _HUNK.match(lines[at])
+    if found is None:
+        raise UsageError(f"{where}: hunk {number}: cannot read {lines[at]!r}")
+    start, old_count, new_start, new_count = (int(g) if g is not None else 1 for g in found.groups())
+    body: list[tuple[str, str]] = []
+    at += 1
+    while old_count > 0 or new_count > 0:
+        if at >= len(lines):
+            raise UsageError(f"{where}: hunk {number}: the patch ends in the middle of it")
+        line = lines[at]
+        kind = line[:1] or " "     # mailers strip the blank of an empty context line
+        if kind not in " -+":
+            raise UsageError(f"{where}: hunk {number}: the patch ends in the middle of it (found {line[:40]!r})")
+        body.append((kind, line[1:]))
+        old_count -= kind != "+"
+        new_count -= kind != "-"
+        at += 1
+        if at < len(lines) and lines[at].startswith("\\ No newline"):
+            at += 1
+    if old_count < 0 or new_count < 0:
+        raise UsageError(f"{where}: hunk {number}: more lines than its '@@' line says")
+    if at < len(lines) and lines[at][:1] == "+" and not lines[at].startswith("+++ "):
+        raise UsageError(f"{where}: hunk {number}: more lines than its '@@' line says")
+    return Hunk(number, start, new_start, tuple(body)), at
+
+
+def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozenset[int]]:
+    source = before.split("\n")
+    if source and source[-1] == "":
+        source.pop()
+    result: list[str] = []
+    touched: set[int] = set()
+    at = 0
+    for hunk in patched.hunks:
+        where = f"{name}: {patched.path}: hunk {hunk.number} (line {hunk.start})"
+        wanted = hunk.start - 1 if any(kind != "+" for kind, _ in hunk.lines) else hunk.start
+        if wanted < at:
+            raise UsageError(f"{where}: overlaps the hunk before it")
+        if wanted > len(source):
+            raise UsageError(f"{where} does not apply: the file has only {len(source)} lines")
+        result.extend(source[at:wanted])
+        at = wanted
+        for kind, text in hunk.lines:
+            if kind == "+":
+                result.append(text.rstrip("\r"))
+                touched.add(len(result))
+                continue
+            if at >= len(source) or source[at].rstrip("\r") != text.rstrip("\r"):
+                found = repr(source[at].strip()) if at < len(source) else "the end of the file"
+                raise UsageError(f"{where} does not apply: line {at + 1} should be {text.strip()!r}, found {found}")
+            if kind == " ":
+                result.append(source[at])
+            else:
+                touched.update((len(result), len(result) + 1))
+            at += 1
+    result.extend(source[at:])
+    return "".join(f"{line}\n" for line in result), frozenset(n for n in touched if 1 <= n <= len(result))
