@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-STUCK = "stuck"      # key of the built-in property: a state without successor is at rest
-RANGE = "range"      # key of the built-in property: no Int is assigned a value outside its range (a model error)
+from lostirq.ir.system import RANGE as RANGE
+from lostirq.ir.system import STUCK as STUCK
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ from enum import Enum
 from lostirq.errors import Span
 from lostirq.ir.expr import TRUE, Expr, Role, Var
 
+STUCK = "stuck"      # key of the built-in property: a state without successor is at rest
+RANGE = "range"      # key of the built-in property: no Int is assigned a value outside its range (a model error)
+
 
 class Memory(Enum):
     SC = "sc"
