@@ -16,6 +16,7 @@ References: de Moura and Bjorner 2008, "Z3: an efficient SMT solver"; Warren 201
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import cast
 
 import z3
 
@@ -133,7 +134,7 @@ def _in(node: Expr, a: z3.BitVecRef) -> z3.BoolRef:
 
 
 def _encode(node: Expr, a: z3.ExprRef) -> z3.BitVecRef:
-    lo, width = node.payload  # type: ignore[misc]  # (lo, width)
+    lo, width = cast(tuple[int, int], node.payload)
     if node.args[0].type.kind is Kind.BOOL:
         a = z3.If(a, z3.BitVecVal(1, 2), z3.BitVecVal(0, 2))
     low = z3.BitVecVal(lo, signed_width(lo, lo))
@@ -207,7 +208,7 @@ class Encoder:
         return facts
 
     def value(self, model: z3.ModelRef, v: Var) -> int:
-        """The value of a variable in a model, as the interpreter has it; the least in range if the model leaves it open."""
+        """The value of a variable in a model, as the interpreter has it; the initial one if the model is silent."""
         got = model.eval(self.symbols[v], model_completion=False)
         if z3.is_true(got) or z3.is_false(got):
             return int(z3.is_true(got))
@@ -238,9 +239,9 @@ def at_source(system: System, edge: Edge) -> Callable[[Expr], Expr | None]:
     return lambda leaf: here if leaf.op is Op.VAR and leaf.payload is pc else None
 
 
-def weakest_precondition(changed: Mapping[Var, Expr], goal: Expr) -> Expr:
-    """The goal after the assignment, as an expression over the state before."""
-    return substitute(goal, lambda leaf: changed.get(leaf.payload) if leaf.op is Op.VAR else None)  # type: ignore[call-overload]
+def weakest_precondition(changed: Mapping[Var, Expr], goal: Expr, memo: dict[Expr, Expr] | None = None) -> Expr:
+    """The goal after the assignment, as an expression over the state before.  `memo` serves one assignment only."""
+    return substitute(goal, lambda leaf: changed.get(leaf.payload) if leaf.op is Op.VAR else None, memo)  # type: ignore[call-overload]  # a Var
 
 
 def transition(system: System, edge: Edge, before: Encoder, after: Encoder) -> z3.BoolRef:
