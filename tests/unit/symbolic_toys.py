@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from lostirq.errors import Span
+from lostirq.interpret import Interpreter, RangeError
 from lostirq.ir import expr as x
 from lostirq.ir.expr import BOOL, Expr, Role, Type, Var, int_type
 from lostirq.ir.system import Access, Edge, Fair, Location, Memory, Process, Sort, System
-from lostirq.symbolic.induction import evaluate
 
 Assigns = tuple[tuple[Var, Expr], ...]
 Step = tuple[int, int, Expr, Assigns]  # source, destination, guard, assignments
@@ -55,28 +57,12 @@ def peterson(broken: bool = False) -> System:
     return system("peterson", (*flags, turn), processes)
 
 
-def explore(s: System) -> tuple[int, int]:
-    """Reachable states and transitions, by the definition of a flat system and nothing else."""
-    start = s.initial()
-    seen, frontier, transitions = {start}, [start], 0
-    while frontier:
-        state = dict(zip(s.variables, frontier.pop(), strict=True))
-        for after in successors(s, state).values():
-            transitions += 1
-            values = tuple(after.values())
-            if values not in seen:
-                seen.add(values)
-                frontier.append(values)
-    return len(seen), transitions
-
-
 def successors(s: System, state: dict[Var, int]) -> dict[int, dict[Var, int]]:
-    """The state after each enabled edge, by its index; assignments out of range have none."""
+    """The state after each enabled edge, by its index, as the interpreter has it; out of range there is none."""
+    interpreter = Interpreter(s)
+    start = (tuple(state.values()), ())
     found: dict[int, dict[Var, int]] = {}
-    for e in s.edges:
-        p = s.processes[e.process]
-        if state[p.pc] == e.src and evaluate(p.runs, state) and evaluate(e.guard, state):
-            after = state | {v: evaluate(rhs, state) for v, rhs in e.assigns} | {p.pc: e.dst}
-            if all(v.type.kind is not x.Kind.INT or v.type.lo <= after[v] <= v.type.hi for v in s.variables):
-                found[e.index] = after
+    for move in interpreter.moves(start):
+        with suppress(RangeError):
+            found[move] = dict(zip(s.variables, interpreter.step(start, move)[0], strict=True))
     return found

@@ -125,7 +125,7 @@ def _of(v: Var) -> st.SearchStrategy[Expr]:
 
 @settings(max_examples=60, deadline=None)
 @given(small_systems(), STATES)
-def test_one_step_successors_are_those_of_the_definition(s: System, values: tuple[int, ...]) -> None:
+def test_one_step_successors_are_those_of_the_interpreter(s: System, values: tuple[int, ...]) -> None:
     state = dict(zip(s.variables, (*values, 0), strict=True))
     before, after = Encoder(s.variables, "|before"), Encoder(s.variables, "|after")
     expected = toys.successors(s, state)
