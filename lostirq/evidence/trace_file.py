@@ -79,9 +79,9 @@ def from_json(data: object, name: str) -> StoredTrace:
     if not isinstance(moves, list) or len(moves) > MAX_MOVES or not all(_natural(m) for m in moves):
         raise UsageError(f"{name}: 'moves' must be a list of transition numbers")
     if data.get("length", len(moves)) != len(moves):
-        raise UsageError(f"{name}: 'length' is {data['length']!r}, but there are {len(moves)} moves; the file is damaged")
-    if loop is not None and not (isinstance(loop, int) and _natural(loop) and loop < len(moves)):
-        raise UsageError(f"{name}: 'loop' must be null or the number of a move")
+        raise UsageError(f"{name}: damaged: 'length' is {data['length']!r}, but there are {len(moves)} moves")
+    if loop is not None and not (isinstance(loop, int) and _natural(loop) and loop <= len(moves)):
+        raise UsageError(f"{name}: 'loop' must be null or the position of a move")
     overrides = data.get("overrides", {})
     if not isinstance(overrides, dict) or not all(isinstance(v, int) for v in overrides.values()):
         raise UsageError(f"{name}: 'overrides' must map parameters to numbers")

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each step of a run says to a reader: its column, its function, and the few facts that carry the argument.
+
+Invariants: every step yields one `Said`, in order; with `full` nothing is left out.  Otherwise a fact is told only if
+its variable is *shared in the run* (written by one column and touched by another) or decides the violation, so that
+the loads that a race turns on stay, and the hundred fields that nobody contended for go.
+
+References: race tables in the kernel: Documentation/virt/kvm/vcpu-requests.rst, kernel/sched/membarrier.c.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lostirq.evidence.replay import Run, Step
+from lostirq.interpret import Interpreter, State
+from lostirq.ir.expr import Role, Var, variables
+from lostirq.ir.system import Access, Edge, Event, Form, Memory, Process, Property, System
+from lostirq.report.justify import justify
+from lostirq.report.names import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """`function` heads the facts ('' for none); `facts` may be empty: the step only goes on."""
+
+    column: str
+    function: str
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Touch:
+    """What one step reads (with the values that it saw) and writes (before, after), of MEMORY and GHOST variables."""
+
+    column: str
+    reads: dict[Var, int]
+    writes: dict[Var, tuple[int, int]]
+    buffered: frozenset[Var]
+
+
+class Teller:
+    """Tells a run.  `prop` is the violated property, or None for the built-in ones."""
+
+    def __init__(self, run: Run, prop: Property | None, *, full: bool = False) -> None:
+        self.run, self.system, self.prop, self.full = run, run.system, prop, full
+        self.interpreter = Interpreter(run.system)
+        self.names = Names(run.system)
+        self._index = {v: i for i, v in enumerate(run.system.variables)}
+        self._steps_in = _steps_per_function(run.system)
+        self._owners: list[str] = _flush_owners(run, self.column_of)
+        self._touches = [self._touch(s, n) for n, s in enumerate(run.steps)]
+        self.deciding = self._deciding()
+        self._shared = self._shared_in_run()
+
+    def told(self) -> list[Said]:
+        return [self._tell(n, s) for n, s in enumerate(self.run.steps)]
+
+    def columns(self) -> list[str]:
+        """The columns that take part, in the order of the processes."""
+        taking = {t.column for t in self._touches}
+        ordered = dict.fromkeys(self.column_of(p) for p in self.system.processes)
+        return [c for c in ordered if c in taking] + sorted(taking - ordered.keys())
+
+    def column_of(self, process: Process) -> str:
+        return process.column or process.name
+
+    def in_the_end(self) -> list[str]:
+        """The facts that make the property false, of memory and instrumentation."""
+        return [self.names.is_(v, value, "was" if old else "=") for (v, old), value in self.deciding.items()
+                if v.role in (Role.MEMORY, Role.GHOST)]
+
+    # -- analysis -------------------------------------------------------------------------------------------------
+
+    def _view(self, process: Process, state: State) -> list[int]:
+        return self.interpreter.view(process, state)
+
+    def _touch(self, step: Step, number: int) -> _Touch:
+        if step.edge is None:
+            flushed = {v: (step.before[0][i], step.after[0][i]) for v, i in self._index.items()
+                       if step.before[0][i] != step.after[0][i]}
+            return _Touch(self._owners[number], {}, flushed, frozenset())
+        edge = step.edge
+        process = self.system.processes[edge.process]
+        view, after = self._view(process, step.before), self._view(process, step.after)
+        reads = {v: x for (v, _), x in justify(edge.guard, lambda v: view[self._index[v]]).items() if _told(v)}
+        writes: dict[Var, tuple[int, int]] = {}
+        for v, rhs in edge.assigns:
+            if v.role is not Role.MEMORY:
+                reads |= {r: view[self._index[r]] for r in variables([rhs]) if _told(r)}
+            else:
+                writes[v] = (view[self._index[v]], after[self._index[v]])
+        late = edge.buffered if self.interpreter.cpu(process, step.before) is not None else frozenset()
+        return _Touch(self.column_of(process), reads, writes, frozenset(v for v in writes if v.unit in late))
+
+    def _deciding(self) -> dict[tuple[Var, bool], int]:
+        if self.prop is None or not self.run.states:
+            return {}
+        last = self.run.steps[-1] if self.run.steps else None
+        step_property = self.prop.form in (Form.STEP, Form.REACHABLE_STEP) and last is not None
+        now = self.run.states[-1]
+        before = last.before if step_property and last is not None else now
+        if self.prop.form is Form.RECURRENCE:
+            loop = self.run.trace.loop or 0
+            now = next((s for s in self.run.states[loop:] if self.interpreter.holds(self.prop.formula, s)), now)
+            before = now
+        events = self.interpreter.events(last.before, last.move) if step_property and last is not None else []
+        return justify(self.prop.formula, lambda v: now[0][self._index[v]], lambda v: before[0][self._index[v]],
+                       lambda name, args: (name, args) in events, lambda cpu: not now[1] or not now[1][cpu])
+
+    def _shared_in_run(self) -> frozenset[Var]:
+        readers: dict[Var, set[str]] = {}
+        writers: dict[Var, set[str]] = {}
+        for touch in self._touches:
+            for v in touch.reads:
+                readers.setdefault(v, set()).add(touch.column)
+            for v in touch.writes:
+                writers.setdefault(v, set()).add(touch.column)
+        shared = {v for v, by in writers.items() if len(by | readers.get(v, set())) > 1}
+        shared |= {v for v, _ in self.deciding if v.role is Role.MEMORY}
+        if len({t.column for t in self._touches}) < 2:
+            shared |= writers.keys()
+        return frozenset(shared)
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _tell(self, number: int, step: Step) -> Said:
+        touch = self._touches[number]
+        if step.edge is None:
+            facts = [f"store buffer: {fact} reaches memory" for v, (_, new) in touch.writes.items()
+                     if self._tells(v) for fact in [self.names.is_(v, new, "=")]]
+            return Said(touch.column, "", tuple(facts))
+        edge = step.edge
+        facts = [edge.choice] if edge.choice else []
+        facts += self._writes(edge, touch)
+        facts += self._reads(edge, touch, step, wrote=bool(touch.writes))
+        if edge.access is Access.FENCE and (self.full or self.system.memory is Memory.TSO):
+            facts.append(_statement(edge.text))
+        facts += self._events(edge, step)
+        if self.full and not facts:
+            facts.append(_statement(edge.text))
+        return Said(touch.column, self._heading(edge), tuple(facts))
+
+    def _tells(self, v: Var) -> bool:
+        return self.full or v in self._shared
+
+    def _writes(self, edge: Edge, touch: _Touch) -> list[str]:
+        facts = []
+        for v, (before, after) in touch.writes.items():
+            if not self._tells(v) or (before == after and edge.access is Access.ATOMIC):
+                continue
+            late = " (in store buffer)" if v in touch.buffered else ""
+            if late:
+                facts.append(self.names.is_(v, after, "=") + late)
+            else:
+                facts.extend(self.names.change(v, before, after))
+        return facts
+
+    def _reads(self, edge: Edge, touch: _Touch, step: Step, *, wrote: bool) -> list[str]:
+        facts = []
+        for v, value in touch.reads.items():
+            if not self._tells(v) or v in touch.writes:
+                continue
+            said = self.names.is_(v, value)
+            if edge.access is Access.LOAD:
+                said = "LD " + said
+            elif wrote or edge.access in (Access.ATOMIC, Access.LOCKED):
+                said = self.names.is_(v, value, "is")
+            facts.append(said + self._staleness(v, value, edge, step))
+        return facts
+
+    def _staleness(self, v: Var, value: int, edge: Edge, step: Step) -> str:
+        """A load that misses a store which another CPU still buffers, or that its own buffer forwards."""
+        _, buffers = step.before
+        own = self.interpreter.cpu(self.system.processes[edge.process], step.before)
+        members = self.system.units().get(v.unit, [])
+        for cpu, entries in enumerate(buffers):
+            newest = [e[1][members.index(v)] for e in entries if e[0] == v.unit]
+            if cpu == own and newest:
+                return " (from its own store buffer)"
+            if cpu != own and newest and newest[-1] != value:
+                return f" (the store of {v.type.show(newest[-1])} is still in a store buffer)"
+        return ""
+
+    def _events(self, edge: Edge, step: Step) -> list[str]:
+        wanted = self.full or self.prop is None or self.prop.form is not Form.INVARIANT
+        if not wanted:
+            return []
+        marks: list[Event] = list(edge.events)
+        values = self.interpreter.events(step.before, step.move)
+        return [f"[{e.name}{'(' + ', '.join(map(str, args)) + ')' if args else ''}]"
+                for e, (_, args) in zip(marks, values, strict=True)]
+
+    def _heading(self, edge: Edge) -> str:
+        """The innermost function that is more than a wrapper around one access."""
+        for name in reversed(edge.stack):
+            if self._steps_in[name] > 1:
+                return name
+        return edge.function
+
+
+def _told(v: Var) -> bool:
+    return v.role is Role.MEMORY
+
+
+def _statement(text: str) -> str:
+    first = text.strip().splitlines()
+    return first[0].strip() if first else ""
+
+
+def _steps_per_function(system: System) -> Counter[str]:
+    """Number of distinct source lines with steps in each function, its callees included."""
+    places = {(name, e.span.file, e.span.line) for e in system.edges for name in e.stack}
+    return Counter(name for name, _, _ in places)
+
+
+def _flush_owners(run: Run, column_of: Callable[[Process], str]) -> list[str]:
+    """For each step that is a flush, the column whose store reaches memory ('' for other steps)."""
+    queues: dict[int, list[str]] = {}
+    owners: list[str] = []
+    for step in run.steps:
+        if step.edge is None:
+            queue = queues.get(step.cpu, [])
+            owners.append(queue.pop(0) if queue else f"CPU {step.cpu}")
+            continue
+        owners.append("")
+        for cpu, (old, new) in enumerate(zip(step.before[1], step.after[1], strict=True)):
+            entered = len(new) - len(old)
+            queues.setdefault(cpu, []).extend([column_of(run.system.processes[step.edge.process])] * entered)
+    return owners
+

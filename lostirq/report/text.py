@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A counterexample as text for a mail: roles as columns, C-like words, at most 75 columns wide.
+
+Invariants: no line is longer than `WIDTH`, unless one word is; a row holds the facts of one column only, so reading
+downwards is time; consecutive steps of one column and function stand under one heading; the failure is the last line.
+Two renderings of one run are equal.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from lostirq.evidence.replay import Run
+from lostirq.ir.system import RANGE, STUCK, Memory, Property
+from lostirq.report.steps import Said, Teller
+
+WIDTH = 75
+GAP = 2
+MAX_COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Consecutive steps of one column under one function."""
+
+    column: str
+    functions: tuple[str, ...]
+    facts: tuple[str, ...]
+
+
+def render(run: Run, prop: Property | None, *, full: bool = False) -> str:
+    """The report of a confirmed run; with `full` every step and every access."""
+    teller = Teller(run, prop, full=full)
+    lines = [*_legend(run, prop), ""]
+    lines += _table(run, teller)
+    lines += [*_ending(teller), *_failure(run, prop)]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def headline(prop: Property | None, key: str) -> str:
+    """The property in one line."""
+    if prop is None:
+        built_in = {STUCK: "nothing can move, and not all are at rest", RANGE: "a value leaves the range of its type"}
+        return f"{key}: {built_in.get(key, '')}"
+    said = prop.title or (prop.statement.strip().splitlines() or [""])[0]
+    return f"{prop.key}: {said}".rstrip(": ")
+
+
+def _legend(run: Run, prop: Property | None) -> list[str]:
+    trace, system = run.trace, run.system
+    memory = "TSO (store buffers)" if system.memory is Memory.TSO else "SC (no store buffers)"
+    if trace.loop is not None:
+        size = f"{trace.loop} steps, then {len(trace.moves) - trace.loop} that repeat; short, not claimed minimal"
+    elif trace.minimal:
+        size = f"{_count(len(trace.moves), 'step')}, the fewest possible; {_count(run.switches, 'change')} of agent"
+    else:
+        size = f"{_count(len(trace.moves), 'step')}, not claimed minimal"
+    rows = [f"{headline(prop, trace.property)} - violated", f"scenario {system.name}, memory model {memory}", size]
+    return [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent="  ")]
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _table(run: Run, teller: Teller) -> list[str]:
+    columns = teller.columns()
+    told = teller.told()
+    loop = run.trace.loop
+    stem = _groups(told if loop is None else told[:loop])
+    cycle = [] if loop is None else _groups(told[loop:])
+    starts = _starts(columns, stem + cycle)
+    lines = _heading(columns, starts)
+    lines += [line for g in stem for line in _row(g, columns, starts)]
+    if loop is not None and cycle:
+        lines.append(_rule("from here on, for ever:"))
+        lines += [line for g in cycle for line in _row(g, columns, starts)]
+        lines.append(_rule("and again from the line above"))
+    elif loop is not None:
+        lines.append(_rule("and nothing happens any more"))
+    return lines
+
+
+def _rule(text: str) -> str:
+    return f"---- {text} ".ljust(WIDTH, "-")
+
+
+def _groups(told: list[Said]) -> list[_Group]:
+    """Steps without a fact only lend their function to a list of functions passed through."""
+    groups: list[_Group] = []
+    for said in told:
+        last = groups[-1] if groups else None
+        if last is None or last.column != said.column:
+            groups.append(_Group(said.column, (said.function,) if said.function else (), said.facts))
+        elif last.functions[-1:] == (said.function,) or not (said.function or last.functions):
+            groups[-1] = _Group(last.column, last.functions, last.facts + said.facts)
+        elif not last.facts and not said.facts:
+            groups[-1] = _Group(last.column, (*last.functions, said.function), ())
+        else:
+            groups.append(_Group(said.column, (said.function,) if said.function else (), said.facts))
+    return _without_passages(groups)
+
+
+def _without_passages(groups: list[_Group]) -> list[_Group]:
+    """A function that is passed through before the same column tells a fact again is left out, unless it is all that
+    the column says between two others."""
+    kept: list[_Group] = []
+    for i, g in enumerate(groups):
+        neighbours = [groups[j] for j in (i - 1, i + 1) if 0 <= j < len(groups)]
+        if not g.facts and any(n.column == g.column and n.facts for n in neighbours):
+            continue
+        kept.append(g)
+    return kept
+
+
+def _heading(columns: list[str], starts: list[int]) -> list[str]:
+    if len(columns) > MAX_COLUMNS:
+        return []
+    names, rules = "", ""
+    for name, start in zip(columns, starts, strict=True):
+        names = names.ljust(start) + name
+        rules = rules.ljust(start) + "-" * len(name)
+    return [names, rules]
+
+
+def _starts(columns: list[str], groups: list[_Group]) -> list[int]:
+    """Where each column begins: the width is shared by the amount of text, each column gets a readable least."""
+    n = len(columns)
+    if n > MAX_COLUMNS:
+        return [0] * n
+    least = max(12, min(24, (WIDTH - GAP * (n - 1)) // (n + 1)))
+    longest = {c: max([len(c), *(len(item) for g in groups if g.column == c for item in _items(g))]) for c in columns}
+    free = WIDTH - GAP * (n - 1) - least * n
+    wanted = {c: max(0, longest[c] - least) for c in columns}
+    total = sum(wanted.values())
+    starts, at = [], 0
+    for c in columns:
+        starts.append(at)
+        extra = free // n if total == 0 else free * wanted[c] // total
+        at += least + extra + GAP
+    return starts
+
+
+def _items(group: _Group) -> list[str]:
+    """The lines of a group before wrapping; a fact after the first is indented."""
+    functions = group.functions if len(group.functions) <= 3 else (group.functions[0], "...", group.functions[-1])
+    heading = ", ".join(f"{f}()" if f != "..." else f for f in functions)
+    if not heading:
+        return list(group.facts)
+    if not group.facts:
+        return [heading]
+    if len(group.facts) == 1:
+        return [f"{heading}: {group.facts[0]}"]
+    return [f"{heading}:", *(f"  {fact}" for fact in group.facts)]
+
+
+def _row(group: _Group, columns: list[str], starts: list[int]) -> list[str]:
+    at = columns.index(group.column)
+    if len(columns) > MAX_COLUMNS:
+        return _narrow(group)
+    end = starts[at + 1] - GAP if at + 1 < len(starts) else WIDTH
+    lines: list[str] = []
+    for item in _items(group):
+        indent = len(item) - len(item.lstrip())
+        width = end - starts[at]
+        longest = max((len(word) for word in item.split()), default=0) + indent + 2
+        width = min(max(width, longest), WIDTH - starts[at])
+        lines += textwrap.wrap(item, max(width, 8), subsequent_indent=" " * (indent + 2), break_long_words=False,
+                               break_on_hyphens=False)
+    return [" " * starts[at] + line for line in lines]
+
+
+def _narrow(group: _Group) -> list[str]:
+    """More columns than fit: the agent's name before its facts."""
+    lines: list[str] = []
+    for i, item in enumerate(_items(group)):
+        text = f"{group.column}: {item}" if i == 0 else f"  {item}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return lines
+
+
+def _ending(teller: Teller) -> list[str]:
+    facts = teller.in_the_end()
+    if not facts:
+        return []
+    return ["", *textwrap.wrap("in the end: " + ", ".join(facts), WIDTH, subsequent_indent="  ",
+                               break_long_words=False, break_on_hyphens=False)]
+
+
+def _failure(run: Run, prop: Property | None) -> list[str]:
+    text = headline(prop, run.trace.property)
+    if run.trace.property == STUCK:
+        waiting = [f"{p.name} waits in {loc.function}()" for p in run.system.processes
+                   for loc in [p.locations[run.states[-1][0][run.system.variables.index(p.pc)]]] if not loc.idle]
+        text = f"stuck: {'; '.join(waiting)}"
+    return textwrap.wrap(f"*** {text} ***", WIDTH, subsequent_indent="    ", break_long_words=False,
+                         break_on_hyphens=False)
