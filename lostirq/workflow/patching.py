@@ -57,8 +57,8 @@ class FilePatch:
 
 @dataclass(frozen=True, slots=True)
 class Patched:
-    """The sources after a patch; `changed` maps a file to the lines, of the new text, that the patch added or that
-    stand next to lines it removed."""
+    """The sources after a patch; `changed` maps a file to the lines, of the new text, that the patch added, and to the
+    nearest lines of code before and after what it removed."""
 
     sources: dict[str, str]
     changed: dict[str, frozenset[int]]
@@ -177,6 +177,7 @@ def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozen
         source.pop()
     result: list[str] = []
     touched: set[int] = set()
+    removed: set[int] = set()       # number of lines of the result before the place
     at = 0
     for hunk in patched.hunks:
         where = f"{name}: {patched.path}: hunk {hunk.number} (line {hunk.start})"
@@ -198,7 +199,15 @@ def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozen
             if kind == " ":
                 result.append(source[at])
             else:
-                touched.update((len(result), len(result) + 1))
+                removed.add(len(result))
             at += 1
     result.extend(source[at:])
-    return "".join(f"{line}\n" for line in result), frozenset(n for n in touched if 1 <= n <= len(result))
+    for n in removed:
+        touched.add(_code_line(result, range(n, 0, -1)))
+        touched.add(_code_line(result, range(n + 1, len(result) + 1)))
+    return "".join(f"{line}\n" for line in result), frozenset(touched - {0})
+
+
+def _code_line(lines: list[str], numbers: range) -> int:
+    """The first line, of those numbered (from 1), that is neither blank nor a comment; 0 if there is none."""
+    return next((n for n in numbers if lines[n - 1].strip() and not lines[n - 1].lstrip().startswith("#")), 0)

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: parse, call one function, render.
+
+Invariants: results on stdout, everything else on stderr; one line and exit code 2 for a usage error; never a traceback;
+the exit codes are those of `lostirq.workflow.outcome` (docs/cli.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import lostirq
+from lostirq.errors import LostirqError, ModelErrors, UsageError
+from lostirq.evidence.verdict import Reductions
+from lostirq.ir.system import Memory
+from lostirq.workflow import commands
+from lostirq.workflow.check import TIERS, CheckOptions
+from lostirq.workflow.doctor import available_memory
+from lostirq.workflow.engines import Engine, settle
+from lostirq.workflow.export import FORMATS, LIMIT
+from lostirq.workflow.outcome import Outcome, exit_code
+from lostirq.workflow.state_cost import LIMIT as COST_LIMIT
+from lostirq.workflow.workspace import cache_dir, suggestion
+
+COMMANDS = {
+    "list": "the scenarios, properties and known bugs",
+    "check": "check the properties in the scenarios",
+    "bugs": "re-introduce each known bug and find it again",
+    "explain": "a counterexample, property or scenario in words",
+    "export": "a scenario as GraphML, DOT or Promela",
+    "init": "copy the workspace to a folder, to edit it",
+    "doctor": "is everything here that a check needs?",
+}
+_MEMORIES = {"sc": (Memory.SC,), "tso": (Memory.TSO,), "both": (Memory.SC, Memory.TSO)}
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are `UsageError`s of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message.replace('the following arguments are required: ', 'missing: ')} "
+                         f"(`{self.prog} --help`)")
+
+
+def one_of(what: str, known: Sequence[str]) -> Callable[[str], str]:
+    def parse(word: str) -> str:
+        if word not in known:
+            raise UsageError(f"unknown {what} {word!r}{suggestion(word, known)}; known are {', '.join(known)}")
+        return word
+
+    return parse
+
+
+def memory_size(word: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT])i?B?", word, re.IGNORECASE)
+    if found is None:
+        raise UsageError(f"--max-memory {word}: give a size such as 3G or 500M")
+    return int(float(found.group(1)) * _UNITS[found.group(2).upper()])
+
+
+def duration(word: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", word)
+    if found is None:
+        raise UsageError(f"--timeout {word}: give a time such as 90, 90s, 5m or 2h")
+    return float(found.group(1)) * _SECONDS[found.group(2)]
+
+
+def natural(word: str) -> int:
+    if not word.isdecimal() or int(word) == 0:
+        raise UsageError(f"{word!r} is not a positive number")
+    return int(word)
+
+
+def parameter(word: str) -> tuple[str, int]:
+    name, _, value = word.partition("=")
+    named = {"true": 1, "false": 0}
+    if not name.isidentifier() or not (value.lower() in named or re.fullmatch(r"-?\d+", value)):
+        raise UsageError(f"--set {word}: give NAME=NUMBER, e.g. --set SENDERS=2")
+    return name, named.get(value.lower(), 0) if value.lower() in named else int(value)
+
+
+def make_parser() -> Parser:
+    common = Parser(add_help=False, allow_abbrev=False)
+    common.add_argument("--workspace", type=Path, metavar="DIR", help="default: the checkout one stands in, else the "
+                        "one that the package carries")
+    common.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    common.add_argument("--cache-dir", type=Path, metavar="DIR", help="default: $LOSTIRQ_CACHE or ~/.cache/lostirq")
+    searching = Parser(add_help=False, allow_abbrev=False)
+    searching.add_argument("--engine", type=one_of("engine", [e.value for e in Engine]), default="auto")
+    searching.add_argument("-j", "--jobs", type=natural, default=os.cpu_count() or 1, metavar="N",
+                           help="searches at once (default: the cores)")
+    searching.add_argument("--threads", type=natural, default=1, metavar="N", help="threads of one search (default 1)")
+    searching.add_argument("--max-memory", type=memory_size, metavar="SIZE", help="for all searches together, e.g. 3G "
+                           "(default: 3/4 of what is free)")
+    searching.add_argument("--max-states", type=natural, metavar="N", help="give up a search beyond N states")
+    searching.add_argument("--timeout", type=duration, metavar="TIME", help="for the whole command: 90, 5m, 2h")
+    searching.add_argument("--no-reductions", action="store_true", help="count every state, as the interpreter does")
+    searching.add_argument("--bisect", action="store_true", help="exit codes for `git bisect run`")
+
+    parser = Parser(prog="lostirq", allow_abbrev=False, description="Find, prove absent and explain lost interrupts.")
+    parser.add_argument("--version", action="version", version=f"lostirq {lostirq.__version__}")
+    sub = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    made = {name: sub.add_parser(name, help=text, description=text, allow_abbrev=False,
+                                 parents=[common, searching] if name in ("check", "bugs") else [common])
+            for name, text in COMMANDS.items()}
+    check, explain, export = made["check"], made["explain"], made["export"]
+    check.add_argument("--tier", type=one_of("tier", TIERS), default="quick", help="quick, standard or deep; each "
+                       "includes those before it")
+    check.add_argument("--scenario", action="append", default=[], metavar="NAME", help="only this one (repeatable, *)")
+    check.add_argument("--property", action="append", default=[], metavar="ID", help="only this one (repeatable, *)")
+    check.add_argument("--memory", type=one_of("memory model", list(_MEMORIES)), default="both", help="sc, tso or both")
+    check.add_argument("--set", action="append", default=[], type=parameter, metavar="NAME=N", dest="overrides",
+                       help="another value for a scenario parameter")
+    check.add_argument("--with-bugs", action="store_true", help="then the known bugs")
+    check.add_argument("--save", type=Path, metavar="DIR", help="write every counterexample there")
+    check.add_argument("--state-cost", action="store_true", help="what each field of one --scenario costs in states")
+    made["bugs"].add_argument("slug", nargs="*", help="only these")
+    made["bugs"].add_argument("--record", action="store_true", help="write the trace, report and length that are found")
+    explain.add_argument("subject", help="a trace file, a known bug, `last`, a property or a scenario")
+    explain.add_argument("--full", action="store_true", help="every step and every access")
+    export.add_argument("scenario")
+    export.add_argument("--to", type=one_of("format", FORMATS), required=True, help=", ".join(FORMATS))
+    export.add_argument("--memory", type=one_of("memory model", ["sc", "tso"]), default="sc")
+    export.add_argument("-o", "--output", type=Path, metavar="FILE")
+    export.add_argument("--max-states", type=natural, default=LIMIT, metavar="N")
+    made["init"].add_argument("folder", type=Path)
+    return parser
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """Raises `UsageError`; exits for --help and --version."""
+    parser = make_parser()
+    first = next((w for w in words if not w.startswith("-")), None)
+    if first is not None and first not in COMMANDS:
+        raise UsageError(f"unknown command {first!r}{suggestion(first, COMMANDS)}; `lostirq --help` lists them")
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        flags = re.findall(r"--[a-z-]+", _help_of(parser, options.command))
+        raise UsageError(f"unknown argument {unknown[0]!r}{suggestion(unknown[0].split('=')[0], sorted(set(flags)))}; "
+                         f"`lostirq {options.command or ''} --help` lists them".replace("  ", " "))
+    if options.command is None:
+        raise UsageError(f"no command given; one of {', '.join(COMMANDS)} (`lostirq --help`)")
+    return options
+
+
+def _help_of(parser: Parser, command: str | None) -> str:
+    if command is None:
+        return parser.format_help()
+    [subparsers] = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    return str(subparsers.choices[command].format_help())
+
+
+def dispatch(o: argparse.Namespace) -> Outcome:
+    setting = commands.Setting(o.workspace, cache_dir(o.cache_dir, os.environ), o.json, getattr(o, "bisect", False),
+                               sys.stdout, sys.stderr, os.environ)
+    if o.command == "check":
+        if o.state_cost:
+            if len(o.scenario) != 1:
+                raise UsageError("--state-cost needs one --scenario")
+            memory = _MEMORIES[o.memory][0]
+            return commands.run_state_cost(setting, o.scenario[0], memory, o.max_states or COST_LIMIT)
+        return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save)
+    if o.command == "bugs":
+        run = commands.run_record if o.record else commands.run_bugs
+        return run(setting, tuple(o.slug), _check_options(o, setting.cache))
+    if o.command == "explain":
+        return commands.run_explain(setting, o.subject, full=o.full)
+    if o.command == "export":
+        return commands.run_export(setting, o.scenario, Memory(o.memory), o.to, o.output, o.max_states)
+    if o.command == "init":
+        return commands.run_init(setting, o.folder)
+    return commands.run_doctor(setting) if o.command == "doctor" else commands.run_list(setting)
+
+
+def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
+    free = available_memory()
+    whole = o.command == "bugs"
+    return CheckOptions(
+        tier="deep" if whole else o.tier,
+        scenarios=() if whole else tuple(o.scenario),
+        properties=() if whole else tuple(o.property),
+        memories=_MEMORIES["both" if whole else o.memory],
+        overrides=() if whole else tuple(sorted(dict(o.overrides).items())),
+        engine=settle(Engine(o.engine)),
+        processes=o.jobs,
+        threads=o.threads,
+        memory_bytes=o.max_memory or (free * 3 // 4 if free is not None else None),
+        seconds=o.timeout,
+        max_states=o.max_states,
+        reductions=Reductions.none() if o.no_reductions else Reductions(),
+        cache_dir=cache,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    bisect = "--bisect" in words
+
+    def failed(outcome: Outcome, text: str) -> int:
+        print(text, file=sys.stderr)
+        return exit_code(outcome, bisect=bisect)
+
+    try:
+        code = exit_code(dispatch(parse(words)), bisect=bisect)
+        sys.stdout.flush()
+        return code
+    except ModelErrors as e:
+        return failed(Outcome.USAGE, str(e))
+    except LostirqError as e:
+        if e.exit_code == 2:
+            return failed(Outcome.USAGE, f"lostirq: {e}")
+        return failed(Outcome.INTERNAL, f"lostirq: internal error: {e}; please report it with the command")
+    except KeyboardInterrupt:
+        return failed(Outcome.INTERRUPTED, "lostirq: interrupted")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # the reader went away, e.g. `| head`
+        return exit_code(Outcome.UNDECIDED, bisect=bisect)
+    except MemoryError:
+        return failed(Outcome.UNDECIDED, "lostirq: out of memory; lower --max-memory or run fewer jobs (-j 1)")
+    except OSError as e:
+        where = f" {e.filename}" if e.filename else ""
+        return failed(Outcome.USAGE, f"lostirq: {e.strerror or e}{where}; free space, or choose another --cache-dir")
+    except Exception as e:  # the outermost boundary: a bug of ours becomes one line and a file
+        return failed(Outcome.INTERNAL, _crash(e, words))
+
+
+def _crash(error: Exception, words: list[str]) -> str:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="lostirq-crash-", suffix=".txt", delete=False, encoding="utf-8") as f:
+        f.write(f"lostirq {' '.join(words)}\n\n{traceback.format_exc()}")
+    return f"lostirq: internal error: {type(error).__name__}: {error}; please report it with {f.name}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

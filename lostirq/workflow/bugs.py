@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq bugs`: re-introduce each known bug and see whether the checker still finds it.
+
+`counterexamples/SLUG/` holds `bug.patch` (against the workspace), `bug.toml` (what is expected), `trace.json` and
+`report.txt` (what was found, written by `--record`).  Invariants: nothing is written but by `--record`; a patch acts on
+a copy in memory; a bug is reproduced only if a property that stands for itself is violated, at the recorded length, by
+a run that takes a step the patch changed; a negative control only if everything holds.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.replay import Run, confirm, replay
+from lostirq.evidence.trace_file import StoredTrace, read, read_text, write, write_text
+from lostirq.evidence.verdict import Holds, Progress, SearchResult, Trace, Unknown, Violated
+from lostirq.ir.digest import digest
+from lostirq.ir.system import STUCK, Edge, Memory, System
+from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.report.text import render
+from lostirq.workflow import jobs
+from lostirq.workflow.check import CheckOptions, Deadline, selected
+from lostirq.workflow.engines import search
+from lostirq.workflow.outcome import Outcome, of_reason
+from lostirq.workflow.patching import Patched, apply
+from lostirq.workflow.workspace import choose, sources
+
+_FIELDS = {"title": str, "bugs_md": str, "expected": str, "scenario": str, "memory": str, "property": list,
+           "length": int, "reference": str, "needs_tso": bool, "explanation": str}
+_NEEDED = ("title", "expected", "scenario", "memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A folder of the library.  `properties`: the ids by which it may be caught; `length`: None if not recorded."""
+
+    slug: str
+    folder: Path
+    title: str
+    expected: str                 # "violated" | "holds"
+    scenario: str
+    memory: Memory
+    properties: tuple[str, ...] = ()
+    length: int | None = None
+    reference: str = ""
+    entry: str = ""
+    needs_tso: bool = False
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BugResult:
+    """`verdict`: violated | holds | unknown | error; `why`: what is wrong if not `ok`."""
+
+    slug: str
+    expected: str
+    verdict: str
+    ok: bool
+    outcome: Outcome
+    length: int | None = None
+    property: str = ""
+    why: str = ""
+    states: int = 0
+    seconds: float = 0.0
+    report: str = ""
+    trace: StoredTrace | None = None
+
+
+def library(root: Path) -> dict[str, Path]:
+    """Slug -> folder, in order of the slugs."""
+    folder = root / "counterexamples"
+    if not folder.is_dir():
+        return {}
+    return {p.name: p for p in sorted(folder.iterdir()) if (p / "bug.toml").is_file() or (p / "bug.patch").is_file()}
+
+
+def read_bug(folder: Path) -> Bug:
+    """Raises `UsageError` with the file and the field."""
+    path = folder / "bug.toml"
+    try:
+        data = tomllib.loads(read_text(path, "bug description"))
+    except tomllib.TOMLDecodeError as e:
+        raise UsageError(f"{path}: not TOML: {e}") from None
+    for key, value in data.items():
+        if key not in _FIELDS:
+            raise UsageError(f"{path}: unknown field '{key}'; known are {', '.join(_FIELDS)}")
+        if key == "property" and isinstance(value, str):
+            data[key] = [value]
+        elif not isinstance(value, _FIELDS[key]):
+            raise UsageError(f"{path}: '{key}' must be a {_FIELDS[key].__name__}")
+    missing = [key for key in _NEEDED if key not in data]
+    if missing:
+        raise UsageError(f"{path}: field '{missing[0]}' is missing")
+    if data["expected"] not in ("violated", "holds"):
+        raise UsageError(f"{path}: 'expected' must be 'violated' or 'holds'")
+    if data["memory"] not in (m.value for m in Memory):
+        raise UsageError(f"{path}: 'memory' must be 'sc' or 'tso'")
+    if data["expected"] == "violated" and not data.get("property"):
+        raise UsageError(f"{path}: 'property' must name the property that the bug breaks")
+    return Bug(folder.name, folder, data["title"], data["expected"], data["scenario"], Memory(data["memory"]),
+               tuple(map(str, data.get("property", ()))), data.get("length"), data.get("reference", ""),
+               data.get("bugs_md", ""), data.get("needs_tso", False), data.get("explanation", "").strip())
+
+
+def patched_workspace(root: Path, bug: Bug) -> tuple[Workspace, Patched]:
+    """The workspace with the bug in it.  Raises `UsageError` and `ModelErrors`."""
+    path = bug.folder / "bug.patch"
+    patched = apply(sources(root), read_text(path, "bug patch"), str(path))
+    return load_sources(patched.sources), patched
+
+
+def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
+         on_result: Callable[[BugResult], None] = lambda result: None,
+         on_progress: Callable[[str, Progress], None] = lambda slug, progress: None) -> list[BugResult]:
+    """Try all, or those wanted, in parallel; in order of the slugs."""
+    known = library(root)
+    slugs = choose(wanted, known, "bug") if wanted else list(known)
+    deadline = Deadline.after(options.seconds)
+    arrived: dict[int, BugResult] = {}
+    shown = 0
+    running = jobs.run(slugs, lambda slug, report: attempt(root, known[slug], deadline.limit(options), report),
+                       processes=options.processes, seconds=options.seconds,
+                       on_progress=lambda number, p: on_progress(slugs[number], p))
+    for done in running:
+        arrived[done.number] = done.result or _failed(slugs[done.number], done.failure)
+        while shown in arrived:
+            on_result(arrived[shown])
+            shown += 1
+    return [arrived[n] for n in sorted(arrived)]
+
+
+def _failed(slug: str, failure: jobs.Failure | None) -> BugResult:
+    found = failure or jobs.Failure(Outcome.INTERNAL, "no result")
+    verdict = "error" if found.outcome in (Outcome.INTERNAL, Outcome.USAGE) else "unknown"
+    return BugResult(slug, "", verdict, False, found.outcome, why=found.message)
+
+
+def attempt(root: Path, folder: Path, options: CheckOptions, report: jobs.Report, *, record: bool = False) -> BugResult:
+    """Try one bug.  Raises `UsageError`, `ModelErrors` for a folder that is not in order."""
+    started = time.monotonic()
+    bug = read_bug(folder)
+    workspace, patched = patched_workspace(root, bug)
+    _known_scenario(bug, workspace)
+    system = compile_scenario(workspace, bug.scenario, bug.memory)
+    original = compile_scenario(load_sources(sources(root)), bug.scenario, bug.memory)
+    if digest(system) == digest(original):
+        return _wrong(bug, "holds", f"the patch changes nothing in scenario {bug.scenario}", started)
+    if bug.expected == "holds":
+        return _control(bug, system, options, report, started)
+    found = _hunt(bug, system, options, report, record=record)
+    trace = _first(bug, system, found)
+    if trace is None:
+        return _not_caught(bug, found, started)
+    run = replay(system, trace)
+    text = render(run, confirm(run))
+    why = "" if record else _against_record(bug, trace)
+    why = why or ("" if takes_changed_step(run, patched, original) else "the counterexample takes no changed step")
+    if bug.needs_tso and not why:
+        why = _under_sc(bug, workspace, options, report)
+    return BugResult(bug.slug, bug.expected, "violated", not why, Outcome.VIOLATED if why else Outcome.HOLDS,
+                     len(trace.moves), trace.property, why, found.states, time.monotonic() - started, text,
+                     StoredTrace(trace, bug.slug))
+
+
+def record(root: Path, slug: str, options: CheckOptions) -> BugResult:
+    """Find the bug again and write trace.json, report.txt and the length.  Raises `UsageError`."""
+    folder = library(root)[choose((slug,), library(root), "bug")[0]]
+    result = attempt(root, folder, options, lambda progress: None, record=True)
+    if result.trace is not None and result.ok:
+        write(folder / "trace.json", result.trace)
+        write_text(folder / "report.txt", result.report)
+        path = folder / "bug.toml"
+        text = re.sub(r"(?m)^length *=.*\n", "", read_text(path, "bug description"))
+        lines = text.splitlines(keepends=True)
+        at = next((i + 1 for i, line in enumerate(lines) if line.startswith("memory")), len(lines))
+        write_text(path, "".join([*lines[:at], f"length = {result.length}\n", *lines[at:]]))
+    return result
+
+
+def _known_scenario(bug: Bug, workspace: Workspace) -> None:
+    try:
+        choose((bug.scenario,), workspace.scenarios, "scenario")
+    except UsageError as e:
+        raise UsageError(f"{bug.folder / 'bug.toml'}: {e}") from None
+
+
+def _hunt(bug: Bug, system: System, options: CheckOptions, report: jobs.Report, *, record: bool) -> SearchResult:
+    """Search for the recorded property alone, if there is a record, else for all that may catch the bug."""
+    wanted = bug.properties
+    stored = bug.folder / "trace.json"
+    if not record and stored.is_file():
+        wanted = (read(stored).trace.property,)
+    known = {p.id for p in system.properties} | {p.key for p in system.properties}
+    missing = [w for w in wanted if w not in known]
+    if missing == list(wanted):
+        raise UsageError(f"{bug.folder / 'bug.toml'}: no property {missing[0]} in scenario {bug.scenario}")
+    keys = tuple(p.key for p in system.properties if p.id in wanted or p.key in wanted)
+    return search(system, options.engine, options.search_options(keys, report, stop_early=True), options.cache_dir)
+
+
+def _first(bug: Bug, system: System, found: SearchResult) -> Trace | None:
+    """The shortest violation; among equals, that of the property that the description names first."""
+    ids = {p.key: p.id for p in system.properties}
+
+    def rank(trace: Trace) -> tuple[int, int, str]:
+        names = (trace.property, ids.get(trace.property, ""))
+        place = min((bug.properties.index(n) for n in names if n in bug.properties), default=len(bug.properties))
+        return len(trace.moves), place, trace.property
+
+    traces = [v.trace for v in found.verdicts.values() if isinstance(v, Violated) and v.trace.property != STUCK]
+    return min(traces, key=rank, default=None)
+
+
+def _against_record(bug: Bug, trace: Trace) -> str:
+    if bug.length is None:
+        return "no length is recorded; run `lostirq bugs --record " + bug.slug + "`"
+    if trace.loop is None and bug.length != len(trace.moves):
+        return f"the shortest counterexample has {len(trace.moves)} steps, recorded are {bug.length}"
+    return ""
+
+
+def _not_caught(bug: Bug, found: SearchResult, started: float) -> BugResult:
+    unknown = [v.reason for v in found.verdicts.values() if isinstance(v, Unknown)]
+    if unknown:
+        return BugResult(bug.slug, bug.expected, "unknown", False, of_reason(unknown[0]), why=unknown[0],
+                         states=found.states, seconds=time.monotonic() - started)
+    return _wrong(bug, "holds", f"not caught by {', '.join(bug.properties)}", started, found.states)
+
+
+def _wrong(bug: Bug, verdict: str, why: str, started: float, states: int = 0) -> BugResult:
+    return BugResult(bug.slug, bug.expected, verdict, False, Outcome.VIOLATED, why=why, states=states,
+                     seconds=time.monotonic() - started)
+
+
+def _control(bug: Bug, system: System, options: CheckOptions, report: jobs.Report, started: float) -> BugResult:
+    """A negative control: everything (or the listed properties) must hold on the complete graph."""
+    keys = selected(system, bug.properties)
+    found = search(system, options.engine, options.search_options(keys, report, stop_early=False), options.cache_dir)
+    forms = {p.key: p.form.value for p in system.properties}
+    verdicts = {k: v for k, v in found.verdicts.items() if not forms.get(k, "").startswith("reachable")}
+    spent = time.monotonic() - started
+    for key, verdict in verdicts.items():
+        if isinstance(verdict, Violated):
+            run = replay(system, verdict.trace)
+            return BugResult(bug.slug, bug.expected, "violated", False, Outcome.VIOLATED, len(verdict.trace.moves), key,
+                             f"{key} is violated", found.states, spent, render(run, confirm(run)),
+                             StoredTrace(verdict.trace, bug.slug))
+        if isinstance(verdict, Unknown):
+            return BugResult(bug.slug, bug.expected, "unknown", False, of_reason(verdict.reason), property=key,
+                             why=verdict.reason, states=found.states, seconds=spent)
+    if not any(isinstance(v, Holds) for v in verdicts.values()):
+        return _wrong(bug, "holds", "no property was checked", started)
+    return BugResult(bug.slug, bug.expected, "holds", True, Outcome.HOLDS, states=found.states, seconds=spent)
+
+
+def _under_sc(bug: Bug, workspace: Workspace, options: CheckOptions, report: jobs.Report) -> str:
+    """A bug of the store buffers must vanish without them; '' if it does."""
+    system = compile_scenario(workspace, bug.scenario, Memory.SC)
+    keys = selected(system, bug.properties)
+    found = search(system, options.engine, options.search_options(keys, report, stop_early=False), options.cache_dir)
+    for key in keys or ():
+        verdict = found.verdicts[key]
+        if isinstance(verdict, Violated):
+            return f"does not need store buffers: {key} is violated under SC"
+        if isinstance(verdict, Unknown) and verdict.reason != "not reached":
+            return f"undecided under SC: {verdict.reason}"
+    return ""
+
+
+def takes_changed_step(run: Run, patched: Patched, original: System) -> bool:
+    """Does the run take a step that the patch changed: one whose statement lies on a changed line (or next to a
+    removed one), or that exists in no edge of the unpatched system?"""
+    known = {_identity(e) for e in original.edges}
+    for step in run.steps:
+        if step.edge is None:
+            continue
+        span = step.edge.span
+        lines = patched.changed.get(span.file, frozenset())
+        if any(n in lines for n in range(span.line, max(span.line, span.end_line) + 1)):
+            return True
+        if _identity(step.edge) not in known:
+            return True
+    return False
+
+
+def _identity(edge: Edge) -> tuple[object, ...]:
+    """What an edge does, wherever it stands."""
+    return edge.function, edge.text, edge.guard, edge.assigns, edge.access, edge.drains

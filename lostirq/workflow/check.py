@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq check`: every property in the chosen scenarios, in parallel processes.
+
+Invariants: a violation is reported only after the interpreter has replayed it; an unknown verdict, an incomplete search
+or a property whose witness was reached nowhere is never success; the results do not depend on the order in which the
+processes end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.replay import confirm, confirm_witness, replay
+from lostirq.evidence.trace_file import StoredTrace
+from lostirq.evidence.verdict import Holds, Progress, Reductions, SearchOptions, SearchResult, Unknown
+from lostirq.ir.digest import digest
+from lostirq.ir.system import RANGE, STUCK, Form, Memory, Property, System
+from lostirq.language import Workspace, compile_scenario
+from lostirq.report.text import headline, render
+from lostirq.workflow import jobs
+from lostirq.workflow.engines import Engine, search
+from lostirq.workflow.outcome import Outcome, combine, of_reason
+from lostirq.workflow.workspace import choose
+
+TIERS = ("quick", "standard", "deep")
+BUILT_IN = (STUCK, RANGE)
+_WITNESSES = (Form.REACHABLE, Form.REACHABLE_STEP)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What to check and with what.  Empty tuples mean everything of `tier`; `memory_bytes` is for all processes."""
+
+    tier: str = "quick"
+    scenarios: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
+    memories: tuple[Memory, ...] = (Memory.SC, Memory.TSO)
+    overrides: tuple[tuple[str, int], ...] = ()
+    engine: Engine = Engine.COMPILED
+    processes: int = 1
+    threads: int = 1
+    memory_bytes: int | None = None
+    seconds: float | None = None
+    max_states: int | None = None
+    reductions: Reductions = Reductions()
+    cache_dir: Path | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Was only a part of the workspace asked for?  Then a witness may be out of sight."""
+        return bool(self.scenarios or self.properties or self.overrides or self.memories != (Memory.SC, Memory.TSO))
+
+    def search_options(self, keys: tuple[str, ...] | None, report: jobs.Report, *, stop_early: bool) -> SearchOptions:
+        share = None if self.memory_bytes is None else self.memory_bytes // max(1, self.processes)
+        return SearchOptions(properties=keys, threads=self.threads, max_states=self.max_states, memory_bytes=share,
+                             seconds=self.seconds, stop_early=stop_early, reductions=self.reductions, progress=report)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When the time of a whole command is up, on the monotonic clock, which forks share."""
+
+    at: float | None
+
+    @staticmethod
+    def after(seconds: float | None) -> Deadline:
+        return Deadline(None if seconds is None else time.monotonic() + seconds)
+
+    def limit(self, options: CheckOptions) -> CheckOptions:
+        """The options with what is left of the time."""
+        return options if self.at is None else replace(options, seconds=max(0.0, self.at - time.monotonic()))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    scenario: str
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One property instance in one scenario.  `report` and `trace` belong to a violation or to a reached witness."""
+
+    key: str
+    id: str
+    form: str
+    title: str
+    outcome: Outcome
+    reason: str = ""
+    report: str = ""
+    trace: StoredTrace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioResult:
+    """`reached`: ids of the witnesses that were reached; `witness_of`: property id -> id of its witness."""
+
+    scenario: str
+    memory: Memory
+    digest: str
+    search: SearchResult
+    rows: tuple[Row, ...]
+    reached: frozenset[str] = frozenset()
+    witness_of: dict[str, str] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        return combine(r.outcome for r in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """`failures` maps a job to the error that kept it from a result; `vacuous` maps a property id to its witness."""
+
+    jobs: tuple[Job, ...]
+    results: dict[Job, ScenarioResult]
+    failures: dict[Job, jobs.Failure]
+    vacuous: dict[str, str]
+
+    @property
+    def outcome(self) -> Outcome:
+        found = [r.outcome for r in self.results.values()] + [f.outcome for f in self.failures.values()]
+        return combine([*found, *([Outcome.UNDECIDED] if self.vacuous else [])])
+
+
+def plan(workspace: Workspace, options: CheckOptions) -> tuple[Job, ...]:
+    """The (scenario, memory model) pairs to check, in the order of the workspace.  Raises `UsageError`."""
+    if options.scenarios:
+        names = choose(options.scenarios, workspace.scenarios, "scenario")
+    else:
+        tiers = TIERS[: TIERS.index(options.tier) + 1]
+        names = [n for n, s in workspace.scenarios.items() if s.tier in tiers]
+    pairs = [Job(n, m) for n in names for m in workspace.scenarios[n].memory if m in options.memories]
+    if options.scenarios and not pairs:
+        raise UsageError(f"scenario {names[0]} is not checked under this memory model; it has "
+                         + ", ".join(m.value for m in workspace.scenarios[names[0]].memory))
+    return tuple(pairs)
+
+
+def check(workspace: Workspace, options: CheckOptions,
+          on_result: Callable[[Job, ScenarioResult | jobs.Failure], None] = lambda job, result: None,
+          on_progress: Callable[[Job, Progress], None] = lambda job, progress: None) -> CheckReport:
+    """Check all; `on_result` is called in the order of the plan, as soon as a job and all before it are done."""
+    todo = plan(workspace, options)
+    arrived: dict[int, ScenarioResult | jobs.Failure] = {}
+    shown = 0
+    deadline = Deadline.after(options.seconds)
+    running = jobs.run(todo, lambda job, report: check_scenario(workspace, job, deadline.limit(options), report),
+                       processes=options.processes, seconds=options.seconds,
+                       on_progress=lambda number, p: on_progress(todo[number], p))
+    for done in running:
+        arrived[done.number] = done.result or done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
+        while shown in arrived:
+            on_result(todo[shown], arrived[shown])
+            shown += 1
+    results = {todo[n]: r for n, r in sorted(arrived.items()) if isinstance(r, ScenarioResult)}
+    failures = {todo[n]: r for n, r in sorted(arrived.items()) if isinstance(r, jobs.Failure)}
+    return CheckReport(todo, results, failures, {} if options.partial else vacuous(results.values()))
+
+
+def check_scenario(workspace: Workspace, job: Job, options: CheckOptions, report: jobs.Report) -> ScenarioResult:
+    """Compile, search, replay one scenario under one memory model."""
+    system = compile_scenario(workspace, job.scenario, job.memory, overrides=dict(options.overrides))
+    keys = selected(system, options.properties)
+    found = search(system, options.engine, options.search_options(keys, report, stop_early=False), options.cache_dir)
+    by_key = {p.key: p for p in system.properties}
+    rows = tuple(_row(system, by_key.get(key), key, found, options) for key in found.verdicts)
+    reached = frozenset(by_key[key].id for key, trace in found.witnesses.items()
+                        if confirm_witness(replay(system, trace)) is by_key[key])
+    witness_of = {p.id: p.witness for p in system.properties if p.witness and p.key in found.verdicts}
+    return ScenarioResult(job.scenario, job.memory, digest(system), found,
+                          _checked(rows, by_key), reached, witness_of, system.dropped, system.notes, system.parameters)
+
+
+def _checked(rows: Iterable[Row], by_key: dict[str, Property]) -> tuple[Row, ...]:
+    """Without the witnesses: one that is not reached in this scenario is no failure of the scenario."""
+    return tuple(r for r in rows if r.key not in by_key or by_key[r.key].form not in _WITNESSES)
+
+
+def selected(system: System, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The keys to check for a list of ids, keys or globs; their witnesses and the built-in properties included.  None
+    means all."""
+    if not wanted:
+        return None
+    ids = {p.id for p in system.properties} | {p.key for p in system.properties}
+    chosen = {n for n in wanted if n in ids or n in BUILT_IN}
+    found = [p for p in system.properties if p.id in chosen or p.key in chosen]
+    witnesses = {p.witness for p in found if p.witness}
+    found += [p for p in system.properties if p.id in witnesses and p not in found]
+    return (*(k for k in BUILT_IN if k in chosen), *(p.key for p in found))
+
+
+def _row(system: System, prop: Property | None, key: str, found: SearchResult, options: CheckOptions) -> Row:
+    verdict = found.verdicts[key]
+    form = prop.form.value if prop is not None else "built-in"
+    title = headline(prop, key).removeprefix(f"{key}: ")
+    row_id = prop.id if prop is not None else key
+    if isinstance(verdict, Holds):
+        return Row(key, row_id, form, title, Outcome.HOLDS, verdict.evidence)
+    if isinstance(verdict, Unknown):
+        return Row(key, row_id, form, title, of_reason(verdict.reason), verdict.reason)
+    run = replay(system, verdict.trace)
+    text = render(run, confirm(run))
+    outcome = Outcome.USAGE if key == RANGE else Outcome.VIOLATED
+    return Row(key, row_id, form, title, outcome, "", text, StoredTrace(verdict.trace, "", options.overrides))
+
+
+def vacuous(results: Iterable[ScenarioResult]) -> dict[str, str]:
+    """Properties whose witness was reached in no scenario that checked them."""
+    reached: set[tuple[str, str]] = set()
+    wanted: dict[tuple[str, str], None] = {}
+    for result in results:
+        for prop, witness in sorted(result.witness_of.items()):
+            wanted.setdefault((prop, witness))
+            if witness in result.reached:
+                reached.add((prop, witness))
+    return {prop: witness for prop, witness in wanted if (prop, witness) not in reached}
+
+
+def violations(report: CheckReport) -> Iterator[tuple[Job, Row]]:
+    for job, result in report.results.items():
+        for row in result.rows:
+            if row.trace is not None:
+                yield job, row

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands: each calls one function of a sibling module and prints what it gives, as text or as JSON.
+
+Invariant: results go to `out`, and are the same bytes in every run; timing and progress go to `err`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from lostirq.errors import UsageError
+from lostirq.evidence.trace_file import write, write_text
+from lostirq.ir.system import Memory
+from lostirq.workflow import jobs, show
+from lostirq.workflow.bugs import BugResult, bugs, library, record
+from lostirq.workflow.check import CheckOptions, CheckReport, Job, ScenarioResult, check, plan, violations
+from lostirq.workflow.doctor import doctor
+from lostirq.workflow.explain import LAST, explain
+from lostirq.workflow.export import export
+from lostirq.workflow.init import init
+from lostirq.workflow.list import listing, to_json, to_text
+from lostirq.workflow.outcome import Outcome, combine
+from lostirq.workflow.progress import Status, use_colour
+from lostirq.workflow.state_cost import state_cost
+from lostirq.workflow.workspace import load, locate
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a command runs and prints.  `cache` is the folder for generated code and the last counterexample."""
+
+    workspace: Path | None
+    cache: Path
+    as_json: bool
+    bisect: bool
+    out: TextIO
+    err: TextIO
+    environment: Mapping[str, str]
+
+    @property
+    def root(self) -> Path:
+        return locate(self.workspace, Path.cwd())
+
+    def lines(self, lines: list[str]) -> None:
+        self.out.writelines(line + "\n" for line in lines)
+        self.out.flush()
+
+    def object(self, value: object) -> None:
+        self.out.write(json.dumps(value, indent=1) + "\n")
+
+
+def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, save: Path | None = None) -> Outcome:
+    started = time.monotonic()
+    root = s.root
+    workspace = load(root)
+    known = library(root) if with_bugs else {}
+    colour = use_colour(s.out, s.environment)
+    todo = plan(workspace, options)
+    status = Status(s.err, len(todo) + len(known))
+    group: list[tuple[Job, ScenarioResult | jobs.Failure]] = []
+
+    def on_result(job: Job, result: ScenarioResult | jobs.Failure) -> None:
+        status.finished(_label(job))
+        group.append((job, result))
+        if not s.as_json and len(group) == sum(j.scenario == job.scenario for j in todo):
+            s.lines(show.scenario_lines(job.scenario, workspace.scenarios[job.scenario].summary, group, colour=colour))
+        if len(group) == sum(j.scenario == job.scenario for j in todo):
+            group.clear()
+
+    report = check(workspace, options, on_result, lambda job, p: status.show(_label(job), p))
+    status.clear()
+    found = [report.outcome]
+    results: list[BugResult] = []
+    if not s.as_json:
+        s.lines(show.counterexamples(report))
+    if known and report.outcome not in (Outcome.INTERRUPTED, Outcome.TIMEOUT):
+        if not s.as_json:
+            s.lines(["", "known bugs"])
+        results = _run_bugs(s, root, (), options, status)
+        found += [r.outcome for r in results]
+    outcome = combine(found)
+    _keep(s, report, save)
+    if s.as_json:
+        value = show.check_json(report, bisect=s.bisect)
+        s.object(value | ({"bugs": show.bugs_json(results, outcome)["bugs"]} if with_bugs else {}))
+    else:
+        s.lines(show.bugs_summary(results) if results else [])
+        s.lines(show.summary(report))
+    s.err.writelines(line + "\n" for line in show.timing(report, time.monotonic() - started))
+    return outcome
+
+
+def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions) -> Outcome:
+    started = time.monotonic()
+    root = s.root
+    results = _run_bugs(s, root, wanted, options, Status(s.err, len(wanted) or len(library(root))))
+    outcome = combine(r.outcome for r in results)
+    if s.as_json:
+        s.object(show.bugs_json(results, outcome, bisect=s.bisect))
+    else:
+        s.lines(show.bugs_summary(results))
+    s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
+    return outcome
+
+
+def run_record(s: Setting, slugs: tuple[str, ...], options: CheckOptions) -> Outcome:
+    root, results = s.root, []
+    if not slugs:
+        raise UsageError("--record needs the name of a known bug (`lostirq list`)")
+    for slug in slugs:
+        result = record(root, slug, options)
+        results.append(result)
+        s.lines([show.bug_line(result, len(slug)), result.report])
+    return combine(r.outcome for r in results)
+
+
+def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOptions,
+              status: Status) -> list[BugResult]:
+    width = max((len(slug) for slug in library(root)), default=0)
+    colour = use_colour(s.out, s.environment)
+
+    def on_result(result: BugResult) -> None:
+        status.finished(result.slug)
+        if not s.as_json:
+            s.lines([show.bug_line(result, width, colour=colour)])
+
+    results = bugs(root, wanted, options, on_result, status.show)
+    status.clear()
+    return results
+
+
+def run_explain(s: Setting, subject: str, *, full: bool) -> Outcome:
+    found = explain(s.root, subject, s.cache, full=full)
+    if s.as_json:
+        s.object({"format": "lostirq-explain", "version": 1, "kind": found.kind, "name": found.name,
+                  "text": found.text})
+    else:
+        s.out.write(found.text)
+    return Outcome.HOLDS
+
+
+def run_list(s: Setting) -> Outcome:
+    root = s.root
+    found = listing(root, load(root))
+    if s.as_json:
+        s.object(to_json(found))
+    else:
+        s.out.write(to_text(found))
+    return Outcome.HOLDS
+
+
+def run_export(s: Setting, scenario: str, memory: Memory, target: str, output: Path | None, limit: int) -> Outcome:
+    text = export(load(s.root), scenario, memory, target, limit=limit)
+    if output is not None:
+        write_text(output, text)
+    elif s.as_json:
+        s.object({"format": "lostirq-export", "version": 1, "to": target, "scenario": scenario, "text": text})
+    else:
+        s.out.write(text)
+    return Outcome.HOLDS
+
+
+def run_init(s: Setting, target: Path) -> Outcome:
+    said = init(s.root, target)
+    if s.as_json:
+        s.object({"format": "lostirq-init", "version": 1, "folder": str(target)})
+    else:
+        s.out.write(said)
+    return Outcome.HOLDS
+
+
+def run_doctor(s: Setting) -> Outcome:
+    found = doctor(s.workspace, s.cache, s.environment)
+    if s.as_json:
+        s.object({"format": "lostirq-doctor", "version": 1,
+                  "findings": [{"what": f.what, "state": f.state, "said": f.said} for f in found]})
+    else:
+        width = max(len(f.what) for f in found)
+        s.lines([f"{f.state:<8}{f.what:<{width}}  {f.said}" for f in found])
+    return Outcome.USAGE if any(f.state == "broken" for f in found) else Outcome.HOLDS
+
+
+def run_state_cost(s: Setting, scenario: str, memory: Memory, limit: int) -> Outcome:
+    found = state_cost(load(s.root), scenario, memory, limit=limit)
+    if s.as_json:
+        s.object({"format": "lostirq-state-cost", "version": 1, "scenario": scenario, "states": found.states,
+                  "fields": [{"name": name, "without": states} for name, states in found.without]})
+    else:
+        s.lines([f"{found.states:,} states in {scenario}, {memory.value.upper()}; without the field:"])
+        s.lines([f"  {states:>12,}  {found.states / max(1, states):6.2f}x  {name}" for name, states in found.without])
+    return Outcome.HOLDS
+
+
+def _label(job: Job) -> str:
+    return f"{job.scenario} {job.memory.value}"
+
+
+def _keep(s: Setting, report: CheckReport, save: Path | None) -> None:
+    """Store the counterexamples: the first as `last`, all of them in the folder asked for."""
+    found = list(violations(report))
+    for job, row in found:
+        if save is not None and row.trace is not None:
+            name = f"{row.key}-{job.scenario}-{job.memory.value}".replace("/", "_")
+            write(save / f"{name}.json", row.trace)
+            write_text(save / f"{name}.txt", row.report)
+    if not found or found[0][1].trace is None:
+        return
+    try:
+        s.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write(s.cache / LAST, found[0][1].trace)
+    except (UsageError, OSError) as e:
+        s.err.write(f"lostirq: the counterexample was not kept: {e}\n")
+        return
+    s.err.write("the first counterexample again: lostirq explain last\n")

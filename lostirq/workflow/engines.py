@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One call for all engines: a system in, a `SearchResult` out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.verdict import Holds, SearchOptions, SearchResult, Trace, Unknown, Verdict, Violated
+from lostirq.interpret import Exploration, Interpreter
+from lostirq.ir.digest import digest
+from lostirq.ir.system import RANGE, STUCK, Form, System
+
+
+class Engine(Enum):
+    AUTO = "auto"              # compiled if there is a C compiler, else fallback
+    COMPILED = "compiled"
+    FALLBACK = "fallback"
+    GRAPH = "graph"
+    INTERPRET = "interpret"
+
+
+def find_compiler(environment: Mapping[str, str]) -> str | None:
+    """The C compiler that the compiled engine uses: $CC, cc, gcc, clang."""
+    for name in (environment.get("CC", ""), "cc", "gcc", "clang"):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    return None
+
+
+def settle(engine: Engine, environment: Mapping[str, str] = os.environ) -> Engine:
+    """AUTO resolved.  Raises `UsageError` if the compiled engine is asked for and there is no compiler."""
+    if engine is Engine.COMPILED and find_compiler(environment) is None:
+        raise UsageError("--engine compiled: no C compiler found ($CC, cc, gcc, clang); install one (apt install gcc) "
+                         "or use --engine fallback, which gives the same results, slower")
+    if engine is Engine.AUTO:
+        return Engine.COMPILED if find_compiler(environment) is not None else Engine.FALLBACK
+    return engine
+
+
+def search(system: System, engine: Engine, options: SearchOptions, cache_dir: Path | None) -> SearchResult:
+    """Raises what the engine raises: `LostirqError`, `MemoryError`."""
+    if engine is Engine.GRAPH:
+        from lostirq.explicit.graph import check_graph
+
+        return check_graph(system, options)
+    if engine is Engine.INTERPRET:
+        return _interpret(system, options)
+    from lostirq.explicit.search import check
+
+    compiler = "" if engine is Engine.FALLBACK else options.compiler
+    return check(system, replace(options, compiler=compiler), cache_dir)
+
+
+def _interpret(system: System, options: SearchOptions) -> SearchResult:
+    """Breadth-first search by the reference interpreter.  It has no liveness: those properties stay undecided."""
+    started = time.monotonic()
+    seen = Interpreter(system).explore(options.max_states)
+    mark = digest(system)
+    verdicts: dict[str, Verdict] = {}
+    witnesses: dict[str, Trace] = {}
+    keys = [STUCK, RANGE, *(p.key for p in system.properties)]
+    forms = {p.key: p.form for p in system.properties}
+    for key in keys if options.properties is None else [k for k in keys if k in options.properties]:
+        trace = _trace(system, mark, key, seen)
+        if trace is not None and forms.get(key) in (Form.REACHABLE, Form.REACHABLE_STEP):
+            witnesses[key] = trace
+            verdicts[key] = Holds("a trace reaches it")
+        elif trace is not None:
+            verdicts[key] = Violated(trace)
+        else:
+            verdicts[key] = _without_trace(forms.get(key), seen)
+    return SearchResult("interpret", verdicts, witnesses, seen.states, seen.transitions, depth=len(seen.levels) - 1,
+                        complete=seen.complete, reason="" if seen.complete else "states",
+                        seconds=time.monotonic() - started)
+
+
+def _trace(system: System, mark: str, key: str, seen: Exploration) -> Trace | None:
+    moves = seen.violations.get(key, seen.witnesses.get(key))
+    if moves is None:
+        return None
+    return Trace(system.name, system.memory.value, mark, key, tuple(moves), minimal=False)
+
+
+def _without_trace(form: Form | None, seen: Exploration) -> Verdict:
+    if form is Form.RECURRENCE:
+        return Unknown("liveness needs another engine")
+    if not seen.complete:
+        return Unknown("states")
+    if form in (Form.REACHABLE, Form.REACHABLE_STEP):
+        return Unknown("not reached")
+    return Holds(f"{seen.states} states exhausted")

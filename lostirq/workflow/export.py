@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq export`: a scenario as a state graph (GraphML, DOT) or as Promela text."""
+
+from __future__ import annotations
+
+from lostirq.errors import UsageError
+from lostirq.ir.system import Memory
+from lostirq.language import Workspace, compile_scenario
+from lostirq.workflow.workspace import choose
+
+FORMATS = ("graphml", "dot", "promela")
+LIMIT = 20_000          # states of a graph that anybody would look at
+
+
+def export(workspace: Workspace, scenario: str, memory: Memory, target: str, *, limit: int = LIMIT) -> str:
+    """The text of the export.  Raises `UsageError` for a graph of more than `limit` states: never a part of it."""
+    name = choose((scenario,), workspace.scenarios, "scenario")[0]
+    system = compile_scenario(workspace, name, memory)
+    if target == "promela":
+        from lostirq.ir.tso import lower
+        from lostirq.report.promela import promela
+
+        return promela(lower(system))
+    from lostirq.explicit.graph import explore_graph, to_dot, to_graphml
+
+    states = explore_graph(system, limit)
+    if not states.complete:
+        raise UsageError(f"scenario {name} has more than {limit} states; a graph of it is of no use (--max-states N "
+                         "exports it all the same)")
+    return to_dot(states) if target == "dot" else to_graphml(states)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `check` and `bugs` print: lines for people, objects for programs.
+
+Invariant: nothing here depends on time or on the order in which processes ended, so that two runs print the same bytes;
+times are in `timing`, which goes to stderr.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from lostirq.workflow import jobs
+from lostirq.workflow.bugs import BugResult
+from lostirq.workflow.check import CheckReport, Job, Row, ScenarioResult, violations
+from lostirq.workflow.outcome import Outcome, combine, exit_code
+
+WIDTH = 100
+_WORDS = {Outcome.HOLDS: "PASS", Outcome.VIOLATED: "FAIL", Outcome.USAGE: "ERROR", Outcome.INTERNAL: "ERROR",
+          Outcome.SKIPPED: "SKIP"}
+_COLOURS = {"PASS": "32", "FAIL": "31", "ERROR": "31", "?": "33"}
+
+
+def word(outcome: Outcome, *, colour: bool = False) -> str:
+    """PASS, FAIL, ERROR, SKIP, or ? for everything that was not decided; five columns wide."""
+    said = _WORDS.get(outcome, "?")
+    return f"\033[{_COLOURS[said]}m{said:<5}\033[0m" if colour and said in _COLOURS else f"{said:<5}"
+
+
+def scenario_lines(name: str, summary: str, done: Iterable[tuple[Job, ScenarioResult | jobs.Failure]], *,
+                   colour: bool = False) -> list[str]:
+    """A scenario under all its memory models: what was explored, then one line per property."""
+    pairs = list(done)
+    lines = [f"{name}: {summary}"]
+    by_property: dict[str, list[tuple[str, list[Row]]]] = {}
+    for job, result in pairs:
+        label = job.memory.value.upper()
+        if isinstance(result, jobs.Failure):
+            said = word(result.outcome, colour=colour)
+            lines += [f"  {said} {label:<7} {line}" for line in result.message.splitlines()]
+            continue
+        lines.append(f"  {label}: {size(result)}")
+        for row in result.rows:
+            rows = by_property.setdefault(row.id, [])
+            if not rows or rows[-1][0] != label:
+                rows.append((label, []))
+            rows[-1][1].append(row)
+    for prop, found in sorted(by_property.items()):
+        lines += _property_lines(prop, found, colour=colour)
+    return lines
+
+
+def size(result: ScenarioResult) -> str:
+    s = result.search
+    said = f"{s.states:,} states, {s.transitions:,} transitions, depth {s.depth}"
+    return said if s.complete else f"{said}, not complete ({s.reason or 'stopped early'})"
+
+
+def _property_lines(prop: str, found: list[tuple[str, list[Row]]], *, colour: bool) -> list[str]:
+    """One line, or one per group of memory models that fared differently."""
+    groups: dict[tuple[Outcome, str], list[str]] = {}
+    title = ""
+    for label, rows in found:
+        outcome = combine(r.outcome for r in rows)
+        worst = next(r for r in rows if r.outcome is outcome) if rows else None
+        title = title or (worst.title if worst is not None else "")
+        groups.setdefault((outcome, _remark(worst)), []).append(label)
+    return [f"  {word(outcome, colour=colour)} {'+'.join(labels):<7} {prop:<8} {title}{remark}".rstrip()
+            for (outcome, remark), labels in groups.items()]
+
+
+def _remark(row: Row | None) -> str:
+    if row is None or row.outcome is Outcome.HOLDS:
+        return ""
+    if row.trace is not None:
+        trace = row.trace.trace
+        return f" ({len(trace.moves)} steps{'' if trace.loop is None else ', the last of them for ever'})"
+    return f" ({row.reason})"
+
+
+def counterexamples(report: CheckReport) -> list[str]:
+    """The first violation of each property, whole; the others in a line."""
+    lines: list[str] = []
+    seen: set[str] = set()
+    for _, row in violations(report):
+        if row.id in seen:
+            continue
+        seen.add(row.id)
+        lines += ["", row.report.rstrip("\n")]
+    return lines
+
+
+def summary(report: CheckReport) -> list[str]:
+    """Verdict, bounds and assumptions."""
+    results = list(report.results.values())
+    ids = {r.id for result in results for r in result.rows}
+    scenarios = {j.scenario for j in report.jobs}
+    memories = list(dict.fromkeys(j.memory.value.upper() for j in report.jobs))
+    bad = sorted({r.id for result in results for r in result.rows if r.outcome is Outcome.VIOLATED})
+    open_ = sorted({r.id for result in results for r in result.rows
+                    if r.outcome not in (Outcome.HOLDS, Outcome.VIOLATED)})
+    lines = [""]
+    for prop, witness in report.vacuous.items():
+        lines.append(f"  ?     {prop}: vacuous: its witness {witness} was reached in no scenario")
+    said = [_count(len(ids), "property", "properties") + f" in {_count(len(scenarios), 'scenario')} under "
+            + " and ".join(memories)]
+    said += [f"violated: {', '.join(bad)}"] if bad else []
+    said += [f"undecided: {', '.join(open_)}"] if open_ else []
+    said += [f"without a result: {_count(len(report.failures), 'search', 'searches')}"] if report.failures else []
+    said += ["all hold"] if report.outcome is Outcome.HOLDS else []
+    lines.append("SUMMARY: " + "; ".join(said))
+    lines += assumptions(results)
+    return lines
+
+
+def assumptions(results: Iterable[ScenarioResult]) -> list[str]:
+    """What the verdicts are bounded by and rest on."""
+    found = list(results)
+    ranges: dict[str, set[int]] = {}
+    dropped: dict[str, set[str]] = {}
+    notes: dict[str, None] = {}
+    for r in found:
+        for name, value in r.parameters:
+            ranges.setdefault(name, set()).add(value)
+        for choice in r.dropped:
+            dropped.setdefault(choice, set()).add(r.scenario)
+        notes.update(dict.fromkeys(r.notes))
+    everywhere = len({r.scenario for r in found})
+    bounds = [f"{k} {_range(v)}" for k, v in ranges.items() if not v <= {0, 1} or k.isupper() and len(k) < 8]
+    lines = _wrapped("bounds: ", ", ".join(bounds)) if bounds else []
+    if dropped:
+        said = [c if len(s) == everywhere else f"{c} (in {_count(len(s), 'scenario')})" for c, s in dropped.items()]
+        lines += _wrapped("the guest does not: ", ", ".join(said))
+    lines += _wrapped("assumed: ", "compiler reordering absent; fair scheduling, flushes and IPIs (docs/language.md)")
+    lines += [line for note in notes for line in _wrapped("note: ", note)]
+    return lines
+
+
+def _range(values: set[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low}..{high}"
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    return textwrap.wrap(label + text, WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def _count(n: int, noun: str, many: str = "") -> str:
+    return f"{n} {noun if n == 1 else many or noun + 's'}"
+
+
+def timing(report: CheckReport, seconds: float) -> list[str]:
+    """Where the time went, for stderr."""
+    results = sorted(report.results.values(), key=lambda r: -r.search.seconds)
+    lines = [f"time: {seconds:.1f} s in all"]
+    for r in results[:5]:
+        s = r.search
+        rate = s.states / s.seconds if s.seconds > 0 else 0.0
+        lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: {s.states:,} states, {rate / 1e6:.2f} M/s, "
+                     f"{s.bits} bits per state, {s.peak_bytes >> 20} MiB, cc {s.compile_seconds:.1f} s")
+    return lines
+
+
+def check_json(report: CheckReport, *, bisect: bool = False) -> dict[str, object]:
+    return {
+        "format": "lostirq-check",
+        "version": 1,
+        "verdict": report.outcome.value,
+        "exit_code": exit_code(report.outcome, bisect=bisect),
+        "results": [_result_json(r) for r in report.results.values()],
+        "failures": [{"scenario": j.scenario, "memory": j.memory.value, "outcome": f.outcome.value,
+                      "message": f.message} for j, f in report.failures.items()],
+        "vacuous": [{"property": p, "witness": w} for p, w in report.vacuous.items()],
+    }
+
+
+def _result_json(r: ScenarioResult) -> dict[str, object]:
+    s = r.search
+    return {
+        "scenario": r.scenario, "memory": r.memory.value, "digest": r.digest, "engine": s.engine, "states": s.states,
+        "transitions": s.transitions, "depth": s.depth, "complete": s.complete, "reason": s.reason, "bits": s.bits,
+        "words": s.words, "parameters": dict(r.parameters), "dropped": list(r.dropped), "notes": list(r.notes),
+        "witnesses": sorted(r.reached),
+        "properties": [
+            {"key": row.key, "id": row.id, "kind": row.form, "verdict": row.outcome.value, "reason": row.reason,
+             "length": None if row.trace is None else len(row.trace.trace.moves),
+             "report": row.report or None}
+            for row in r.rows
+        ],
+    }
+
+
+def bug_line(r: BugResult, width: int, *, colour: bool = False) -> str:
+    """One known bug: did it behave as expected?"""
+    outcome = Outcome.HOLDS if r.ok else Outcome.VIOLATED if r.outcome is Outcome.HOLDS else r.outcome
+    if r.ok and r.verdict == "violated":
+        said = f"found again: {r.property}, {r.length} steps"
+    elif r.ok:
+        said = "holds, as it must"
+    else:
+        said = r.why.replace("\n", "\n" + " " * 8)
+    return f"  {word(outcome, colour=colour)} {r.slug:<{width}}  {said}"
+
+
+def bugs_summary(results: list[BugResult]) -> list[str]:
+    good = sum(r.ok for r in results)
+    controls = sum(r.ok and r.verdict == "holds" for r in results)
+    said = f"{good} of {len(results)} known bugs behave as recorded ({good - controls} found again, {controls} hold)"
+    return ["", f"SUMMARY: {said}"]
+
+
+def bugs_json(results: list[BugResult], outcome: Outcome, *, bisect: bool = False) -> dict[str, object]:
+    return {
+        "format": "lostirq-bugs",
+        "version": 1,
+        "verdict": outcome.value,
+        "exit_code": exit_code(outcome, bisect=bisect),
+        "bugs": [
+            {"slug": r.slug, "expected": r.expected, "verdict": r.verdict, "length": r.length, "ok": r.ok,
+             "property": r.property, "why": r.why, "states": r.states}
+            for r in results
+        ],
+    }
