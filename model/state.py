@@ -209,14 +209,17 @@ class Interrupt(Struct):
 
 
 class Task(Struct):
-    """The task of the vCPU thread, as far as the scheduler and wakers see it."""
+    """The task of the vCPU thread, as far as the scheduler and wakers see it.
+
+    Ghosts here are what is no memory: where a thread is and what its processor masks; looking at them is no access.
+    """
 
     state: TaskState
     on_rq: bool = True                     # runnable: a wake-up or a preemption leaves it on the run queue
-    cpu: CpuId                             # the pCPU that the thread runs on, or ran on last (smp_processor_id)
-    preempted: bool                        # taken off its pCPU at a point of the scheduler's choice: it does not step
-    preempt_off: bool
-    irqs_off: bool
+    cpu: Ghost[CpuId]                      # the pCPU that the thread runs on, or ran on last (smp_processor_id)
+    preempted: Ghost[bool]                 # taken off its pCPU at a point of the scheduler's choice: it does not step
+    preempt_off: Ghost[bool]
+    irqs_off: Ghost[bool]
 
 
 class Vcpu(Struct):

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The local APIC in software: acceptance, IRR and ISR, priorities, acknowledgement, EOI, the APICv caches.
+
+Invariants
+  - irr_pending is a hint: it may be false only if the IRR is empty (while APICv is inactive); it is true with APICv.
+  - ISR, its count and its cache belong to the vCPU thread; the IRR is written by senders too.
+
+References: arch/x86/kvm/lapic.c, arch/x86/kvm/lapic.h.
+"""
+
+from lostirq.prelude import *
+from model.state import *
+from model.vmx import *
+
+IrrUpdate = Packed(max_irr=OptVector, is_from_pir=bool)
+
+
+# -- IRR --------------------------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_search_irr")
+def apic_search_irr(vcpu: Vcpu) -> OptVector:
+    for i in reversed(range(IRR_WORDS)):
+        reg = vcpu.lapic.irr.word[i]
+        if reg != 0:
+            return i * IRR_UNIT + highest(reg)
+    return -1
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_find_highest_irr")
+def apic_find_highest_irr(vcpu: Vcpu) -> OptVector:
+    if not vcpu.lapic.irr_pending:
+        return -1
+    return apic_search_irr(vcpu)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_lapic_find_highest_irr")
+def kvm_lapic_find_highest_irr(vcpu: Vcpu) -> OptVector:
+    return apic_find_highest_irr(vcpu)
+
+
+@function(kernel="arch/x86/kvm/lapic.h:kvm_lapic_set_irr")
+def kvm_lapic_set_irr(vector: Vector, vcpu: Vcpu):
+    # Abstraction: the old value of the bit is read for the event only; the access is one locked operation either way.
+    if test_and_set_bit(vcpu.lapic.irr, vector):
+        event("merge", index(vcpu), vector)
+    else:
+        event("accept", index(vcpu), vector)
+    with window("set_irr"):
+        vcpu.lapic.irr_pending = True
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_clear_irr")
+def apic_clear_irr(vector: OptVector, vcpu: Vcpu):
+    if vcpu.lapic.apicv_active:
+        clear_bit(vcpu.lapic.irr, vector)
+        vcpu.carried = with_bit(vcpu.carried, vector, True)
+    else:
+        vcpu.lapic.irr_pending = False
+        with window("clear_irr"):
+            clear_bit(vcpu.lapic.irr, vector)
+            vcpu.carried = with_bit(vcpu.carried, vector, True)
+            if apic_search_irr(vcpu) != -1:
+                vcpu.lapic.irr_pending = True
+
+
+@function(kernel="arch/x86/kvm/lapic.c:__kvm_apic_update_irr")
+def __kvm_apic_update_irr(vcpu: Vcpu) -> IrrUpdate:
+    """Move the PIR into the IRR; the highest vector of the IRR, and whether it is new."""
+    found: IrrUpdate
+    none: VectorSet = 0
+    pir_vals: VectorSet = pi_harvest_pir(vcpu)
+    # Abstraction: "nothing was found" is an empty harvest: only the owner clears PIR bits, so a word that was seen
+    # non-empty cannot be empty at the exchange.
+    if pir_vals == 0:
+        found.max_irr = apic_search_irr(vcpu)
+        found.is_from_pir = False
+        return found
+    max_new_irr: OptVector = -1
+    found.max_irr = -1
+    for i in range(IRR_WORDS):
+        irr_val = READ_ONCE(vcpu.lapic.irr.word[i])
+        harvested = extract(pir_vals, i * IRR_UNIT, IRR_UNIT)
+        if harvested != 0:
+            prev_irr_val = irr_val
+            done: bool = False
+            while not done:
+                irr_val = prev_irr_val | harvested
+                if prev_irr_val == irr_val:
+                    done = True
+                else:
+                    with atomic():
+                        if vcpu.lapic.irr.word[i] == prev_irr_val:
+                            vcpu.lapic.irr.word[i] = irr_val
+                            done = True
+                        else:
+                            prev_irr_val = vcpu.lapic.irr.word[i]
+            vcpu.carried = vcpu.carried & ~insert(none, i * IRR_UNIT, harvested)
+            if prev_irr_val != irr_val:
+                max_new_irr = i * IRR_UNIT + highest(irr_val ^ prev_irr_val)
+        if irr_val != 0:
+            found.max_irr = i * IRR_UNIT + highest(irr_val)
+    found.is_from_pir = max_new_irr != -1 and max_new_irr == found.max_irr
+    return found
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_apic_update_irr")
+def kvm_apic_update_irr(vcpu: Vcpu) -> IrrUpdate:
+    found: IrrUpdate = __kvm_apic_update_irr(vcpu)
+    with window("irr_update"):
+        if not vcpu.lapic.apicv_active and found.is_from_pir:
+            vcpu.lapic.irr_pending = True
+    return found
+
+
+# -- ISR --------------------------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_find_highest_isr")
+def apic_find_highest_isr(vcpu: Vcpu) -> OptVector:
+    if vcpu.lapic.isr_count == 0:
+        return -1
+    if vcpu.lapic.highest_isr_cache != -1:
+        return vcpu.lapic.highest_isr_cache
+    return highest(vcpu.lapic.isr)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_set_isr")
+def apic_set_isr(vector: OptVector, vcpu: Vcpu):
+    if bit(vcpu.lapic.isr, vector):
+        return
+    vcpu.lapic.isr = with_bit(vcpu.lapic.isr, vector, True)
+    if vcpu.lapic.apicv_active:
+        vmx_hwapic_isr_update(vcpu, vector)
+    else:
+        vcpu.lapic.isr_count = min(vcpu.lapic.isr_count + 1, VECTORS)
+        vcpu.lapic.highest_isr_cache = vector
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_clear_isr")
+def apic_clear_isr(vector: OptVector, vcpu: Vcpu):
+    if not bit(vcpu.lapic.isr, vector):
+        return
+    vcpu.lapic.isr = with_bit(vcpu.lapic.isr, vector, False)
+    if vcpu.lapic.apicv_active:
+        vmx_hwapic_isr_update(vcpu, apic_find_highest_isr(vcpu))
+    else:
+        # Abstraction: the kernel stops the machine if the count gets below 0; the count stays at 0 here, so that what
+        # led there shows as the wrong priority that it is.
+        vcpu.lapic.isr_count = max(vcpu.lapic.isr_count - 1, 0)
+        vcpu.lapic.highest_isr_cache = -1
+
+
+# -- priorities -------------------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_has_interrupt_for_ppr")
+def apic_has_interrupt_for_ppr(vcpu: Vcpu, ppr: PriorityClass) -> OptVector:
+    # Abstraction: sync_pir_to_irr is always there: a module without APICv has no posted interrupts to lose.
+    highest_irr: OptVector = vmx_sync_pir_to_irr(vcpu)
+    if highest_irr == -1 or class_of(highest_irr) <= ppr:
+        return -1
+    return highest_irr
+
+
+@function(kernel="arch/x86/kvm/lapic.c:__apic_update_ppr")
+def __apic_update_ppr(vcpu: Vcpu) -> bool:
+    """Recompute the PPR (the value is in vcpu.lapic.ppr); true if it got lower."""
+    old_ppr: PriorityClass = vcpu.lapic.ppr
+    isr: OptVector = apic_find_highest_isr(vcpu)
+    vcpu.lapic.ppr = max(vcpu.lapic.tpr, class_of(isr))
+    return vcpu.lapic.ppr < old_ppr
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_update_ppr")
+def apic_update_ppr(vcpu: Vcpu):
+    if __apic_update_ppr(vcpu) and apic_has_interrupt_for_ppr(vcpu, vcpu.lapic.ppr) != -1:
+        kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
+    else:
+        kvm_lapic_update_cr8_intercept(vcpu)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_apic_update_ppr")
+def kvm_apic_update_ppr(vcpu: Vcpu):
+    apic_update_ppr(vcpu)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_apic_has_interrupt")
+def kvm_apic_has_interrupt(vcpu: Vcpu) -> OptVector:
+    __apic_update_ppr(vcpu)
+    return apic_has_interrupt_for_ppr(vcpu, vcpu.lapic.ppr)
+
+
+# -- acceptance, acknowledgement, EOI ---------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/lapic.c:__apic_accept_irq")
+def __apic_accept_irq(vcpu: Vcpu, vector: Vector, running: bool):
+    """Fixed, edge-triggered delivery.
+
+    Abstraction: other delivery modes, the RTC status and the TMR are left out: a lost fixed edge interrupt needs none
+    of them.  `running` says that the sender is the target's own thread.
+    """
+    vmx_deliver_interrupt(vcpu, vector, running)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_apic_set_irq")
+def kvm_apic_set_irq(vcpu: Vcpu, vector: Vector, running: bool):
+    __apic_accept_irq(vcpu, vector, running)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_apic_ack_interrupt")
+def kvm_apic_ack_interrupt(vcpu: Vcpu, vector: OptVector):
+    # Abstraction: vectors with automatic EOI (Hyper-V) are left out.
+    apic_clear_irr(vector, vcpu)
+    apic_set_isr(vector, vcpu)
+    __apic_update_ppr(vcpu)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_set_eoi")
+def apic_set_eoi(vcpu: Vcpu):
+    # Abstraction: the SynIC message and the broadcast to the IOAPIC are left out: all interrupts are edge-triggered.
+    vector: OptVector = apic_find_highest_isr(vcpu)
+    if vector == -1:
+        return
+    apic_clear_isr(vector, vcpu)
+    event("eoi", index(vcpu), vector)
+    apic_update_ppr(vcpu)
+    kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
+
+
+# -- APICv ------------------------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_apic_update_apicv")
+def kvm_apic_update_apicv(vcpu: Vcpu):
+    vcpu.lapic.irr_pending = True
+    if vcpu.lapic.apicv_active:
+        vcpu.lapic.isr_count = 1
+        vmx_hwapic_isr_update(vcpu, apic_find_highest_isr(vcpu))
+    else:
+        vcpu.lapic.isr_count = popcount(vcpu.lapic.isr)
+    vcpu.lapic.highest_isr_cache = -1

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The processor in VMX non-root mode and the most general guest.
+
+Invariants
+  - Pending virtual interrupts are evaluated at VM entry and by TPR, EOI, self-IPI virtualization and posted-interrupt
+    processing, and by nothing else; what was recognised stays latched until delivery or VM exit.
+  - A recognised and unblocked virtual interrupt is the guest's only step.
+  - Choices of the guest are never forced; arrivals are strongly fair.
+
+References: Intel SDM vol. 3, "APIC virtualization and virtual interrupts" and "VM entries", "VM exits".
+Abstraction: the processor's accesses to the virtual-APIC page are locked; real ones are, for what others can write.
+"""
+
+from lostirq.prelude import *
+from model.state import *
+
+# -- rules ------------------------------------------------------------------------------------------------------------
+
+
+@function(hardware="SDM: PPR virtualization")
+def virtualize_ppr(vcpu: Vcpu):
+    vcpu.lapic.ppr = max(vcpu.lapic.tpr, class_of(vcpu.vmcs.svi))
+
+
+@function(hardware="SDM: evaluation of pending virtual interrupts")
+def evaluate_pending_virtual_interrupts(vcpu: Vcpu):
+    vcpu.guest.recognised = not vcpu.vmcs.interrupt_window_exiting and class_of(vcpu.vmcs.rvi) > vcpu.lapic.ppr
+
+
+@function(hardware="SDM: VM entries, loading guest state")
+def vm_entry(vcpu: Vcpu):
+    """Entry serialises: the store buffer is drained before anything else."""
+    drain()
+    event("entry", index(vcpu))
+    if vcpu.vmcs.virtual_interrupt_delivery:
+        virtualize_ppr(vcpu)
+        evaluate_pending_virtual_interrupts(vcpu)
+
+
+@function(hardware="SDM: VM exits, saving guest state")
+def vm_exit(vcpu: Vcpu):
+    """What was recognised is forgotten; the next entry evaluates anew."""
+    vcpu.guest.recognised = False
+
+
+@function(hardware="SDM: interrupt and exception handling, the IDT")
+def enter_handler(vcpu: Vcpu, vector: OptVector):
+    event("enter", index(vcpu), vector)
+    vcpu.guest.interrupt_flag = False
+    vcpu.guest.sti_shadow = False
+
+
+@function(hardware="SDM: event delivery through the IDT")
+def deliver_event(vcpu: Vcpu, vector: OptVector) -> bool:
+    """Vector through the IDT; true: an exit interrupted it, the vector is in the IDT-vectoring information."""
+    if GUEST_VECTORING:
+        vcpu.vmcs.idt_vectoring = vector
+        strong()
+        match choose():
+            case "delivery completes":
+                vcpu.vmcs.idt_vectoring = -1
+            case "delivery causes an exit":
+                unfair()
+                return True
+    enter_handler(vcpu, vector)
+    return False
+
+
+@function(hardware="SDM: virtual-interrupt delivery")
+def deliver_virtual_interrupt(vcpu: Vcpu) -> bool:
+    """Deliver the virtual interrupt in RVI; true: an exit interrupted the delivery."""
+    vector: OptVector = -1
+    with atomic():
+        vector = vcpu.vmcs.rvi
+        vcpu.lapic.isr = with_bit(vcpu.lapic.isr, vector, True)
+        vcpu.vmcs.svi = vector
+        vcpu.lapic.ppr = class_of(vector)
+        clear_bit(vcpu.lapic.irr, vector)
+        vcpu.vmcs.rvi = highest(bits(vcpu.lapic.irr))
+        vcpu.guest.recognised = False
+    return deliver_event(vcpu, vector)
+
+
+@function(hardware="SDM: EOI virtualization")
+def virtualize_eoi(vcpu: Vcpu):
+    # Abstraction: the EOI-exit bitmap is empty: no interrupt is level-triggered.
+    vector: OptVector = vcpu.vmcs.svi
+    vcpu.lapic.isr = with_bit(vcpu.lapic.isr, vector, False)
+    vcpu.vmcs.svi = highest(vcpu.lapic.isr)
+    event("eoi", index(vcpu), vector)
+    virtualize_ppr(vcpu)
+    evaluate_pending_virtual_interrupts(vcpu)
+
+
+@function(hardware="SDM: TPR virtualization")
+def virtualize_tpr(vcpu: Vcpu) -> bool:
+    """After a write of the TPR; true: it is below the threshold, which exits."""
+    if not vcpu.vmcs.virtual_interrupt_delivery:
+        return vcpu.lapic.tpr < vcpu.vmcs.tpr_threshold
+    virtualize_ppr(vcpu)
+    evaluate_pending_virtual_interrupts(vcpu)
+    return False
+
+
+@function(hardware="SDM: self-IPI virtualization")
+def virtualize_self_ipi(vcpu: Vcpu, vector: Vector):
+    if test_and_set_bit(vcpu.lapic.irr, vector):
+        event("merge", index(vcpu), vector)
+    else:
+        event("accept", index(vcpu), vector)
+    vcpu.vmcs.rvi = max(vcpu.vmcs.rvi, vector)
+    evaluate_pending_virtual_interrupts(vcpu)
+
+
+@function(hardware="SDM: posted-interrupt processing")
+def process_posted_interrupts(vcpu: Vcpu):
+    """The notification was accepted: clear ON, then move the PIR to the virtual IRR, then evaluate.
+
+    Abstraction: the acknowledgement at the physical APIC and the clearing of ON are one step: a poster that comes
+    between them sees ON set and leaves the notification to the harvest that follows, as if it had come before both.
+    """
+    found: OptVector = -1
+    with atomic():
+        pcpus[vcpu.task.cpu].apic.posted_intr = False
+        vcpu.pi_desc.control.on = False
+    with window("hw_harvest"):
+        for k in range(PIR_WORDS):
+            with atomic():
+                posted = vcpu.pi_desc.pir.word[k]
+                vcpu.pi_desc.pir.word[k] = 0
+                irr_or(vcpu, k, posted)
+                if posted != 0:
+                    found = k * PIR_UNIT + highest(posted)
+    vcpu.vmcs.rvi = max(vcpu.vmcs.rvi, found)
+    evaluate_pending_virtual_interrupts(vcpu)
+
+
+@function(hardware="SDM: posted-interrupt processing")
+def irr_or(vcpu: Vcpu, k: Int[0, PIR_WORDS - 1], posted: Bits[PIR_UNIT]):
+    """VIRR |= one word of the PIR, whatever the widths of the two."""
+    none: VectorSet = 0
+    for i in range(IRR_WORDS):
+        vcpu.lapic.irr.word[i] = vcpu.lapic.irr.word[i] | extract(insert(none, k * PIR_UNIT, posted), i * IRR_UNIT, IRR_UNIT)
+
+
+# -- the guest --------------------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/vmx/vmx.c:vmx_vcpu_enter_exit")
+def vmx_vcpu_enter_exit(vcpu: Vcpu, force_immediate_exit: bool) -> ExitReason:
+    vm_entry(vcpu)
+    reason: ExitReason = ExitReason.NONE
+    with window("guest"):
+        reason = run_guest(vcpu, force_immediate_exit)
+    vm_exit(vcpu)
+    return reason
+
+
+@function(hardware="SDM: VM entries; priority among VM exits and events at an instruction boundary")
+def run_guest(vcpu: Vcpu, force_immediate_exit: bool) -> ExitReason:
+    if vcpu.vmcs.entry_interruption != -1:
+        vector: OptVector = vcpu.vmcs.entry_interruption
+        vcpu.vmcs.entry_interruption = -1
+        if deliver_event(vcpu, vector):
+            return ExitReason.OTHER
+    if not vcpu.vmcs.virtual_interrupt_delivery and vcpu.lapic.tpr < vcpu.vmcs.tpr_threshold:
+        return ExitReason.TPR_BELOW_THRESHOLD
+    if force_immediate_exit:
+        return ExitReason.PREEMPTION_TIMER
+    reason: ExitReason = ExitReason.NONE
+    while reason == ExitReason.NONE:
+        open_window: bool = vcpu.guest.interrupt_flag and not vcpu.guest.sti_shadow
+        if open_window and vcpu.vmcs.interrupt_window_exiting:
+            reason = ExitReason.INTERRUPT_WINDOW
+        elif open_window and vcpu.guest.recognised:
+            step()
+            if deliver_virtual_interrupt(vcpu):
+                reason = ExitReason.OTHER
+        else:
+            reason = guest_instruction(vcpu)
+    return reason
+
+
+@function(hardware="SDM: instructions and arrivals at an instruction boundary")
+def guest_instruction(vcpu: Vcpu) -> ExitReason:
+    """One instruction of the most general guest, or one arrival; NONE: it stays in the guest.
+
+    Abstraction: what the guest does besides has no effect on its interrupts.
+    """
+    match choose():
+        case "next instruction":
+            unfair()
+            vcpu.guest.sti_shadow = False
+            return ExitReason.NONE
+        case "iret" if not vcpu.guest.interrupt_flag:
+            unfair()
+            vcpu.guest.interrupt_flag = True
+            return ExitReason.NONE
+        case "cli" if GUEST_CLI and vcpu.guest.interrupt_flag:
+            unfair()
+            vcpu.guest.interrupt_flag = False
+            vcpu.guest.sti_shadow = False
+            return ExitReason.NONE
+        case "sti" if GUEST_STI and not vcpu.guest.interrupt_flag:
+            unfair()
+            vcpu.guest.interrupt_flag = True
+            vcpu.guest.sti_shadow = True
+            return ExitReason.NONE
+        case "write of the TPR" if GUEST_TPR:
+            unfair()
+            return guest_write_tpr(vcpu)
+        case "EOI" if GUEST_EOI and vcpu.lapic.isr != 0:
+            unfair()
+            return guest_eoi(vcpu)
+        case "self-IPI" if GUEST_SELF_IPI:
+            unfair()
+            return guest_self_ipi(vcpu)
+        case "ICR write" if GUEST_ICR:
+            unfair()
+            return ExitReason.ICR
+        case "hlt" if GUEST_HLT:
+            unfair()
+            return ExitReason.HLT
+        case "exit" if GUEST_EXIT:
+            unfair()
+            return ExitReason.OTHER
+        case "posted interrupt notification" if pcpus[vcpu.task.cpu].apic.posted_intr:
+            strong()
+            return accept_notification(vcpu)
+        case "posted interrupt wakeup" if pcpus[vcpu.task.cpu].apic.wakeup:
+            strong()
+            lock_set(pcpus[vcpu.task.cpu].apic.wakeup, False)
+            vcpu.vmcs.exit_interruption = HostVector.POSTED_INTR_WAKEUP
+            return ExitReason.EXTERNAL_INTERRUPT
+        case "reschedule" if pcpus[vcpu.task.cpu].apic.reschedule:
+            strong()
+            lock_set(pcpus[vcpu.task.cpu].apic.reschedule, False)
+            vcpu.vmcs.exit_interruption = HostVector.RESCHEDULE
+            return ExitReason.EXTERNAL_INTERRUPT
+        case "call function" if pcpus[vcpu.task.cpu].apic.call_function:
+            strong()
+            lock_set(pcpus[vcpu.task.cpu].apic.call_function, False)
+            vcpu.vmcs.exit_interruption = HostVector.CALL_FUNCTION
+            return ExitReason.EXTERNAL_INTERRUPT
+
+
+@function(hardware="SDM: external interrupts in VMX non-root operation")
+def accept_notification(vcpu: Vcpu) -> ExitReason:
+    if vcpu.vmcs.posted_interrupts:
+        process_posted_interrupts(vcpu)
+        return ExitReason.NONE
+    lock_set(pcpus[vcpu.task.cpu].apic.posted_intr, False)
+    vcpu.vmcs.exit_interruption = HostVector.POSTED_INTR
+    return ExitReason.EXTERNAL_INTERRUPT
+
+
+@function(hardware="SDM: MOV to CR8 with a TPR shadow")
+def guest_write_tpr(vcpu: Vcpu) -> ExitReason:
+    tpr: PriorityClass = choose(PriorityClass)
+    vcpu.guest.sti_shadow = False
+    vcpu.lapic.tpr = tpr
+    if virtualize_tpr(vcpu):
+        return ExitReason.TPR_BELOW_THRESHOLD
+    return ExitReason.NONE
+
+
+@function(hardware="SDM: virtualizing writes of the EOI register")
+def guest_eoi(vcpu: Vcpu) -> ExitReason:
+    vcpu.guest.sti_shadow = False
+    if not vcpu.vmcs.virtual_interrupt_delivery:
+        return ExitReason.EOI
+    virtualize_eoi(vcpu)
+    return ExitReason.NONE
+
+
+@function(hardware="SDM: virtualizing writes of the SELF IPI register")
+def guest_self_ipi(vcpu: Vcpu) -> ExitReason:
+    vcpu.guest.sti_shadow = False
+    if not vcpu.vmcs.virtual_interrupt_delivery:
+        return ExitReason.SELF_IPI
+    vector: Vector = choose(Vector)
+    virtualize_self_ipi(vcpu, vector)
+    return ExitReason.NONE

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The posted-interrupt descriptor: posting by software, harvest, scheduling in and out, the wakeup handler.
+
+Invariants
+  - The control word is one access unit; ON may be set by anybody at any time, NV and NDST change only by their owner.
+  - A poster sets PIR before ON; who harvests clears ON before it reads PIR.
+
+References: arch/x86/kvm/vmx/posted_intr.c, arch/x86/kvm/vmx/common.h, arch/x86/include/asm/posted_intr.h.
+"""
+
+from lostirq.prelude import *
+from model.host import *
+from model.kvm_main import *
+from model.state import *
+
+# -- accessors --------------------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/include/asm/posted_intr.h:pi_is_pir_empty")
+def pi_is_pir_empty(vcpu: Vcpu) -> bool:
+    for k in range(PIR_WORDS):
+        if vcpu.pi_desc.pir.word[k] != 0:
+            return False
+    return True
+
+
+@function(kernel="arch/x86/include/asm/posted_intr.h:pi_harvest_pir")
+def pi_harvest_pir(vcpu: Vcpu) -> VectorSet:
+    """Take what the PIR holds; empty means that nothing was found (the caller then scans the IRR)."""
+    pir_vals: VectorSet = 0
+    for k in range(PIR_WORDS):
+        pir_vals = insert(pir_vals, k * PIR_UNIT, READ_ONCE(vcpu.pi_desc.pir.word[k]))
+    for k in range(PIR_WORDS):
+        if extract(pir_vals, k * PIR_UNIT, PIR_UNIT) != 0:
+            pir_vals = insert(pir_vals, k * PIR_UNIT, xchg(vcpu.pi_desc.pir.word[k], 0))
+            vcpu.carried = insert(vcpu.carried, k * PIR_UNIT, extract(pir_vals, k * PIR_UNIT, PIR_UNIT))
+    return pir_vals
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:pi_try_set_control")
+def pi_try_set_control(vcpu: Vcpu, nv: NotificationVector, relocate: bool, cpu: CpuId) -> bool:
+    """try_cmpxchg of the whole control word in a loop, for its two users; ON in the value that was written."""
+    old = READ_ONCE(vcpu.pi_desc.control)
+    done: bool = False
+    while not done:
+        new = old
+        new.nv = nv
+        if relocate:
+            new.ndst = cpu
+            new.sn = False
+        with atomic():
+            if vcpu.pi_desc.control == old:
+                vcpu.pi_desc.control = new
+                done = True
+            else:
+                old = vcpu.pi_desc.control
+    return new.on
+
+
+# -- posting ----------------------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/vmx/common.h:kvm_vcpu_trigger_posted_interrupt")
+def kvm_vcpu_trigger_posted_interrupt(vcpu: Vcpu, running: bool):
+    if vcpu.mode == Mode.IN_GUEST_MODE:
+        if not running:
+            cpu: CpuId = vcpu.cpu
+            __apic_send_IPI_mask(cpu, HostVector.POSTED_INTR)
+        return
+    kvm_vcpu_wake_up(vcpu)
+
+
+@function(kernel="arch/x86/kvm/vmx/common.h:__vmx_deliver_posted_interrupt")
+def __vmx_deliver_posted_interrupt(vcpu: Vcpu, vector: Vector, running: bool):
+    if test_and_set_bit(vcpu.pi_desc.pir, vector):
+        event("merge", index(vcpu), vector)
+        return
+    event("accept", index(vcpu), vector)
+    with window("post"):
+        on: bool = test_and_set(vcpu.pi_desc.control.on)
+    if on:
+        return
+    with window("notify"):
+        kvm_vcpu_trigger_posted_interrupt(vcpu, running)
+
+
+# -- scheduling in and out --------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_vcpu_pi_load")
+def vmx_vcpu_pi_load(vcpu: Vcpu, cpu: CpuId):
+    if vcpu.pi_desc.control.nv != NotificationVector.POSTED_INTR_WAKEUP_VECTOR and vcpu.cpu == cpu:
+        if not test_and_clear(vcpu.pi_desc.control.sn):
+            return
+    else:
+        # Abstraction: interrupts stay on: they are off in the kernel so that the wakeup handler cannot come while the
+        # lock is held, and here the critical section is one step.
+        if vcpu.pi_desc.control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR:
+            # Abstraction: the body of the critical section is one step: the list is looked at only under its lock.
+            with atomic():
+                wait(not pcpus[vcpu.cpu].wakeup_lock)
+                pcpus[vcpu.cpu].wakeup_vcpus = with_bit(pcpus[vcpu.cpu].wakeup_vcpus, index(vcpu), False)
+        with window("nv"):
+            pi_try_set_control(vcpu, NotificationVector.POSTED_INTR_VECTOR, True, cpu)
+    with window("sn_cleared"):
+        smp_mb__after_atomic()
+        if not pi_is_pir_empty(vcpu):
+            lock_set(vcpu.pi_desc.control.on, True)
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_can_use_vtd_pi")
+def vmx_can_use_vtd_pi() -> bool:
+    return READ_ONCE(kvm.nr_possible_bypass_irqs) != 0
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:pi_enable_wakeup_handler")
+def pi_enable_wakeup_handler(vcpu: Vcpu):
+    # Abstraction: the critical section is one step, as in vmx_vcpu_pi_load.
+    with atomic():
+        wait(not pcpus[vcpu.cpu].wakeup_lock)
+        pcpus[vcpu.cpu].wakeup_vcpus = with_bit(pcpus[vcpu.cpu].wakeup_vcpus, index(vcpu), True)
+    with window("nv"):
+        on: bool = pi_try_set_control(vcpu, NotificationVector.POSTED_INTR_WAKEUP_VECTOR, False, 0)
+    if on:
+        __apic_send_IPI_mask(vcpu.task.cpu, HostVector.POSTED_INTR_WAKEUP)
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_needs_pi_wakeup")
+def vmx_needs_pi_wakeup() -> bool:
+    return IPIV or vmx_can_use_vtd_pi()
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_vcpu_pi_put")
+def vmx_vcpu_pi_put(vcpu: Vcpu, preempted: bool):
+    if not vmx_needs_pi_wakeup():
+        return
+    if not preempted and vcpu.wait_task and not vmx_interrupt_blocked(vcpu):
+        pi_enable_wakeup_handler(vcpu)
+    else:
+        lock_set(vcpu.pi_desc.control.sn, True)
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:pi_wakeup_handler")
+def pi_wakeup_handler(cpu: CpuId):
+    # Abstraction: taking the lock and looking at the list is one step: the list cannot change while it is held.
+    listed: Bits[VCPUS] = 0
+    with atomic():
+        wait(not pcpus[cpu].wakeup_lock)
+        pcpus[cpu].wakeup_lock = True
+        listed = pcpus[cpu].wakeup_vcpus
+    for i in range(VCPUS):
+        if bit(listed, i):
+            if vcpus[i].pi_desc.control.on:
+                kvm_vcpu_wake_up(vcpus[i])
+    smp_store_release(pcpus[cpu].wakeup_lock, False)
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_pi_start_bypass")
+def vmx_pi_start_bypass():
+    kvm_make_all_cpus_request(Request.KVM_REQ_UNBLOCK)
