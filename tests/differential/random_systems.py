@@ -95,7 +95,7 @@ class Builder:
 
     def stored(self, v: Var, readable: list[Var]) -> Expr:
         """A right-hand side; now and then one that can be out of range."""
-        if v.type.kind is Kind.INT and self.chance(8):
+        if v.type.kind is Kind.INT and self.chance(14):
             return self.pick((x.add, x.sub))(self.leaf(v.type, readable), self.leaf(SMALL, readable))
         return self.value(v.type, readable)
 
@@ -154,7 +154,9 @@ class Builder:
         drains = buffers and self.chance(85 if locked else 5)
         late = {v.unit for v in assigns if v.role is Role.MEMORY} if buffers and not drains else set()
         guard = self.formula(readable) if self.chance(30) else TRUE
-        events = (Event(self.pick(EVENTS), (self.leaf(SMALL, readable),)),) if self.chance(40) else ()
+        events = ()
+        if self.chance(40):
+            events = (Event(self.pick(EVENTS), (self.leaf(SMALL, self.pick((readable, self.shared))),)),)
         index = len(self.edges)
         self.edges.append(Edge(
             index, process, src, dst, guard, tuple(assigns.items()), access, drains,
