@@ -2,8 +2,8 @@
 """The host around a vCPU thread: interrupt and preemption flags, inter-processor interrupts, host interrupt handlers.
 
 Invariants
-  - An IPI is one bit of a physical local APIC from its sending to its acceptance; acceptance needs interrupts on in root
-    mode (`host_irq`) or non-root mode (model/nonroot.py).
+  - An IPI is one bit of a physical local APIC from its sending to its acceptance; it is accepted in root mode with
+    interrupts on (`host_irq`), or in non-root mode (model/nonroot.py).
   - A handler runs to completion on top of what its pCPU runs.
 
 References: arch/x86/kernel/irq.c (posted-interrupt vectors); kernel/smp.c; Intel SDM vol. 3, "Advanced Programmable

@@ -139,8 +139,9 @@ def process_posted_interrupts(vcpu: Vcpu):
 def irr_or(vcpu: Vcpu, k: Int[0, PIR_WORDS - 1], posted: Bits[PIR_UNIT]):
     """VIRR |= one word of the PIR, whatever the widths of the two."""
     none: VectorSet = 0
+    vectors: VectorSet = insert(none, k * PIR_UNIT, posted)
     for i in range(IRR_WORDS):
-        vcpu.lapic.irr.word[i] = vcpu.lapic.irr.word[i] | extract(insert(none, k * PIR_UNIT, posted), i * IRR_UNIT, IRR_UNIT)
+        vcpu.lapic.irr.word[i] = vcpu.lapic.irr.word[i] | extract(vectors, i * IRR_UNIT, IRR_UNIT)
 
 
 # -- the guest --------------------------------------------------------------------------------------------------------

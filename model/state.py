@@ -294,9 +294,5 @@ kvm: Kvm
 @pure
 def class_of(vector: OptVector) -> PriorityClass:
     """Priority class of a vector; none has class 0."""
-    found: PriorityClass = 0
-    for c in range(1, LAST_CLASS + 1):
-        if vector >= ((c - CLASS_BASE) << CLASS_SHIFT):
-            found = c
-    return found
+    return (vector >> CLASS_SHIFT) + CLASS_BASE if vector >= 0 else 0
 

@@ -10,6 +10,8 @@ class sender_halt:
 
     SENDERS = 1
     GUEST_HLT = True
+    GUEST_CLI = True
+    GUEST_STI = True
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
@@ -17,4 +19,158 @@ class device_halt:
     """An assigned device and a vCPU that halts."""
 
     DEVICES = 1
+    GUEST_HLT = True
+    GUEST_CLI = True
+    GUEST_STI = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class sender_device:
+    """A software sender and a device share the vector and ON; the vCPU halts."""
+
+    SENDERS = 1
+    DEVICES = 1
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class two_senders:
+    """Two software senders: the second one finds PIR or ON already set."""
+
+    SENDERS = 2
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class two_vectors:
+    """Two vectors of different class, with TPR and self-IPI, and a software sender."""
+
+    SENDERS = 1
+    VECTORS = 2
+    GUEST_TPR = True
+    GUEST_SELF_IPI = True
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class two_words:
+    """Two vectors in different words of PIR and IRR."""
+
+    SENDERS = 1
+    DEVICES = 1
+    VECTORS = 2
+    PIR_WORD = 1
+    IRR_WORD = 1
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class preemption_sender_device:
+    """A sender and a device while the vCPU thread is preempted at any point."""
+
+    SENDERS = 1
+    DEVICES = 1
+    PREEMPTION = True
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class migration_device:
+    """A device while the vCPU thread halts, is preempted and migrates between two pCPUs."""
+
+    DEVICES = 1
+    PREEMPTION = True
+    PCPUS = 2
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class kicker_sender:
+    """Requests and kicks without an interrupt, beside a software sender."""
+
+    SENDERS = 1
+    KICKERS = 1
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class fastpath:
+    """The vCPU sends to itself by ICR writes that are handled without leaving the entry loop."""
+
+    SENDERS = 1
+    GUEST_ICR = True
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class vectoring:
+    """Exits in the middle of the delivery of an event: the vector is re-injected."""
+
+    SENDERS = 1
+    VECTORS = 2
+    GUEST_VECTORING = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class injection:
+    """APICv is off: software injects, with interrupt window, TPR threshold and forced exits."""
+
+    SENDERS = 1
+    VECTORS = 2
+    APICV = False
+    GUEST_TPR = True
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class injection_kicker:
+    """APICv is off: an entry is cancelled with an event in the entry field."""
+
+    SENDERS = 1
+    KICKERS = 1
+    APICV = False
+    GUEST_VECTORING = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class injection_device:
+    """APICv is off but the device still posts."""
+
+    SENDERS = 1
+    DEVICES = 1
+    APICV = False
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class toggler_device:
+    """APICv is inhibited and uninhibited while a device posts."""
+
+    TOGGLERS = 1
+    DEVICES = 1
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class toggler_sender:
+    """APICv is inhibited and uninhibited while a software sender is anywhere in its path."""
+
+    TOGGLERS = 1
+    SENDERS = 1
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class bypass:
+    """The first device is assigned to a VM whose vCPU already sleeps, and taken away again."""
+
+    BYPASSERS = 1
+    DEVICES = 1
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class ipi_virtualization:
+    """The processor of another vCPU posts by itself, beside a software sender."""
+
+    IPIV = True
+    IPIV_SENDERS = 1
+    SENDERS = 1
     GUEST_HLT = True
