@@ -119,7 +119,7 @@ class ScenarioResult:
 class CheckReport:
     """`failures` maps a job to the error that kept it from a result; `vacuous` maps a property id to its witness."""
 
-    jobs: tuple[Job, ...]
+    todo: tuple[Job, ...]
     results: dict[Job, ScenarioResult]
     failures: dict[Job, jobs.Failure]
     vacuous: dict[str, str]

@@ -150,7 +150,7 @@ def _collect(running: list[_Running], on_progress: Callable[[int, Progress], Non
     patience = 1.0 if deadline is None else max(0.0, min(1.0, deadline - time.monotonic()))
     ready = wait([r.pipe for r in running], timeout=patience)
     for r in [r for r in running if r.pipe in ready]:
-        done = _receive(r, on_progress)
+        done: Done[R] | None = _receive(r, on_progress)
         if done is not None:
             running.remove(r)
             r.process.join()

@@ -94,8 +94,8 @@ def summary(report: CheckReport) -> list[str]:
     """Verdict, bounds and assumptions."""
     results = list(report.results.values())
     ids = {r.id for result in results for r in result.rows}
-    scenarios = {j.scenario for j in report.jobs}
-    memories = list(dict.fromkeys(j.memory.value.upper() for j in report.jobs))
+    scenarios = {j.scenario for j in report.todo}
+    memories = list(dict.fromkeys(j.memory.value.upper() for j in report.todo))
     bad = sorted({r.id for result in results for r in result.rows if r.outcome is Outcome.VIOLATED})
     open_ = sorted({r.id for result in results for r in result.rows
                     if r.outcome not in (Outcome.HOLDS, Outcome.VIOLATED)})

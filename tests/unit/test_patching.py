@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The patch applier: what it accepts, and the one line it gives for each thing it refuses."""
+
+from __future__ import annotations
+
+import difflib
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lostirq.errors import UsageError
+from lostirq.workflow.patching import apply, parse
+
+SOURCES = {"model/a.py": "".join(f"line {i}\n" for i in range(1, 11)), "model/b.py": "x = 1\n"}
+
+CHANGE = """\
+--- a/model/a.py
++++ b/model/a.py
+@@ -2,4 +2,4 @@
+ line 2
+-line 3
++line three
+ line 4
+ line 5
+"""
+
+
+def test_change_is_applied_and_located() -> None:
+    patched = apply(SOURCES, CHANGE)
+    assert patched.sources["model/a.py"] == SOURCES["model/a.py"].replace("line 3\n", "line three\n")
+    assert patched.sources["model/b.py"] == SOURCES["model/b.py"]
+    assert patched.changed == {"model/a.py": frozenset({2, 3})}
+
+
+def test_text_of_a_mail_around_the_diff_is_skipped() -> None:
+    mail = f"From: somebody\nSubject: [PATCH] move it\n\nBecause.\n---\n a.py | 2 +-\n\n{CHANGE}-- \n2.39\n"
+    assert apply(SOURCES, mail).sources == apply(SOURCES, CHANGE).sources
+
+
+def test_new_and_deleted_files() -> None:
+    text = "--- /dev/null\n+++ b/model/c.py\n@@ -0,0 +1,2 @@\n+one\n+two\n--- a/model/b.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x = 1\n"
+    patched = apply(SOURCES, text)
+    assert patched.sources["model/c.py"] == "one\ntwo\n"
+    assert "model/b.py" not in patched.sources
+
+
+def test_removed_line_marks_the_code_around_it_not_the_comments() -> None:
+    sources = {"model/a.py": "a()\n# why\nsmp_mb()\n\n# next\nb()\n"}
+    patched = apply(sources, "--- a/model/a.py\n+++ b/model/a.py\n@@ -2,3 +2,2 @@\n # why\n-smp_mb()\n \n")
+    assert patched.changed == {"model/a.py": frozenset({1, 5})}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no change found"),
+        ("hello\n", "no change found"),
+        (CHANGE.replace("-line 3", "-line 4"), "hunk 1 (line 2) does not apply: line 3 should be 'line 4', found 'line 3'"),
+        (CHANGE.replace("@@ -2,4 +2,4 @@", "@@ -3,4 +3,4 @@"), "does not apply"),
+        (CHANGE.replace("@@ -2,4 +2,4 @@", "@@ -20,4 +20,4 @@"), "only 10 lines"),
+        (CHANGE.replace("@@ -2,4", "@@ -2,x"), "cannot read"),
+        ("\n".join(CHANGE.split("\n")[:5]), "ends in the middle"),
+        (CHANGE.replace("+2,4 @@", "+2,3 @@"), "more lines than its '@@' line says"),
+        (CHANGE.replace("model/a.py", "../outside.py"), "not a path inside the workspace"),
+        (CHANGE.replace("a/model/a.py", "/etc/passwd").replace("b/model/a.py", "/etc/passwd"), "not a path inside"),
+        (CHANGE.replace("a/model/a.py", "a/model/z.py").replace("b/model/a.py", "b/model/z.py"), "not a file of the"),
+        (CHANGE.replace("b/model/a.py", "b/model/z.py"), "renames model/a.py to model/z.py"),
+        ("GIT binary patch\n" + CHANGE, "binary"),
+        ("new file mode 120000\n" + CHANGE, "symbolic links"),
+        ("rename from x\n" + CHANGE, "renames are not accepted"),
+        ("@@ -1 +1 @@\n-a\n+b\n", "without the '---'"),
+        ("--- a/model/a.py\n+++ b/model/a.py\nnothing\n", "no hunk follows"),
+        ("--- /dev/null\n+++ b/model/b.py\n@@ -0,0 +1 @@\n+x\n", "exists already"),
+        ("--- /dev/null\n+++ /dev/null\n@@ -0,0 +1 @@\n+x\n", "both sides"),
+        (CHANGE + CHANGE, "twice"),
+        (CHANGE + "\0", "NUL byte"),
+    ],
+)
+def test_refused_with_one_clear_line(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        apply(SOURCES, text, "bug.patch")
+    assert said in str(error.value)
+    assert str(error.value).startswith("bug.patch")
+    assert "\n" not in str(error.value)
+
+
+def test_no_fuzz_where_patch_would_search() -> None:
+    shifted = {"model/a.py": "new first line\n" + SOURCES["model/a.py"]}
+    with pytest.raises(UsageError, match="does not apply"):
+        apply(shifted, CHANGE)
+
+
+def test_agrees_with_git_on_random_edits(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    for round_ in range(12):
+        before = [f"statement {rng.randrange(9)}\n" for _ in range(rng.randrange(1, 60))]
+        after = [line for line in before if rng.random() > 0.1]
+        for _ in range(rng.randrange(1, 6)):
+            after.insert(rng.randrange(len(after) + 1), f"added {rng.randrange(100)}\n")
+        text = "".join(difflib.unified_diff(before, after, "a/f.py", "b/f.py", n=rng.randrange(4)))
+        if not text:
+            continue
+        folder = tmp_path / str(round_)
+        folder.mkdir()
+        (folder / "f.py").write_text("".join(before))
+        subprocess.run(["git", "apply", "--unidiff-zero", "-"], input=text.encode(), cwd=folder, check=True)
+        assert apply({"f.py": "".join(before)}, text).sources["f.py"] == (folder / "f.py").read_text()
+
+
+def test_parse_lists_files() -> None:
+    assert [f.path for f in parse(CHANGE)] == ["model/a.py"]
