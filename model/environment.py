@@ -40,8 +40,9 @@ def toggler(t: TogglerId):
     """A thread that inhibits APICv and lifts the inhibit again."""
     while True:
         idle()
-        inhibit: bool = choose(bool)
-        kvm_set_or_clear_apicv_inhibit(inhibit)
+        kvm_set_or_clear_apicv_inhibit(APICV)
+        idle()
+        kvm_set_or_clear_apicv_inhibit(not APICV)
 
 
 @thread(over=BYPASSERS)

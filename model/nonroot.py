@@ -218,6 +218,7 @@ def guest_instruction(vcpu: Vcpu) -> ExitReason:
             return guest_self_ipi(vcpu)
         case "ICR write" if GUEST_ICR:
             unfair()
+            vcpu.guest.sti_shadow = False
             return ExitReason.ICR
         case "hlt" if GUEST_HLT:
             unfair()

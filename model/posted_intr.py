@@ -28,12 +28,13 @@ def pi_is_pir_empty(vcpu: Vcpu) -> bool:
 def pi_harvest_pir(vcpu: Vcpu) -> VectorSet:
     """Take what the PIR holds; empty means that nothing was found (the caller then scans the IRR)."""
     pir_vals: VectorSet = 0
-    for k in range(PIR_WORDS):
-        pir_vals = insert(pir_vals, k * PIR_UNIT, READ_ONCE(vcpu.pi_desc.pir.word[k]))
-    for k in range(PIR_WORDS):
-        if extract(pir_vals, k * PIR_UNIT, PIR_UNIT) != 0:
-            pir_vals = insert(pir_vals, k * PIR_UNIT, xchg(vcpu.pi_desc.pir.word[k], 0))
-            vcpu.carried = insert(vcpu.carried, k * PIR_UNIT, extract(pir_vals, k * PIR_UNIT, PIR_UNIT))
+    with window("harvest"):
+        for k in range(PIR_WORDS):
+            pir_vals = insert(pir_vals, k * PIR_UNIT, READ_ONCE(vcpu.pi_desc.pir.word[k]))
+        for k in range(PIR_WORDS):
+            if extract(pir_vals, k * PIR_UNIT, PIR_UNIT) != 0:
+                pir_vals = insert(pir_vals, k * PIR_UNIT, xchg(vcpu.pi_desc.pir.word[k], 0))
+                vcpu.carried = insert(vcpu.carried, k * PIR_UNIT, extract(pir_vals, k * PIR_UNIT, PIR_UNIT))
     return pir_vals
 
 
@@ -74,8 +75,10 @@ def kvm_vcpu_trigger_posted_interrupt(vcpu: Vcpu, running: bool):
 def __vmx_deliver_posted_interrupt(vcpu: Vcpu, vector: Vector, running: bool):
     if test_and_set_bit(vcpu.pi_desc.pir, vector):
         event("merge", index(vcpu), vector)
+        vcpu.offered = with_bit(vcpu.offered, vector, False)
         return
     event("accept", index(vcpu), vector)
+    vcpu.offered = with_bit(vcpu.offered, vector, False)
     with window("post"):
         on: bool = test_and_set(vcpu.pi_desc.control.on)
     if on:

@@ -174,7 +174,7 @@ class Lapic(Struct):
     tpr: PriorityClass
     ppr: PriorityClass
     irr_pending: bool = True
-    isr_count: Int[0, VECTORS + 1] = 1 if APICV else 0
+    isr_count: Int[0, VECTORS] = 1 if APICV else 0
     highest_isr_cache: OptVector = -1
     apicv_active: bool = APICV
 

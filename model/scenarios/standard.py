@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Scenarios that are exhausted in minutes each."""
+
+from lostirq.prelude import *
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class toggler_sender_halt:
+    """A software sender, the toggler, and a vCPU that halts and so keeps stale APICv state."""
+
+    TOGGLERS = 1
+    SENDERS = 1
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class toggler_device_vectors:
+    """Two vectors, a device and the toggler, with TPR and halt."""
+
+    TOGGLERS = 1
+    DEVICES = 1
+    VECTORS = 2
+    GUEST_TPR = True
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class toggler_sender_device:
+    """A software sender and a device during toggling."""
+
+    TOGGLERS = 1
+    SENDERS = 1
+    DEVICES = 1
+
+
+@scenario(tier="standard", memory=("sc",))
+class preemption_vectors:
+    """Sender, device, preemption and two vectors of different class."""
+
+    SENDERS = 1
+    DEVICES = 1
+    VECTORS = 2
+    PREEMPTION = True
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class two_senders_vectors:
+    """Two software senders and two vectors."""
+
+    SENDERS = 2
+    VECTORS = 2
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class migration_sender_device:
+    """Sender and device while the vCPU thread migrates between two pCPUs."""
+
+    SENDERS = 1
+    DEVICES = 1
+    PREEMPTION = True
+    PCPUS = 2
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class kicker_sender_device:
+    """Sender, device and kicker."""
+
+    SENDERS = 1
+    DEVICES = 1
+    KICKERS = 1
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class bypass_sender:
+    """Assignment of the first device while a software sender coalesces with it."""
+
+    BYPASSERS = 1
+    DEVICES = 1
+    SENDERS = 1
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class injection_full:
+    """APICv is off, with all choices of the guest."""
+
+    SENDERS = 1
+    VECTORS = 2
+    APICV = False
+    GUEST_TPR = True
+    GUEST_HLT = True
+    GUEST_CLI = True
+    GUEST_STI = True
+    GUEST_SELF_IPI = True
+    GUEST_VECTORING = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class guest_full:
+    """APICv is active, with all choices of the guest, a sender and a device."""
+
+    SENDERS = 1
+    DEVICES = 1
+    VECTORS = 2
+    GUEST_TPR = True
+    GUEST_HLT = True
+    GUEST_CLI = True
+    GUEST_STI = True
+    GUEST_SELF_IPI = True
+    GUEST_ICR = True
+    GUEST_VECTORING = True
