@@ -46,6 +46,7 @@ def kvm_lapic_set_irr(vector: Vector, vcpu: Vcpu):
         event("merge", index(vcpu), vector)
     else:
         event("accept", index(vcpu), vector)
+    vcpu.offered = with_bit(vcpu.offered, vector, False)
     with window("set_irr"):
         vcpu.lapic.irr_pending = True
 
@@ -106,8 +107,9 @@ def __kvm_apic_update_irr(vcpu: Vcpu) -> IrrUpdate:
 
 @function(kernel="arch/x86/kvm/lapic.c:kvm_apic_update_irr")
 def kvm_apic_update_irr(vcpu: Vcpu) -> IrrUpdate:
-    found: IrrUpdate = __kvm_apic_update_irr(vcpu)
+    found: IrrUpdate
     with window("irr_update"):
+        found = __kvm_apic_update_irr(vcpu)
         if not vcpu.lapic.apicv_active and found.is_from_pir:
             vcpu.lapic.irr_pending = True
     return found
@@ -206,7 +208,9 @@ def __apic_accept_irq(vcpu: Vcpu, vector: Vector, running: bool):
 
 @function(kernel="arch/x86/kvm/lapic.c:kvm_apic_set_irq")
 def kvm_apic_set_irq(vcpu: Vcpu, vector: Vector, running: bool):
+    vcpu.offered = with_bit(vcpu.offered, vector, True)
     __apic_accept_irq(vcpu, vector, running)
+    event("sent", index(vcpu), vector)
 
 
 @function(kernel="arch/x86/kvm/lapic.c:kvm_apic_ack_interrupt")

@@ -30,7 +30,8 @@ def evaluate_pending_virtual_interrupts(vcpu: Vcpu):
 @function(hardware="SDM: VM entries, loading guest state")
 def vm_entry(vcpu: Vcpu):
     """Entry serialises: the store buffer is drained before anything else."""
-    drain()
+    with window("synced"):
+        drain()
     event("entry", index(vcpu))
     if vcpu.vmcs.virtual_interrupt_delivery:
         virtualize_ppr(vcpu)
@@ -46,6 +47,7 @@ def vm_exit(vcpu: Vcpu):
 @function(hardware="SDM: interrupt and exception handling, the IDT")
 def enter_handler(vcpu: Vcpu, vector: OptVector):
     event("enter", index(vcpu), vector)
+    vcpu.serving = with_bit(vcpu.serving, vector, True)
     vcpu.guest.interrupt_flag = False
     vcpu.guest.sti_shadow = False
 
@@ -178,7 +180,8 @@ def run_guest(vcpu: Vcpu, force_immediate_exit: bool) -> ExitReason:
             if deliver_virtual_interrupt(vcpu):
                 reason = ExitReason.OTHER
         else:
-            reason = guest_instruction(vcpu)
+            with window("boundary"):
+                reason = guest_instruction(vcpu)
     return reason
 
 
@@ -269,6 +272,7 @@ def guest_write_tpr(vcpu: Vcpu) -> ExitReason:
 @function(hardware="SDM: virtualizing writes of the EOI register")
 def guest_eoi(vcpu: Vcpu) -> ExitReason:
     vcpu.guest.sti_shadow = False
+    vcpu.serving = with_bit(vcpu.serving, highest(vcpu.serving), False)
     if not vcpu.vmcs.virtual_interrupt_delivery:
         return ExitReason.EOI
     virtualize_eoi(vcpu)

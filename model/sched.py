@@ -65,12 +65,13 @@ def schedule(vcpu: Vcpu):
             vcpu.task.on_rq = False
             leave = True
     if leave:
-        kvm_sched_out(vcpu, False)
-        drain()
-        local_irq_enable(vcpu)
-        event("sleep", index(vcpu))
-        cpu: CpuId = asleep(vcpu)
-        kvm_sched_in(vcpu, cpu)
+        with window("switch"):
+            kvm_sched_out(vcpu, False)
+            drain()
+            local_irq_enable(vcpu)
+            event("sleep", index(vcpu))
+            cpu: CpuId = asleep(vcpu)
+            kvm_sched_in(vcpu, cpu)
     # Abstraction: a thread that finds itself woken goes on; that the scheduler picks another one first is a preemption,
     # which can strike before and after.
     local_irq_enable(vcpu)

@@ -55,9 +55,8 @@ def vmx_sync_pir_to_irr(vcpu: Vcpu) -> OptVector:
     max_irr_is_from_pir: bool = False
     if vcpu.pi_desc.control.on:
         lock_set(vcpu.pi_desc.control.on, False)
-        with window("harvest"):
-            smp_mb__after_atomic()
-            found: IrrUpdate = kvm_apic_update_irr(vcpu)
+        smp_mb__after_atomic()
+        found: IrrUpdate = kvm_apic_update_irr(vcpu)
         max_irr = found.max_irr
         max_irr_is_from_pir = found.is_from_pir
     else:

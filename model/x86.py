@@ -66,19 +66,25 @@ def vcpu_enter_guest(vcpu: Vcpu):
 
     preempt_disable(vcpu)
     local_irq_disable(vcpu)
-    smp_store_release(vcpu.mode, Mode.IN_GUEST_MODE)
-    srcu_read_unlock()
-    vmx_sync_pir_to_irr(vcpu)
-    if kvm_vcpu_exit_request(vcpu):
+    exit_request: bool = False
+    with window("entry"):
+        smp_store_release(vcpu.mode, Mode.IN_GUEST_MODE)
+        srcu_read_unlock()
+        vmx_sync_pir_to_irr(vcpu)
+        with window("synced"):
+            exit_request = kvm_vcpu_exit_request(vcpu)
+    if exit_request:
         vcpu.mode = Mode.OUTSIDE_GUEST_MODE
         smp_wmb()
         local_irq_enable(vcpu)
         preempt_enable(vcpu)
         srcu_read_lock()
-        cancel_injection(vcpu, req_immediate_exit)
+        with window("cancel"):
+            cancel_injection(vcpu, req_immediate_exit)
         return
     if req_immediate_exit:
-        kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
+        with window("synced"):
+            kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
 
     exit_reason: ExitReason = ExitReason.NONE
     exit_fastpath: Fastpath = Fastpath.NONE
@@ -89,7 +95,9 @@ def vcpu_enter_guest(vcpu: Vcpu):
             if exit_fastpath != Fastpath.REENTER_GUEST:
                 break
             vmx_sync_pir_to_irr(vcpu)
-            if kvm_vcpu_exit_request(vcpu):
+            with window("synced"):
+                exit_request = kvm_vcpu_exit_request(vcpu)
+            if exit_request:
                 exit_fastpath = Fastpath.EXIT_HANDLED
                 break
             req_immediate_exit = False
@@ -248,8 +256,9 @@ def __kvm_vcpu_update_apicv(vcpu: Vcpu):
     activate: bool = not READ_ONCE(kvm.apicv_inhibited)
     if vcpu.lapic.apicv_active != activate:
         vcpu.lapic.apicv_active = activate
-        kvm_apic_update_apicv(vcpu)
-        vmx_refresh_apicv_exec_ctrl(vcpu)
+        with window("update_apicv"):
+            kvm_apic_update_apicv(vcpu)
+            vmx_refresh_apicv_exec_ctrl(vcpu)
         if not vcpu.lapic.apicv_active:
             kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
     preempt_enable(vcpu)
