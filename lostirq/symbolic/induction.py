@@ -5,7 +5,8 @@ A set of conjuncts is inductive if all hold initially and every edge that starts
 where all hold.  Then all hold in every reachable state.  A step is decided, cheapest first, by
   slicing        an edge that writes no variable of the conjunct keeps it;
   simplification the weakest precondition, with the program counter of the edge put in, is true or a hypothesis;
-  a solver       hypotheses and guard and not the weakest precondition is unsatisfiable.
+  a solver       hypotheses and guard and not the weakest precondition is unsatisfiable; first for all conjuncts that
+                 are left of an edge at once, one by one only if that is not.
 That no edge assigns an Int outside its range is proved along with it: the encoding assumes ranges of the state before.
 
 Invariant: only `Proved` is success.  A solver that gives up is `Undecided`; its limit is a resource count, so that two
@@ -139,19 +140,22 @@ class StepQueries:
     def writes(self, goal: Expr) -> bool:
         return any(v in self._changed for v in variables([goal]))
 
-    def after(self, name: str, goal: Expr) -> Answer:
-        """Does the goal hold after the edge?"""
-        return self.before(name, weakest_precondition(self._changed, goal, self._after))
+    def precondition(self, goal: Expr) -> Expr:
+        """What must hold before the edge for the goal to hold after it, beyond the hypotheses; TRUE if nothing."""
+        return self.reduced(weakest_precondition(self._changed, goal, self._after))
 
-    def before(self, name: str, goal: Expr) -> Answer:
-        """Does the goal hold in every state where the edge can be taken and the hypotheses hold?"""
-        reduced = substitute(goal, self._here, self._memo)
-        wanted = [g for g in conjuncts_of(reduced) if g is not TRUE and g not in self._known]
-        if not wanted:
+    def reduced(self, goal: Expr) -> Expr:
+        """A formula over the state before, without what the hypotheses say already."""
+        here = substitute(goal, self._here, self._memo)
+        return and_(*(g for g in conjuncts_of(here) if g not in self._known))
+
+    def holds(self, name: str, goal: Expr) -> Answer:
+        """Does a reduced formula hold in every state where the edge can be taken and the hypotheses hold?"""
+        if goal is TRUE:
             return Valid(False)
         solver, encoder = self._prepare()
         solver.push()
-        solver.add(z3.Not(encoder.term(and_(*wanted))))
+        solver.add(z3.Not(encoder.term(goal)))
         answer = solver.check()
         try:
             if answer == z3.unsat:
@@ -182,7 +186,8 @@ def step_query(
     system: System, edge: Edge, hypotheses: Iterable[Expr], goal: Expr, rlimit: int = DEFAULT_RLIMIT
 ) -> Answer:
     """Does the goal hold after the edge, from every state (of the right types) in which the hypotheses hold?"""
-    return StepQueries(system, edge, hypotheses, rlimit).after("goal", goal)
+    queries = StepQueries(system, edge, hypotheses, rlimit)
+    return queries.holds("goal", queries.precondition(goal))
 
 
 def base_fails(system: System, conjuncts: Iterable[Conjunct]) -> tuple[str, ...]:
@@ -211,19 +216,23 @@ def prove(
     sliced = simplified = solved = 0
     for done, edge in enumerate(system.edges, 1):
         queries = StepQueries(system, edge, hypotheses, rlimit)
-        goals = [(RANGE, queries.before(RANGE, g)) for g in queries.range_goals()]
         touched = [c for c in invariant if queries.writes(c.formula)]
+        goals = [(c.name, queries.precondition(c.formula)) for c in touched]
+        goals += [(RANGE, queries.reduced(g)) for g in queries.range_goals()]
+        open_ = [(name, goal) for name, goal in goals if goal is not TRUE]
         sliced += len(invariant) - len(touched)
-        goals += [(c.name, queries.after(c.name, c.formula)) for c in touched]
-        for name, answer in goals:
-            if isinstance(answer, Counterexample):
-                found.append(answer)
-            elif isinstance(answer, Gave):
-                gave.append((name, edge.index, answer.reason))
-            elif answer.solved:
-                solved += 1
-            else:
-                simplified += 1
+        simplified += len(goals) - len(open_)
+        if isinstance(queries.holds("all", and_(*(goal for _, goal in open_))), Valid):
+            solved += len(open_)
+        else:
+            for name, goal in open_:
+                answer = queries.holds(name, goal)
+                if isinstance(answer, Counterexample):
+                    found.append(answer)
+                elif isinstance(answer, Gave):
+                    gave.append((name, edge.index, answer.reason))
+                else:
+                    solved += 1
         if progress is not None:
             progress(done, len(system.edges))
         if len(found) >= most:

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Lemmas for the windows that a property excuses: what is broken inside will be whole when the window is left.
+
+A property with windows says nothing about the states inside them, so it is not inductive: nothing is known where a
+window is left.  The *healed* form of a fact says for each location of a window that the fact will hold once the
+process, by its own steps alone, has left the window: the weakest precondition of the way out.  Edges that go back in a
+loop inside a window add nothing to it.  Where all ways on need the same, their guards are left out: that is stronger,
+and smaller.  If several processes have windows, the ones that run on top of others heal first: hardware and handlers,
+then schedulers, then threads.
+
+This only *proposes* conjuncts; whether others' steps keep them is for `lostirq.symbolic.induction` to prove.  So an
+odd window costs a proof, never its soundness.
+
+References: Owicki and Gries 1976, "An axiomatic proof technique for parallel programs I" (annotations that must not be
+interfered with); Dijkstra 1975 (weakest preconditions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from lostirq.ir.expr import TRUE, Expr, Op, and_, const, eq, implies, in_set, not_, or_, substitute, var
+from lostirq.ir.system import Edge, Process, Sort, System
+from lostirq.symbolic.encode import weakest_precondition
+from lostirq.symbolic.induction import Conjunct
+
+# Who heals first: the innermost formula is that of the process that runs last.
+_ORDER = {Sort.THREAD: 0, Sort.SCHEDULER: 1, Sort.HANDLER: 2, Sort.HARDWARE: 3, Sort.BUFFER: 4}
+
+
+def inside(process: Process, windows: frozenset[str]) -> tuple[int, ...]:
+    """The locations of a process that lie in one of the windows."""
+    return tuple(i for i, place in enumerate(process.locations) if place.windows & windows)
+
+
+def _outward(places: tuple[int, ...], leaving: Mapping[int, list[Edge]]) -> list[int]:
+    """The locations, each after all that it leads to, loops aside (depth-first postorder)."""
+    order: list[int] = []
+    seen: set[int] = set()
+    for root in places:
+        stack = [] if root in seen else [(root, iter(leaving[root]))]
+        seen.add(root)
+        while stack:
+            here, edges = stack[-1]
+            step = next(edges, None)
+            if step is None:
+                stack.pop()
+                order.append(here)
+            elif step.dst in leaving and step.dst not in seen:
+                seen.add(step.dst)
+                stack.append((step.dst, iter(leaving[step.dst])))
+    return order
+
+
+def healed(system: System, process: Process, windows: frozenset[str], goal: Expr) -> list[tuple[int | None, Expr]]:
+    """(location, what must hold there); None: outside of the windows."""
+    places = inside(process, windows)
+    outgoing = system.edges_from()
+    leaving = {i: outgoing.get((process.index, i), []) for i in places}
+    needed: dict[int, Expr] = {}
+    for i in _outward(places, leaving):
+        ways: dict[Expr, list[Expr]] = {}
+        for e in leaving[i]:
+            if e.dst in leaving and e.dst not in needed:
+                continue  # goes back
+            changed = {**dict(e.assigns), process.pc: const(e.dst, process.pc.type)}
+            after = needed[e.dst] if e.dst in leaving else goal
+            here = substitute(weakest_precondition(changed, after), _fixed(process, i))
+            ways.setdefault(here, []).append(e.guard)
+        if len(ways) == 1:
+            needed[i] = next(iter(ways))
+        else:
+            needed[i] = and_(*(implies(or_(*guards), way) for way, guards in ways.items()))
+    return [(None, goal), *((i, needed[i]) for i in places)]
+
+
+def _fixed(process: Process, place: int) -> Callable[[Expr], Expr | None]:
+    """Leaf mapping that puts the program counter in."""
+    here = const(place, process.pc.type)
+    return lambda leaf: here if leaf.op is Op.VAR and leaf.payload is process.pc else None
+
+
+def _at(process: Process, place: int | None, places: tuple[int, ...]) -> Expr:
+    if place is None:
+        return not_(in_set(var(process.pc), places))
+    return eq(var(process.pc), const(place, process.pc.type))
+
+
+def heal(system: System, name: str, windows: Iterable[str], goal: Expr) -> list[Conjunct]:
+    """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left."""
+    wanted = frozenset(windows)
+    facts: list[tuple[str, Expr, Expr]] = [(name, TRUE, goal)]
+    for process in sorted(system.processes, key=lambda p: (_ORDER[p.sort], p.index)):
+        places = inside(process, wanted)
+        if not places:
+            continue
+        grown: list[tuple[str, Expr, Expr]] = []
+        for title, where, fact in facts:
+            for place, needed in healed(system, process, wanted, fact):
+                label = title if place is None else f"{title} at {process.name}:{place}"
+                here = and_(where, _at(process, place, places))
+                grown.append((label, here, needed))
+        facts = grown
+    return [Conjunct(title, implies(where, fact)) for title, where, fact in facts]
