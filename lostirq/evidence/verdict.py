@@ -52,10 +52,11 @@ Verdict = Holds | Violated | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Reductions:
-    """Optional reductions; all keep verdicts and shortest lengths.  With all off, counts equal the interpreter's."""
+    """Optional reductions; all keep verdicts and shortest lengths.  With all off, counts equal the interpreter's.
+    `symmetry`: None uses it where it is sound; True insists, and is refused (UsageError) where it is not."""
 
     dead: bool = True           # clear variables that are dead at a location
-    symmetry: bool = True       # sort the local states of interchangeable processes
+    symmetry: bool | None = None    # sort the local states of interchangeable processes
     key: bool = True            # share and compress bits of the key; no effect on counts
 
     @staticmethod
