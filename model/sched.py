@@ -96,8 +96,9 @@ def preemption(i: VcpuId):
     """Takes vCPU thread i off its pCPU wherever preemption is on, and gives it one again."""
     while True:
         idle()
-        wait(not vcpus[i].task.preempt_off)
-        vcpus[i].task.preempted = True
+        with atomic():
+            wait(not vcpus[i].task.preempt_off)
+            vcpus[i].task.preempted = True
         # Abstraction: interrupts stay on: the put of a preempted vCPU is one access, so a handler that comes before or
         # after it is all there is.
         kvm_sched_out(vcpus[i], True)
@@ -106,6 +107,6 @@ def preemption(i: VcpuId):
         with window("preempted"):
             strong()
             cpu = choose(CpuId)
-        vcpus[i].task.cpu = cpu
+        lock_set(vcpus[i].task.cpu, cpu)
         kvm_sched_in(vcpus[i], cpu)
         vcpus[i].task.preempted = False
