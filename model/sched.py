@@ -87,7 +87,7 @@ def asleep(vcpu: Vcpu) -> CpuId:
         strong()
         cpu = choose(CpuId)
         wait(vcpu.task.on_rq)
-    vcpu.task.cpu = cpu
+    lock_set(vcpu.task.cpu, cpu)
     return cpu
 
 
