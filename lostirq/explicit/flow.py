@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can be known of a flat system per program location: who touches a variable, where it is constant, where it is dead.
+
+Both analyses look at one process at a time and only at variables that no other process writes (constants) or touches
+(liveness), so that steps of the others cannot invalidate them.  Properties, `runs`, used events and range checks count
+as readers.  A property reads a variable at a location only if its formula, with the program counter fixed there, still
+mentions the variable; locations that the formula does not tell apart are evaluated once.
+
+References: Kildall 1973 (constants), Giegerich, Moencke and Wilhelm 1981 (faint variables); Yorav and Grumberg 2004,
+"Static analysis for state-space reductions preserving temporal logics" (clearing dead variables is a bisimulation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lostirq.ir.expr import FALSE, Expr, Kind, Op, Role, Type, Var, const, is_const, postorder, substitute, value_of
+from lostirq.ir.system import Edge, Form, Property, System
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Processes whose edges read or write a variable; `public`: read by the `runs` of some process."""
+
+    readers: dict[Var, frozenset[int]]
+    writers: dict[Var, frozenset[int]]
+    public: frozenset[Var]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFlow:
+    """Facts about one process, by location.  `known[l]` is None where no path leads; else the variables with one
+    possible value there, the program counter included.  `live[l]`: candidates of the dead-variable analysis that may be
+    read from l on.  `edges`: (edge, guard, assignments, used event arguments) under what is known, without dead code."""
+
+    process: int
+    owned: frozenset[Var]
+    candidates: frozenset[Var]
+    known: tuple[dict[Var, int] | None, ...]
+    live: tuple[frozenset[Var], ...]
+    edges: tuple[tuple[Edge, Expr, tuple[tuple[Var, Expr], ...]], ...]
+
+
+def needs_check(target: Type, rhs: Expr) -> bool:
+    """Whether the assigned value may lie outside an Int's range, as far as the types say."""
+    return target.kind is Kind.INT and (rhs.type.lo < target.lo or rhs.type.hi > target.hi)
+
+
+def replace(root: Expr, known: dict[Var, int], memo: dict[Expr, Expr]) -> Expr:
+    """The expression with known variables (VAR) replaced by constants; `memo` belongs to this `known`."""
+    if is_const(root):
+        return root
+
+    def constant(leaf: Expr) -> Expr | None:
+        if leaf.op is Op.VAR and leaf.payload in known:
+            return const(known[leaf.payload], leaf.type)  # type: ignore[index]  # the payload of VAR is a Var
+        return None
+
+    return substitute(root, constant, memo)
+
+
+class Reads:
+    """Variables of expressions, remembered."""
+
+    def __init__(self) -> None:
+        self._memo: dict[Expr, frozenset[Var]] = {}
+
+    def of(self, root: Expr) -> frozenset[Var]:
+        found = self._memo.get(root)
+        if found is None:
+            leaves = (n.payload for n in postorder([root]) if n.op in (Op.VAR, Op.OLD))
+            found = self._memo[root] = frozenset(leaves)  # type: ignore[arg-type]  # the payload of VAR is a Var
+        return found
+
+
+def used_events(properties: Iterable[Property]) -> frozenset[str]:
+    """Names of the events that some property asks for."""
+    roots = [e for p in properties for e in (p.formula, p.goal)]
+    return frozenset(str(n.payload) for n in postorder(roots) if n.op is Op.OCCURS)
+
+
+def touches(system: System, events: frozenset[str], reads: Reads) -> Touch:
+    readers: dict[Var, set[int]] = {v: set() for v in system.variables}
+    writers: dict[Var, set[int]] = {v: set() for v in system.variables}
+    for e in system.edges:
+        roots = [e.guard, *(rhs for _, rhs in e.assigns), *(a for ev in e.events if ev.name in events for a in ev.args)]
+        for root in roots:
+            for v in reads.of(root):
+                readers[v].add(e.process)
+        for v, _ in e.assigns:
+            writers[v].add(e.process)
+    for p in system.processes:
+        writers[p.pc].add(p.index)
+    public = frozenset(v for p in system.processes for v in reads.of(p.runs))
+    return Touch(
+        {v: frozenset(s) for v, s in readers.items()}, {v: frozenset(s) for v, s in writers.items()}, public
+    )
+
+
+def _conjuncts(guard: Expr) -> Iterator[tuple[Var, int]]:
+    """Equations that a guard implies."""
+    for c in guard.args if guard.op is Op.AND else (guard,):
+        if c.op is Op.VAR:
+            yield c.payload, 1  # type: ignore[misc]  # a Var
+        elif c.op is Op.NOT and c.args[0].op is Op.VAR:
+            yield c.args[0].payload, 0  # type: ignore[misc]  # a Var
+        elif c.op is Op.EQ and c.args[0].op is Op.VAR and is_const(c.args[1]):
+            yield c.args[0].payload, value_of(c.args[1])  # type: ignore[misc]  # a Var
+
+
+Known = dict[Var, int]
+Flowing = list[tuple[Edge, Expr, tuple[tuple[Var, Expr], ...]]]
+
+
+def _transfer(e: Edge, known: Known, memo: dict[Expr, Expr], owned: frozenset[Var], pc: Var) -> tuple[
+        Expr, tuple[tuple[Var, Expr], ...], Known] | None:
+    """The edge under what is known at its source: guard, assignments, and what is known after it; None if disabled."""
+    guard = replace(e.guard, known, memo)
+    if guard is FALSE:
+        return None
+    refined = {v: x for v, x in _conjuncts(guard) if v in owned and v not in known}
+    if refined:
+        known, memo = known | refined, {}
+    assigns = tuple((v, replace(rhs, known, memo)) for v, rhs in e.assigns)
+    after = dict(known)
+    for v, rhs in assigns:
+        if is_const(rhs) and v in owned:
+            after[v] = value_of(rhs)
+        else:
+            after.pop(v, None)
+    after[pc] = e.dst
+    return guard, assigns, after
+
+
+def constants(system: System, process: int, owned: frozenset[Var], fixed: Known, outgoing: dict[tuple[int, int], list[Edge]]
+              ) -> tuple[tuple[Known | None, ...], Flowing]:
+    """What is known at each location, and the edges under it.  `owned`: variables that only this process writes;
+    `fixed`: variables that nobody writes."""
+    p = system.processes[process]
+    at: list[Known | None] = [None] * len(p.locations)
+    at[p.pc.init] = {v: v.init for v in owned if v is not p.pc} | fixed | {p.pc: p.pc.init}
+    work = [p.pc.init]
+    results: dict[int, Flowing] = {}
+    while work:
+        location = work.pop()
+        known = at[location]
+        assert known is not None
+        memo: dict[Expr, Expr] = {}
+        results[location] = []
+        for e in outgoing.get((process, location), ()):
+            moved = _transfer(e, known, memo, owned, p.pc)
+            if moved is None:
+                continue
+            guard, assigns, after = moved
+            results[location].append((e, guard, assigns))
+            before = at[e.dst]
+            joined = after if before is None else {v: x for v, x in before.items() if after.get(v) == x}
+            if before is None or len(joined) != len(before):
+                at[e.dst] = joined
+                if e.dst not in work:
+                    work.append(e.dst)
+    return tuple(at), [r for location in sorted(results) for r in results[location]]
+
+
+def _classes(formula: Expr, pc: Var, op: Op, size: int) -> dict[tuple[int, ...], list[int]] | None:
+    """Locations grouped by the truth of the atoms over `pc` in the formula; None: the counter is used otherwise."""
+    atoms: list[frozenset[int]] = []
+    for n in postorder([formula]):
+        if any(a.op is op and a.payload is pc for a in n.args):
+            if n.op is Op.IN:
+                atoms.append(frozenset(n.payload))  # type: ignore[arg-type]  # a tuple of ints
+            elif n.op is Op.EQ and is_const(n.args[1]):
+                atoms.append(frozenset((value_of(n.args[1]),)))
+            else:
+                return None
+    grouped: dict[tuple[int, ...], list[int]] = {}
+    for location in range(size):
+        grouped.setdefault(tuple(location in a for a in atoms), []).append(location)
+    return grouped
+
+
+def fixed_at(formula: Expr, pc: Var, op: Op, size: int) -> Iterator[tuple[list[int], Expr]]:
+    """The formula with the program counter (VAR or OLD of it) fixed: groups of locations, and the residual formula."""
+    grouped = _classes(formula, pc, op, size)
+    groups = list(grouped.values()) if grouped is not None else [[location] for location in range(size)]
+    for locations in groups:
+        value = const(locations[0], pc.type)
+        yield locations, substitute(formula, lambda n, c=value: c if n.op is op and n.payload is pc else None)
+
+
+def _property_reads(system: System, process: int, properties: Iterable[Property], candidates: frozenset[Var], reads: Reads
+                    ) -> list[set[Var]]:
+    """Candidates that properties read, by location of the process."""
+    p = system.processes[process]
+    at: list[set[Var]] = [set() for _ in p.locations]
+    for prop in properties:
+        for formula in (prop.formula, prop.goal):
+            if not reads.of(formula) & candidates:
+                continue
+            ops = (Op.VAR, Op.OLD) if prop.form in (Form.STEP, Form.REACHABLE_STEP) else (Op.VAR,)
+            for op in ops:
+                for locations, residual in fixed_at(formula, p.pc, op, len(p.locations)):
+                    leaves = (n.payload for n in postorder([residual]) if n.op is op)
+                    found = candidates.intersection(leaves)  # type: ignore[arg-type]  # Vars
+                    for location in locations:
+                        at[location] |= found
+    return at
+
+
+def liveness(flowing: Flowing, base: list[set[Var]], candidates: frozenset[Var], events: frozenset[str], reads: Reads
+             ) -> tuple[frozenset[Var], ...]:
+    """Backward analysis of faint variables: an assignment to a dead variable reads nothing, unless its range is checked."""
+    live = [frozenset(s) for s in base]
+    always: list[frozenset[Var]] = []
+    for e, guard, assigns in flowing:
+        found = set(reads.of(guard))
+        for v, rhs in assigns:
+            if needs_check(v.type, rhs) or v not in candidates:
+                found |= reads.of(rhs)
+        for ev in e.events:
+            if ev.name in events:
+                for a in ev.args:
+                    found |= reads.of(a)
+        always.append(candidates & found)
+    changed = True
+    while changed:
+        changed = False
+        for (e, _, assigns), use in zip(reversed(flowing), reversed(always), strict=True):
+            after = live[e.dst]
+            needed = after.difference(v for v, _ in assigns) | use
+            for v, rhs in assigns:
+                if v in after:
+                    needed |= reads.of(rhs) & candidates
+            if not needed <= live[e.src]:
+                live[e.src] |= needed
+                changed = True
+    return tuple(live)
+
+
+def analyse(system: System, properties: tuple[Property, ...], reads: Reads | None = None) -> tuple[Touch, tuple[ProcessFlow, ...]]:
+    """All facts about a flat system, with respect to the properties that will be checked."""
+    reads = reads or Reads()
+    events = used_events(properties)
+    touch = touches(system, events, reads)
+    fixed = {v: v.init for v in system.variables if not touch.writers[v]}
+    outgoing = system.edges_from()
+    flows = []
+    for p in system.processes:
+        owned = frozenset(v for v, w in touch.writers.items() if w == {p.index})
+        candidates = frozenset(
+            v for v in owned
+            if v.role is not Role.PC and touch.readers[v] <= {p.index} and v not in touch.public
+        )
+        known, flowing = constants(system, p.index, owned, fixed, outgoing)
+        base = _property_reads(system, p.index, properties, candidates, reads)
+        live = liveness(flowing, base, candidates, events, reads)
+        flows.append(ProcessFlow(p.index, owned, candidates, known, live, tuple(flowing)))
+    return touch, tuple(flows)

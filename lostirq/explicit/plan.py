@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What generated code has to do, before any target language: edges, checks and layout, specialised and simplified.
+
+Everything is an expression over the state before the step.  Checks are numbered: state checks first, then edge checks,
+then STUCK and RANGE; a check *hits* where an invariant or step property is false, a witness is true, a recurrence is
+triggered, or a goal is reached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lostirq.errors import UsageError
+from lostirq.evidence.verdict import RANGE, STUCK, Reductions
+from lostirq.explicit.flow import Known, ProcessFlow, Reads, Touch, analyse, fixed_at, needs_check, replace, used_events
+from lostirq.explicit.pack import Layout, Slot, SymmetryLost, layout, lowest
+from lostirq.explicit.symmetry import SymmetricSet, find
+from lostirq.ir.expr import FALSE, Expr, Op, Var, and_, const, eq, not_, old, or_, substitute, var
+from lostirq.ir.system import Edge, Form, Property, Sort, System
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`hit` over a state, for state checks; `skip[p]`: locations of process p at which it cannot hit."""
+
+    number: int
+    key: str
+    hit: Expr
+    skip: dict[int, frozenset[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEdge:
+    """`writes`: slots that change, with the stored value (already minus the lowest value of its type).  `ranges`:
+    (value, lowest, highest) that must lie inside.  `hits`: (check number, condition)."""
+
+    index: int
+    process: int
+    src: int
+    guard: Expr
+    writes: tuple[tuple[Slot, Expr, int], ...]
+    ranges: tuple[tuple[Expr, int, int], ...]
+    hits: tuple[tuple[int, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`goals[key]`: the check number of the goal of a recurrence; `numbers[key]`: of its formula, or of any property."""
+
+    system: System
+    layout: Layout
+    sets: tuple[SymmetricSet, ...]
+    initial: tuple[int, ...]
+    checks: tuple[Check, ...]
+    numbers: dict[str, int]
+    goals: dict[str, int]
+    count: int
+    edges: tuple[PlannedEdge, ...]
+    runs: tuple[Expr, ...]
+    idle: tuple[frozenset[int] | None, ...]    # None: the process does not matter for STUCK
+
+    @property
+    def widest(self) -> int:
+        """An upper bound of the number of enabled edges of a state."""
+        outgoing: dict[tuple[int, int], int] = {}
+        for e in self.edges:
+            outgoing[e.process, e.src] = outgoing.get((e.process, e.src), 0) + 1
+        return sum(max((n for (p, _), n in outgoing.items() if p == q.index), default=0) for q in self.system.processes)
+
+
+_STATE_FORMS = (Form.INVARIANT, Form.REACHABLE, Form.RECURRENCE)
+
+
+def make_plan(system: System, properties: tuple[Property, ...], reductions: Reductions) -> Plan:
+    """The plan for a flat system.  Raises UsageError if a reduction that was asked for is unsound here."""
+    reads = Reads()
+    touch, flows = analyse(system, properties, reads)
+    sets = _sets(system, properties, reductions)
+    outside = set(touch.public)
+    for p in properties:
+        outside |= reads.of(p.formula) | reads.of(p.goal)
+    try:
+        placed = layout(system, touch, flows, sets, frozenset(outside), reductions)
+    except SymmetryLost:
+        if reductions.symmetry:
+            raise UsageError("symmetry: the members of a symmetric set do not have the same layout") from None
+        sets = ()
+        placed = layout(system, touch, flows, sets, frozenset(outside), reductions)
+    numbers, goals = _numbers(properties)
+    planner = _Planner(system, placed, touch, flows, properties, numbers, goals, reads)
+    fixed = {v: v.init for v in system.variables if not touch.writers[v]}
+    memo: dict[Expr, Expr] = {}
+    return Plan(
+        system, placed, sets, placed.pack({v: v.init for v in system.variables}),
+        tuple(planner.check(p, replace(p.formula, fixed, memo)) for p in properties if p.form in _STATE_FORMS),
+        numbers, goals, len(numbers) + len(goals),
+        tuple(planner.edges()), tuple(replace(p.runs, fixed, memo) for p in system.processes),
+        tuple(_idle(system, i) for i in range(len(system.processes))),
+    )
+
+
+def _sets(system: System, properties: tuple[Property, ...], reductions: Reductions) -> tuple[SymmetricSet, ...]:
+    """The sets to sort: all that are sound, or if the caller insists, all or none."""
+    if reductions.symmetry is False:
+        return ()
+    if any(p.form is Form.RECURRENCE for p in properties):
+        if reductions.symmetry and any(p.symmetric for p in system.processes):
+            raise UsageError("symmetry reduction does not preserve liveness: check recurrences without it")
+        return ()
+    sets, refused = find(system, properties)
+    if reductions.symmetry and refused:
+        name, reason = next(iter(refused.items()))
+        raise UsageError(f"symmetry: the set {name} cannot be reduced: {reason}")
+    return sets
+
+
+def _numbers(properties: tuple[Property, ...]) -> tuple[dict[str, int], dict[str, int]]:
+    numbers: dict[str, int] = {}
+    goals: dict[str, int] = {}
+    for p in properties:
+        if p.form in _STATE_FORMS:
+            numbers[p.key] = len(numbers)
+    free = len(numbers)
+    for p in properties:
+        if p.form not in _STATE_FORMS:
+            numbers[p.key] = free
+            free += 1
+        elif p.form is Form.RECURRENCE:
+            goals[p.key] = free
+            free += 1
+    numbers[STUCK], numbers[RANGE] = free, free + 1
+    return numbers, goals
+
+
+def _idle(system: System, process: int) -> frozenset[int] | None:
+    p = system.processes[process]
+    if p.sort is Sort.BUFFER:
+        return None
+    return frozenset(i for i, x in enumerate(p.locations) if x.idle)
+
+
+class _Planner:
+    """Specialisation of edges and properties under what is known at each location."""
+
+    def __init__(self, system: System, placed: Layout, touch: Touch, flows: tuple[ProcessFlow, ...],
+                 properties: tuple[Property, ...], numbers: dict[str, int], goals: dict[str, int], reads: Reads) -> None:
+        self.system, self.layout, self.touch, self.flows, self.reads = system, placed, touch, flows, reads
+        self.events = used_events(properties)
+        self.shared: dict[int, list[tuple[Slot, tuple[Var | None, ...]]]] = {}
+        for s in placed.shared:
+            self.shared.setdefault(s.process, []).append((s.slot, s.occupant))
+        self.steps: list[tuple[int, Expr]] = []           # (check number, condition of a hit over OLD, VAR, OCCURS)
+        for p in properties:
+            if p.form is Form.STEP:
+                self.steps.append((numbers[p.key], not_(p.formula)))
+            elif p.form is Form.REACHABLE_STEP:
+                self.steps.append((numbers[p.key], p.formula))
+            elif p.form is Form.RECURRENCE:
+                self.steps.append((goals[p.key], p.goal))
+        self.numbers = numbers
+        self._quiet = [self._after_events(f, ()) for _, f in self.steps]
+
+    def check(self, p: Property, formula: Expr) -> Check:
+        hit = not_(formula) if p.form is Form.INVARIANT else formula
+        skip: dict[int, frozenset[int]] = {}
+        read = self.reads.of(hit)
+        for q in self.system.processes:
+            if q.pc in read:
+                groups = fixed_at(hit, q.pc, Op.VAR, len(q.locations))
+                skip[q.index] = frozenset(at for ats, residual in groups if residual is FALSE for at in ats)
+        return Check(self.numbers[p.key], p.key, hit, {q: ats for q, ats in skip.items() if ats})
+
+    # -- edges ----------------------------------------------------------------------------------------------------
+
+    def edges(self) -> list[PlannedEdge]:
+        out = []
+        for flow in self.flows:
+            for e, guard, assigns in flow.edges:
+                known = flow.known[e.src]
+                assert known is not None
+                out.append(self.edge(e, guard, assigns, flow, known))
+        return sorted(out, key=lambda e: e.index)
+
+    def edge(self, e: Edge, guard: Expr, assigns: tuple[tuple[Var, Expr], ...], flow: ProcessFlow, known: Known
+             ) -> PlannedEdge:
+        pc = self.system.processes[e.process].pc
+        values = dict(assigns)
+        ranges = tuple((x, v.type.lo, v.type.hi) for v, x in assigns if needs_check(v.type, x))
+        writes: list[tuple[Slot, Expr, int]] = []
+        values[pc] = const(e.dst, pc.type)
+        for v, x in values.items():
+            f = self.layout.fields[v]
+            if f.slot is not None and f.stored is None and f.slot.width and x is not var(v) and (v is not pc or e.src != e.dst):
+                writes.append((f.slot, x, lowest(v)))
+        for slot, occupant in self.shared.get(e.process, ()):
+            before, after = occupant[e.src], occupant[e.dst]
+            if after is None:
+                if before is not None:
+                    writes.append((slot, FALSE, 0))
+            elif after in values:
+                if values[after] is not var(after) or before is not after:
+                    writes.append((slot, values[after], lowest(after)))
+            elif before is not after:
+                writes.append((slot, const(known[after], after.type), lowest(after)))
+        return PlannedEdge(e.index, e.process, e.src, guard, tuple(writes), ranges, self.hits(e, values, known))
+
+    def hits(self, e: Edge, values: dict[Var, Expr], known: Known) -> tuple[tuple[int, Expr], ...]:
+        """Conditions, over the state before the step, under which step checks hit on this edge."""
+        marks = tuple((x.name, x.args) for x in e.events if x.name in self.events)
+        formulas = [self._after_events(f, marks) for _, f in self.steps] if marks else self._quiet
+        found: list[tuple[int, Expr]] = []
+        for (number, _), formula in zip(self.steps, formulas, strict=True):
+            if formula is FALSE:
+                continue
+
+            def before(leaf: Expr) -> Expr | None:
+                if leaf.op is Op.OLD:
+                    v: Var = leaf.payload  # type: ignore[assignment]  # a Var
+                    return const(known[v], v.type) if v in known else var(v)
+                if leaf.op is Op.VAR:
+                    w: Var = leaf.payload  # type: ignore[assignment]  # a Var
+                    if w in values:
+                        return values[w]
+                    return const(known[w], w.type) if w in known else None
+                return None
+
+            hit = substitute(formula, before, {})
+            if hit is not FALSE:
+                found.append((number, hit))
+        return tuple(found)
+
+    def _after_events(self, formula: Expr, marks: tuple[tuple[str, tuple[Expr, ...]], ...]) -> Expr:
+        """The formula with OCCURS decided; event arguments, over the state before the step, become OLD."""
+
+        def occurs(leaf: Expr) -> Expr | None:
+            if leaf.op is not Op.OCCURS:
+                return None
+            same = [
+                and_(*(eq(_as_old(x), y) for x, y in zip(args, leaf.args, strict=True)))
+                for name, args in marks if name == leaf.payload and len(args) == len(leaf.args)
+            ]
+            return or_(*same)
+
+        return substitute(formula, occurs, {})
+
+
+def _as_old(root: Expr) -> Expr:
+    return substitute(root, lambda n: old(n.payload) if n.op is Op.VAR else None)  # type: ignore[arg-type]  # a Var
