@@ -31,9 +31,10 @@ class Names:
         return found[0] if found is not None else self._name[v.name]
 
     def change(self, v: Var, before: int, after: int) -> list[str]:
-        """What an assignment did, one item per bit of a bit set: `sn = 0 (was 1)`, `pir[1] = 1`."""
+        """What an assignment did, one item per bit of a bit set: `sn = 0 (was 1)`, `pir[1] = 1`.  That a variable had
+        its initial value goes without saying."""
         if v.type.kind is not Kind.BITS:
-            was = " (as before)" if before == after else f" (was {v.type.show(before)})"
+            was = " (as before)" if before == after else "" if before == v.init else f" (was {v.type.show(before)})"
             return [self.is_(v, after, "=") + was]
         changed = [i for i in range(v.type.width) if (before ^ after) >> i & 1]
         if not changed:

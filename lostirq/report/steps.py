@@ -69,8 +69,14 @@ class Teller:
 
     def in_the_end(self) -> list[str]:
         """The facts that make the property false, of memory and instrumentation."""
-        return [self.names.is_(v, value, "was" if old else "=") for (v, old), value in self.deciding.items()
-                if v.role in (Role.MEMORY, Role.GHOST)]
+        facts = [self.names.is_(v, value, "was" if old else "=") for (v, old), value in self.deciding.items()
+                 if v.role in (Role.MEMORY, Role.GHOST)]
+        for v, value in ((v, x) for (v, old), x in self.deciding.items() if v.role is Role.PC and not old):
+            process = self.system.processes[v.owner]
+            place = process.locations[value]
+            if not place.idle:
+                facts.append(f"{self.column_of(process)} is in {place.function}()")
+        return facts
 
     # -- analysis -------------------------------------------------------------------------------------------------
 
@@ -134,8 +140,9 @@ class Teller:
             return Said(touch.column, "", tuple(facts))
         edge = step.edge
         facts = [edge.choice] if edge.choice else []
-        facts += self._writes(edge, touch)
-        facts += self._reads(edge, touch, step, wrote=bool(touch.writes))
+        reads = self._reads(edge, touch, step, wrote=bool(touch.writes))
+        writes = self._writes(edge, touch)
+        facts += [*reads, *writes] if edge.access is Access.LOAD else [*writes, *reads]
         if edge.access is Access.FENCE and (self.full or self.system.memory is Memory.TSO):
             facts.append(_statement(edge.text))
         facts += self._events(edge, step)

@@ -130,7 +130,8 @@ def _starts(columns: list[str], groups: list[_Group]) -> list[int]:
     if n > MAX_COLUMNS:
         return [0] * n
     least = max(12, min(24, (WIDTH - GAP * (n - 1)) // (n + 1)))
-    longest = {c: max([len(c), *(len(item) for g in groups if g.column == c for item in _items(g))]) for c in columns}
+    longest = {c: min(WIDTH // 2, max([len(c), *(len(i) for g in groups if g.column == c for i in _items(g))]))
+               for c in columns}
     free = WIDTH - GAP * (n - 1) - least * n
     wanted = {c: max(0, longest[c] - least) for c in columns}
     total = sum(wanted.values())
@@ -161,7 +162,7 @@ def _row(group: _Group, columns: list[str], starts: list[int]) -> list[str]:
         return _narrow(group)
     end = starts[at + 1] - GAP if at + 1 < len(starts) else WIDTH
     lines: list[str] = []
-    for item in _items(group):
+    for item in _split(_items(group), end - starts[at]):
         indent = len(item) - len(item.lstrip())
         width = end - starts[at]
         longest = max((len(word) for word in item.split()), default=0) + indent + 2
@@ -169,6 +170,14 @@ def _row(group: _Group, columns: list[str], starts: list[int]) -> list[str]:
         lines += textwrap.wrap(item, max(width, 8), subsequent_indent=" " * (indent + 2), break_long_words=False,
                                break_on_hyphens=False)
     return [" " * starts[at] + line for line in lines]
+
+
+def _split(items: list[str], width: int) -> list[str]:
+    """A single fact that does not fit behind its heading goes to a line of its own."""
+    if len(items) == 1 and len(items[0]) > width and "(): " in items[0]:
+        heading, fact = items[0].split("(): ", 1)
+        return [f"{heading}():", f"  {fact}"]
+    return items
 
 
 def _narrow(group: _Group) -> list[str]:
