@@ -23,6 +23,12 @@ SAFE: dict[str, tuple[str, ...]] = {
     "COLLAPSE": ("-DCOLLAPSE",),
     "BFS": ("-DBFS",),
 }
+# label: switches of the export.
+FORMS: dict[str, dict[str, bool]] = {
+    "processes, packed": {},
+    "processes, bytes": {"packed": False},
+    "one loop, packed": {"processes": False},
+}
 ALWAYS = ("-O3", "-w", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK")
 GENERATE = ("-o1", "-o2", "-o3", "-a")
 
@@ -90,7 +96,7 @@ def run(text: str, options: tuple[str, ...] = (), *, table_bits: int = 22, depth
     for trouble in ("out of memory", "max search depth too small", "Search not completed", "search depth exceeded"):
         if trouble in output:
             raise SpinFailed(f"{trouble}: {output[-1000:]}")
-    usage = _number(r"([\d.]+)\s+(?:total actual memory usage|memory used)", output)
+    usage = _number(r"([\d.]+)\s+total actual memory usage", output)
     return SpinRun(
         states=int(_number(r"(\d+) states, stored", output)),
         transitions=int(_number(r"(\d+) transitions", output)) - 1,
