@@ -141,8 +141,8 @@ def property_page(root: Path) -> str:
     found = properties(sources(root))
     planted = _planted(root)
     rows = ["# What must hold", "", _GENERATED, "",
-            "Each property has a statement, its source, a witness and a planted bug that breaks it. A witness is a state "
-            "or step that shows that the property is exercised: one whose witness is reached in no scenario is vacuous.",
+            "Each property has a statement, its source, a witness and a planted bug that breaks it. A witness is a "
+            "state or step that shows that the property is exercised: without it, the property is vacuous.",
             ""]
     for p in found:
         if p.kind == "reachable":
