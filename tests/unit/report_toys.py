@@ -22,8 +22,8 @@ def _edge(index: int, process: int, src: int, guard: Expr, assigns: tuple[tuple[
     outer = ("vcpu_thread", "vcpu_enter_guest") if process == 0 else ("sender",)
     stack = outer if function in outer else (*outer, function)
     span = Span("model/toy.py", 10 * process + src + 1, 4, 10 * process + src + 1, 4 + len(text))
-    return Edge(index, process, src, src + 1 if dst < 0 else dst, guard, assigns, access, drains, buffered, events, fair,
-                span, function, stack, text, choice)
+    return Edge(index, process, src, src + 1 if dst < 0 else dst, guard, assigns, access, drains, buffered, events,
+                fair, span, function, stack, text, choice)
 
 
 def posting(*, fence: bool, memory: Memory = Memory.TSO) -> System:
@@ -31,7 +31,8 @@ def posting(*, fence: bool, memory: Memory = Memory.TSO) -> System:
     entry = [
         _edge(0, 0, 0, x.TRUE, ((MODE, x.const(1, MODE.type)),), Access.STORE, "vcpu_enter_guest",
               "vcpu.mode = Mode.IN_GUEST_MODE", buffered=frozenset({0})),
-        _edge(1, 0, 1, x.TRUE, (), Access.FENCE if fence else Access.NONE, "vcpu_enter_guest", "smp_mb()", drains=fence),
+        _edge(1, 0, 1, x.TRUE, (), Access.FENCE if fence else Access.NONE, "vcpu_enter_guest", "smp_mb()",
+              drains=fence),
         _edge(2, 0, 2, x.var(ON), ((SEEN, x.var(ON)),), Access.LOAD, "vmx_sync_pir_to_irr", "if not pi.control.on:"),
         _edge(3, 0, 2, x.not_(x.var(ON)), ((SEEN, x.var(ON)),), Access.LOAD, "vmx_sync_pir_to_irr",
               "if not pi.control.on:", dst=4),
@@ -57,7 +58,7 @@ def posting(*, fence: bool, memory: Memory = Memory.TSO) -> System:
         Property("Q-2[0,2]", "Q-2", Form.INVARIANT, x.not_(lost), title="a vector stays in PIR: never delivered",
                  statement="What is accepted is delivered.", witness="W-2"),
         Property("W-2", "W-2", Form.REACHABLE, x.var(IPI)),
-        Property("S-1", "S-1", Form.STEP, x.implies(x.occurs("accept", vector), x.not_(x.old(ON))), title="ON is clear"),
+        Property("S-1", "S-1", Form.STEP, x.implies(x.occurs("accept", vector), x.not_(x.old(ON))), title="ON clear"),
         Property("LV-1", "LV-1", Form.RECURRENCE, x.bit(x.var(PIR), vector), x.occurs("deliver"), title="delivered"),
     )
     variables = (MODE, ON, PIR, IPI, ENTERED, SEEN, *(p.pc for p in processes))

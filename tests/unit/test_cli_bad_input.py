@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bad input: one clear message with place and mend, the documented exit code, no traceback, no half-written file."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from cli_toys import toy
+
+from lostirq.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+def run(folder: Path, *words: str) -> int:
+    return main([words[0], "--workspace", str(folder), "--cache-dir", str(folder / "cache"), *words[1:]])
+
+
+def one_line(capsys: Capture) -> str:
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert len(err.splitlines()) == 1, err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no command given"),
+        (["chekc"], "unknown command 'chekc'; did you mean check?"),
+        (["check", "--memroy", "sc"], "unknown argument '--memroy'; did you mean --memory"),
+        (["check", "--memory", "tos"], "unknown memory model 'tos'; did you mean tso?"),
+        (["check", "--engine", "compield"], "did you mean compiled?"),
+        (["check", "--tier", "quik"], "did you mean quick?"),
+        (["check", "--max-memory", "lots"], "give a size such as 3G"),
+        (["check", "--timeout", "soon"], "give a time such as"),
+        (["check", "-j", "0"], "'0' is not a positive number"),
+        (["check", "--set", "SENDERS"], "give NAME=NUMBER"),
+        (["check", "--scenario"], "expected one argument"),
+        (["export", "one"], "missing: --to"),
+        (["export", "one", "--to", "graphlm"], "did you mean graphml?"),
+        (["explain"], "missing: subject"),
+        (["list", "extra"], "unknown argument 'extra'"),
+    ],
+)
+def test_wrong_words(words: list[str], said: str, capsys: Capture) -> None:
+    assert main(words) == 2
+    assert said in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check", "--scenario", "oen"], "unknown scenario 'oen'; did you mean one?"),
+        (["check", "--property", "T1"], "unknown property 'T1'; did you mean T-1?"),
+        (["check", "--scenario", "one", "--set", "SENDRES=1"], "SENDRES"),
+        (["bugs", "no-fense"], "unknown bug 'no-fense'; did you mean no-fence?"),
+        (["bugs", "--record"], "--record needs the name"),
+        (["explain", "T-2"], "nothing is called 'T-2'; did you mean T-1"),
+        (["explain", "last"], "no counterexample yet"),
+        (["explain", "absent.json"], "cannot read trace absent.json: No such file"),
+        (["export", "tow", "--to", "dot"], "unknown scenario 'tow'; did you mean two?"),
+        (["check", "--state-cost"], "--state-cost needs one --scenario"),
+    ],
+)
+def test_unknown_names(words: list[str], said: str, tmp_path: Path, capsys: Capture) -> None:
+    assert run(toy(tmp_path / "w"), *words) == 2
+    assert said in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("desc.mode = Mode.INSIDE", "desc.mode = = Mode.INSIDE", "LI0"),
+        ("desc.mode = Mode.INSIDE", "desc.mode = desc.seen", "LI0"),
+        ("desc.mode = Mode.INSIDE", "desc.mdoe = Mode.INSIDE", "LI0"),
+        ("    smp_mb()\n    if desc.pending", "    enter()\n    if desc.pending", "LI0"),
+        ("    pending: bool", "    pending: Array[bool, SENDERS * 10 ** 9]", "LI0"),
+        ("SENDERS = Param(1", "SENDERS = open(1", "LI0"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "list"])
+def test_errors_in_a_model_have_place_code_and_caret(
+    old: str, new: str, code: str, command: str, tmp_path: Path, capsys: Capture,
+) -> None:
+    assert run(toy(tmp_path / "w", **{"model/toy.py": (old, new)}), command) == 2
+    out, err = capsys.readouterr()
+    text = out + err
+    assert "model/toy.py:" in text and code in text and "^" in text
+    assert "Traceback" not in text and "internal" not in text
+
+
+def test_a_folder_that_is_no_workspace(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["check", "--workspace", str(tmp_path / "absent")]) == 2
+    assert "no such folder" in one_line(capsys)
+    assert main(["check", "--workspace", str(tmp_path)]) == 2
+    assert "it has no model/" in one_line(capsys)
+
+
+def test_a_model_file_that_is_not_text(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    (folder / "model" / "toy.py").write_bytes(b"x = \xff\n")
+    assert run(folder, "check") == 2
+    assert "toy.py" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "empty"), ("{", "truncated"), ("[1, 2]", "not a trace"),
+     ('{"format": "lostirq-trace", "version": 9}', "version")],
+)
+def test_damaged_trace(text: str, said: str, tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    path = tmp_path / "t.json"
+    path.write_text(text)
+    assert run(folder, "explain", str(path)) == 2
+    assert said in one_line(capsys)
+
+
+def test_trace_of_another_model(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w", **{"toy.py": ("    smp_mb()\n    if desc.pending", "    if desc.pending")})
+    assert run(folder, "check", "--save", str(tmp_path)) == 1
+    capsys.readouterr()
+    toy(folder)
+    assert run(folder, "explain", str(tmp_path / "T-1-one-tso.json")) == 2
+    assert "belongs to another model" in one_line(capsys)
+
+
+def test_no_compiler(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.delenv("CC", raising=False)
+    folder = toy(tmp_path / "w")
+    assert run(folder, "check", "--engine", "compiled") == 2
+    assert "--engine fallback" in one_line(capsys)
+    assert run(folder, "check") == 0
+    assert "all hold" in capsys.readouterr()[0]
+
+
+def test_broken_compiler(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    cc = tmp_path / "cc"
+    cc.write_text("#!/bin/sh\necho 'cc: internal confusion' >&2\nexit 1\n")
+    cc.chmod(0o755)
+    monkeypatch.setenv("CC", str(cc))
+    assert run(toy(tmp_path / "w"), "check", "--engine", "compiled") in (2, 0)
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+
+
+def test_cache_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    assert main(["check", "--workspace", str(folder), "--cache-dir", str(blocked)]) == 2
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err and str(blocked) in out + err
+
+
+def test_too_little_memory_is_undecided(tmp_path: Path, capsys: Capture) -> None:
+    assert run(toy(tmp_path / "w"), "check", "--max-memory", "1K") in (125, 2)
+    out, err = capsys.readouterr()
+    assert "all hold" not in out and "memory" in out + err
+
+
+def test_two_runs_at_once_on_one_cache(tmp_path: Path) -> None:
+    folder = toy(tmp_path / "w")
+    command = [sys.executable, "-m", "lostirq.cli", "check", "--workspace", str(folder), "--cache-dir",
+               str(tmp_path / "cache")]
+    runs: list[subprocess.CompletedProcess[bytes]] = []
+    threads = [threading.Thread(target=lambda: runs.append(subprocess.run(command, capture_output=True, check=False)))
+               for _ in range(2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert [r.returncode for r in runs] == [0, 0], [r.stderr for r in runs]
+    assert runs[0].stdout == runs[1].stdout
+    assert stat.S_IMODE(os.stat(tmp_path / "cache").st_mode) & 0o077 == 0
+
+
+def test_output_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    (tmp_path / "file").write_text("")
+    assert run(folder, "export", "one", "--to", "dot", "-o", str(tmp_path / "file" / "x.dot")) == 2
+    assert "cannot write" in one_line(capsys)
+
+
+def test_init_refuses_a_folder_in_use(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    assert run(folder, "init", str(tmp_path / "new")) == 0
+    capsys.readouterr()
+    assert run(folder, "init", str(tmp_path / "new")) == 2
+    assert "not an empty folder" in one_line(capsys)
+    assert main(["check", "--workspace", str(tmp_path / "new"), "--cache-dir", str(tmp_path / "c")]) == 0
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    folder = toy(tmp_path / "w")
+    script = f"{sys.executable} -m lostirq.cli export --workspace {folder} two --to dot | head -1"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False)
+    assert done.stdout.startswith(b"digraph")
+    assert b"Traceback" not in done.stderr and b"Exception" not in done.stderr
+
+
+def test_an_internal_error_is_one_line(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("boom")
+
+    monkeypatch.setattr("lostirq.workflow.commands.run_list", broken)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert main(["list"]) == 3
+    assert "internal error: ValueError: boom; please report it" in one_line(capsys)
