@@ -196,7 +196,7 @@ def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
         seconds=o.timeout,
         max_states=o.max_states,
         reductions=Reductions.none() if o.no_reductions else Reductions(),
-        cache_dir=cache,
+        cache_dir=cache / "build",
     )
 
 

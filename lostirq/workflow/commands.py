@@ -7,6 +7,7 @@ Invariant: results go to `out`, and are the same bytes in every run; timing and 
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,16 @@ class Setting:
     def root(self) -> Path:
         return locate(self.workspace, Path.cwd())
 
+    def look_at_cache(self) -> None:
+        """Say once if nothing can be kept: the searches go on without, and compile anew each time."""
+        try:
+            self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.cache) as f:
+                f.write(b"x" * 4096)
+        except OSError as e:
+            self.err.write(f"lostirq: the cache {self.cache} cannot be written ({e.strerror or e}): nothing is kept; "
+                           "free some space or choose another --cache-dir\n")
+
     def lines(self, lines: list[str]) -> None:
         self.out.writelines(line + "\n" for line in lines)
         self.out.flush()
@@ -58,6 +69,7 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
     started = time.monotonic()
     root = s.root
     workspace = load(root)
+    s.look_at_cache()
     known = library(root) if with_bugs else {}
     colour = use_colour(s.out, s.environment)
     todo = plan(workspace, options)
@@ -98,6 +110,7 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
 def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions) -> Outcome:
     started = time.monotonic()
     root = s.root
+    s.look_at_cache()
     results = _run_bugs(s, root, wanted, options, Status(s.err, len(wanted) or len(library(root))))
     outcome = combine(r.outcome for r in results)
     if s.as_json:
@@ -175,7 +188,7 @@ def run_init(s: Setting, target: Path) -> Outcome:
 
 
 def run_doctor(s: Setting) -> Outcome:
-    found = doctor(s.workspace, s.cache, s.environment)
+    found = doctor(s.workspace, s.cache)
     if s.as_json:
         s.object({"format": "lostirq-doctor", "version": 1,
                   "findings": [{"what": f.what, "state": f.state, "said": f.said} for f in found]})
@@ -211,9 +224,8 @@ def _keep(s: Setting, report: CheckReport, save: Path | None) -> None:
     if not found or found[0][1].trace is None:
         return
     try:
-        s.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         write(s.cache / LAST, found[0][1].trace)
-    except (UsageError, OSError) as e:
+    except UsageError as e:
         s.err.write(f"lostirq: the counterexample was not kept: {e}\n")
         return
     s.err.write("the first counterexample again: lostirq explain last\n")

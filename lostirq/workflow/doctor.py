@@ -9,12 +9,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lostirq.errors import LostirqError
-from lostirq.workflow.engines import find_compiler
+from lostirq.explicit.build import find_compiler
 from lostirq.workflow.workspace import load, locate
 
 _PROGRAM = "int main(void) { return 0; }\n"
@@ -29,12 +28,12 @@ class Finding:
     said: str
 
 
-def doctor(workspace: Path | None, cache: Path, environment: Mapping[str, str]) -> list[Finding]:
+def doctor(workspace: Path | None, cache: Path) -> list[Finding]:
     """Never raises; each finding says what to do."""
     version = ".".join(map(str, sys.version_info[:3]))
     found = [Finding("Python", "ok" if sys.version_info >= (3, 11) else "broken", version)]
     found += [_package(name) for name in ("networkx", "z3-solver")]
-    found += [_compiler(environment), _cache(cache), _workspace(workspace), _machine()]
+    found += [_compiler(), _cache(cache), _workspace(workspace), _machine()]
     found += [_tool("spin", "only to cross-check exported models")]
     return found
 
@@ -58,23 +57,23 @@ def _package(name: str) -> Finding:
         return Finding(name, "broken", "not installed; run `make setup`, or pip install lostirq again")
 
 
-def _compiler(environment: Mapping[str, str]) -> Finding:
-    name = find_compiler(environment)
-    if name is None:
+def _compiler() -> Finding:
+    compiler = find_compiler(None)
+    if compiler is None:
         return Finding("C compiler", "missing", "none ($CC, cc, gcc, clang): searches take the slow path, "
                        "with the same results; apt install gcc")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "t.c"
         source.write_text(_PROGRAM, encoding="ascii")
         try:
-            done = subprocess.run([name, "-O2", "-o", str(Path(folder) / "t"), str(source)], capture_output=True,
-                                  timeout=60, check=False)
+            command = [*compiler.command, "-O2", "-o", str(Path(folder) / "t"), str(source)]
+            done = subprocess.run(command, capture_output=True, timeout=60, check=False)
         except (OSError, subprocess.TimeoutExpired) as e:
-            return Finding("C compiler", "broken", f"{name} cannot be run: {e}")
+            return Finding("C compiler", "broken", f"{compiler.version} cannot be run: {e}")
     if done.returncode != 0:
         cause = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[0]
-        return Finding("C compiler", "broken", f"{name} fails: {cause}; apt install gcc libc6-dev")
-    return Finding("C compiler", "ok", name)
+        return Finding("C compiler", "broken", f"{compiler.version} fails: {cause}; apt install gcc libc6-dev")
+    return Finding("C compiler", "ok", compiler.version)
 
 
 def _cache(cache: Path) -> Finding:

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, SearchOptions, SearchResult, Trace, Unknown, Verdict, Violated
+from lostirq.explicit.build import find_compiler
+from lostirq.explicit.search import check
 from lostirq.interpret import Exploration, Interpreter
 from lostirq.ir.digest import digest
 from lostirq.ir.system import RANGE, STUCK, Form, System
@@ -26,23 +25,16 @@ class Engine(Enum):
     INTERPRET = "interpret"
 
 
-def find_compiler(environment: Mapping[str, str]) -> str | None:
-    """The C compiler that the compiled engine uses: $CC, cc, gcc, clang."""
-    for name in (environment.get("CC", ""), "cc", "gcc", "clang"):
-        found = shutil.which(name) if name else None
-        if found:
-            return found
-    return None
-
-
-def settle(engine: Engine, environment: Mapping[str, str] = os.environ) -> Engine:
+def settle(engine: Engine) -> Engine:
     """AUTO resolved.  Raises `UsageError` if the compiled engine is asked for and there is no compiler."""
-    if engine is Engine.COMPILED and find_compiler(environment) is None:
+    if engine in (Engine.GRAPH, Engine.INTERPRET, Engine.FALLBACK):
+        return engine
+    if find_compiler(None) is not None:
+        return Engine.COMPILED
+    if engine is Engine.COMPILED:
         raise UsageError("--engine compiled: no C compiler found ($CC, cc, gcc, clang); install one (apt install gcc) "
                          "or use --engine fallback, which gives the same results, slower")
-    if engine is Engine.AUTO:
-        return Engine.COMPILED if find_compiler(environment) is not None else Engine.FALLBACK
-    return engine
+    return Engine.FALLBACK
 
 
 def search(system: System, engine: Engine, options: SearchOptions, cache_dir: Path | None) -> SearchResult:
@@ -53,8 +45,6 @@ def search(system: System, engine: Engine, options: SearchOptions, cache_dir: Pa
         return check_graph(system, options)
     if engine is Engine.INTERPRET:
         return _interpret(system, options)
-    from lostirq.explicit.search import check
-
     compiler = "" if engine is Engine.FALLBACK else options.compiler
     return check(system, replace(options, compiler=compiler), cache_dir)
 

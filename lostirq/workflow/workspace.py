@@ -46,10 +46,10 @@ def is_workspace(folder: Path) -> bool:
     return (folder / "model").is_dir() and any((folder / "model").rglob("*.py"))
 
 
-def sources(root: Path) -> dict[str, str]:
+def sources(root: Path, parts: tuple[str, ...] = SOURCES) -> dict[str, str]:
     """The model and property files, path in the workspace -> text, in order of the paths.  Raises `UsageError`."""
     found: dict[str, str] = {}
-    for part in SOURCES:
+    for part in parts:
         for folder, names, files in os.walk(root / part):
             names[:] = sorted(n for n in names if not n.startswith((".", "__pycache__")))
             for name in sorted(files):
