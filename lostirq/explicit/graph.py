@@ -13,16 +13,18 @@ import sys
 import time
 from collections.abc import Callable
 
+from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Progress, SearchOptions, SearchResult, Trace, Unknown, Verdict, Violated
 from lostirq.explicit.graph_export import to_dot, to_graphml, write
 from lostirq.explicit.graph_liveness import Lasso, recurrence_violation
+from lostirq.explicit.graph_minimal import minimal_trace
 from lostirq.explicit.state_graph import StateGraph, explore_graph
 from lostirq.ir.digest import digest
 from lostirq.ir.system import RANGE, STUCK, Form, Property, System
 
 __all__ = [
-    "Lasso", "StateGraph", "check_graph", "explore_graph", "judge", "recurrence_violation", "to_dot", "to_graphml",
-    "write",
+    "Lasso", "StateGraph", "check_graph", "explore_graph", "judge", "minimal_trace", "recurrence_violation", "to_dot",
+    "to_graphml", "write",
 ]
 
 _CHECK_EVERY = 256      # states between two looks at the clock and the memory
@@ -30,8 +32,11 @@ _CHECK_EVERY = 256      # states between two looks at the clock and the memory
 
 def check_graph(system: System, options: SearchOptions | None = None) -> SearchResult:
     """Explore a system and judge its properties.  Threads, compiler and reductions of the options do not apply; it does
-    not stop early.  Traces are shortest."""
+    not stop early.  Traces are minimal.  Raises UsageError for unknown keys."""
     options = options or SearchOptions()
+    unknown = set(options.properties or ()) - {p.key for p in system.properties} - {STUCK, RANGE}
+    if unknown:
+        raise UsageError(f"{system.name} has no property {min(unknown)}")
     started = time.monotonic()
     states = explore_graph(system, options.max_states, _limits(options, started))
     verdicts: dict[str, Verdict] = {}
@@ -58,17 +63,15 @@ def judge(states: StateGraph, options: SearchOptions | None = None) -> dict[str,
     def settle(key: str, moves: tuple[int, ...] | None, loop: int | None = None, *, witness: bool = False) -> None:
         if moves is not None:
             found[key] = Trace(
-                states.system.name, states.system.memory.value, mark, key, moves, loop, minimal=False,
+                states.system.name, states.system.memory.value, mark, key, moves, loop, minimal=loop is None,
             )
         elif not states.complete:
             found[key] = Unknown(states.reason)
         else:
             found[key] = Unknown("not reached") if witness else Holds("all reachable states")
 
-    stuck = states.stuck()
-    settle(STUCK, states.trace(stuck[0]) if stuck else None)
-    node_move = min(states.overflows, default=None)
-    settle(RANGE, (*states.trace(node_move[0]), node_move[1]) if node_move is not None else None)
+    settle(STUCK, minimal_trace(states, nodes=states.stuck()))
+    settle(RANGE, minimal_trace(states, steps=states.overflows))
     for p in states.system.properties:
         if options.properties is not None and p.key not in options.properties:
             continue
@@ -93,17 +96,15 @@ def _is_witness(system: System, key: str) -> bool:
 
 
 def _reached(states: StateGraph, prop: Property) -> tuple[int, ...] | None:
-    """A shortest trace to a violation of an invariant or step property, or to a witness."""
+    """The minimal trace to a violation of an invariant or step property, or to a witness."""
     sought = prop.form in (Form.REACHABLE, Form.REACHABLE_STEP)
     if prop.form in (Form.INVARIANT, Form.REACHABLE):
-        hit = next((n for n in range(states.states) if states.holds(prop.formula, n) == sought), None)
-        return None if hit is None else states.trace(hit)
+        return minimal_trace(states, nodes=[n for n in range(states.states) if states.holds(prop.formula, n) == sought])
     step = states.interpreter.holds_step
-    for n in range(states.states):
-        for move, after in states.arcs(n):
-            if step(prop.formula, states.state(n), move, states.state(after)) == sought:
-                return (*states.trace(n), move)
-    return None
+    return minimal_trace(states, steps=[
+        (n, move) for n in range(states.states) for move, after in states.arcs(n)
+        if step(prop.formula, states.state(n), move, states.state(after)) == sought
+    ])
 
 
 def _limits(options: SearchOptions, started: float) -> Callable[[int], str]:

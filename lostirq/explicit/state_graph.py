@@ -3,8 +3,8 @@
 
 Invariants: nodes are 0, 1, ... in breadth-first order, 0 is the initial state; node `n` has the attributes `state`
 (the values in the order of `flat.variables`) and `depth`.  An arc is one enabled edge that was taken; its key is the
-index of the edge.  Successors are computed by the interpreter on the *flat* system, so that lowering is compared with the
-interpreter's own store buffers.
+index of the edge.  Successors are computed by the interpreter on the *flat* system, so that lowering is compared with
+the interpreter's own store buffers.
 
 Reference: Hagberg, Schult and Swart 2008, "Exploring network structure, dynamics, and function using NetworkX".
 """

@@ -2,8 +2,8 @@
 """Do all engines say the same about a system?  The interpreter is the judge, of their traces too.
 
 Without reductions: states, transitions, depth, verdict and shortest length of every property.  With any setting of the
-reductions: verdict and shortest length.  Every trace is replayed by the interpreter on the annotated system; of a lasso
-it is checked that the loop closes, is fair, satisfies the formula and never meets the goal.
+reductions: verdict and shortest length, and the minimal trace itself.  Every trace is replayed by the interpreter on the
+annotated system; of a lasso it is checked that the loop closes, is fair, satisfies the formula and never meets the goal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ SETTINGS = tuple(Reductions(*flags) for flags in itertools.product((False, True)
 
 @dataclass(frozen=True)
 class Summary:
-    """What engines are compared on: for each property "holds", "violated 7", "reached 3", "not reached"."""
+    """What engines are compared on: for each property "holds", "violated 7", "reached 3", "not reached"; states,
+    transitions and depth."""
 
     verdicts: tuple[tuple[str, str], ...]
     counts: tuple[int, int, int] | None = None
@@ -65,7 +66,14 @@ def agree(
             wanted = expected if exact else replace(expected, counts=None)
             compare(f"{name} {reductions}", found if exact else replace(found, counts=None), wanted)
             replay(reference, result)
+            assert traces(result) == traces(graph), f"{name} {reductions}: another minimal trace"
     return True
+
+
+def traces(result: SearchResult) -> dict[str, tuple[int, ...]]:
+    """The traces that are said to be minimal, and so must be the same ones."""
+    violations = {k: v.trace for k, v in result.verdicts.items() if isinstance(v, Violated)}
+    return {k: t.moves for k, t in {**violations, **result.witnesses}.items() if t.minimal}
 
 
 def compare(engine: str, found: Summary, expected: Summary) -> None:

@@ -7,7 +7,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import networkx as nx
+import pytest
 
+from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, SearchOptions, Unknown, Violated
 from lostirq.explicit.graph import check_graph, explore_graph, to_dot, to_graphml, write
 from lostirq.ir import expr as x
@@ -48,6 +50,25 @@ def test_verdicts_counts_and_traces() -> None:
     assert result.witnesses["three"].moves == (0, 0, 1) and isinstance(result.verdicts["three"], Holds)
     assert result.verdicts["never"] == Unknown("not reached")
     assert all(isinstance(result.verdicts[key], Holds) for key in ("rises", STUCK, RANGE, "leaves"))
+
+
+def test_the_minimal_trace_is_the_least_of_those_with_the_fewest_changes_of_process() -> None:
+    """Two processes take two steps each in any order; of the six ways the two without detour change process once."""
+    s = Sketch(N, model=Memory.SC)
+    for p in range(2):
+        s.process(3, idle=(2,))
+    for src, p in ((0, 1), (0, 0), (1, 1), (1, 0)):
+        s.edge(p, src, src + 1, (N, x.add(x.var(N), x.integer(1))))
+    s.property("four", Form.REACHABLE, at(4))
+    s.property("fourth", Form.REACHABLE_STEP, x.and_(x.eq(x.old(N), x.integer(3)), at(4)))
+    result = check_graph(s.system())
+    assert result.witnesses["four"].moves == (0, 2, 1, 3)
+    assert result.witnesses["fourth"].moves == (0, 2, 1, 3) and result.witnesses["four"].minimal
+
+
+def test_an_unknown_property_is_an_error_of_usage() -> None:
+    with pytest.raises(UsageError, match="handmade has no property nothing"):
+        check_graph(counter().system(), SearchOptions(properties=("nothing",)))
 
 
 def test_only_the_properties_asked_for() -> None:
