@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Do all engines say the same about a system?  The interpreter is the judge, of their traces too.
 
-Without reductions: states, transitions, depth, verdict and shortest length of every property.  With any setting of the
-reductions: verdict and shortest length, and the minimal trace itself.  Every trace is replayed by the interpreter on the
-annotated system; of a lasso it is checked that the loop closes, is fair, satisfies the formula and never meets the goal.
+Without reductions: states, transitions, depth, verdict and shortest length of every property.  With any setting of
+the reductions: verdict and shortest length, and the minimal trace itself.  Every trace is replayed by the interpreter on
+the annotated system; of a lasso it is checked that the loop closes, is fair, meets the formula and never the goal.
 """
 
 from __future__ import annotations

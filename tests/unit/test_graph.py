@@ -55,7 +55,7 @@ def test_verdicts_counts_and_traces() -> None:
 def test_the_minimal_trace_is_the_least_of_those_with_the_fewest_changes_of_process() -> None:
     """Two processes take two steps each in any order; of the six ways the two without detour change process once."""
     s = Sketch(N, model=Memory.SC)
-    for p in range(2):
+    for _ in range(2):
         s.process(3, idle=(2,))
     for src, p in ((0, 1), (0, 0), (1, 1), (1, 0)):
         s.edge(p, src, src + 1, (N, x.add(x.var(N), x.integer(1))))
