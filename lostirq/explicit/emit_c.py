@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lostirq.explicit.pack import Layout, Slot, lowest
+from lostirq.evidence.verdict import RANGE, STUCK
+from lostirq.explicit.pack import Slot, lowest, merged
 from lostirq.explicit.plan import Check, Plan, PlannedEdge
 from lostirq.explicit.render import Block, Dialect
 from lostirq.ir.expr import FALSE, TRUE, Expr, Kind, Op, Var, is_const, value_of
-from lostirq.evidence.verdict import RANGE, STUCK
 
 
 class TooWide(Exception):
@@ -292,7 +292,7 @@ class _Emitter:
         self.out.append("static void canon(u64 *o, u32 n) {")
         self.out.append(f"  for (u32 i = 0; i < n; i++, o += {self.words}) {{")
         for members in self.layout.members:
-            self.sort([_merged(m) for m in members])
+            self.sort([merged(m) for m in members])
         self.out += ["  }", "}"]
 
     def sort(self, chunks: list[list[Slot]]) -> None:
@@ -330,20 +330,6 @@ class _Emitter:
             f"const lq_model lq_the_model = {{{self.words}, {size}, {len(plan.system.processes)}, {plan.count}, "
             f"{max(1, plan.widest)}, {most}, initial, process_of, expand, {canon}}};"
         )
-
-
-def _merged(slots: tuple[Slot, ...]) -> list[Slot]:
-    """Adjacent slots of one word as one."""
-    out: list[Slot] = []
-    for s in slots:
-        if not s.width:
-            continue
-        last = out[-1] if out else None
-        if last is not None and last.word == s.word and last.shift + last.width == s.shift:
-            out[-1] = Slot(s.word, last.shift, last.width + s.width)
-        else:
-            out.append(s)
-    return out
 
 
 def emit(plan: Plan) -> str:

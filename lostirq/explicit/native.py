@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lostirq.evidence.verdict import Progress, SearchOptions
+from lostirq.evidence.verdict import RANGE, Progress, SearchOptions
 from lostirq.explicit.build import Compiler, load_model, load_runtime
 from lostirq.explicit.outcome import Outcome, available_bytes, wanted_checks
 from lostirq.explicit.plan import Plan
+from lostirq.ir.system import Fair
 
 _NEVER = 0xFFFFFFFF
 _REASONS = {0: "", 1: "interrupted", 2: "states", 3: "memory", 4: "stopped early"}
+_FAIR = {Fair.NONE: 0, Fair.WEAK: 1, Fair.STRONG: 2}
 _TICK = 0.1         # seconds between two looks at the clock
 
 
@@ -36,6 +38,25 @@ class _Search(ctypes.Structure):
     ]
 
 
+_PROTOTYPES: dict[str, tuple[object, str]] = {
+    "lq_run": (ctypes.c_int, "s"), "lq_close": (None, "s"), "lq_mark": (ctypes.c_void_p, "spu"),
+    "lq_mark_state": (ctypes.c_void_p, "sq"), "lq_unmark": (None, "p"), "lq_level": (ctypes.c_uint32, "pu"),
+    "lq_trace": (ctypes.c_int32, "spup"), "lq_graph_open": (ctypes.c_void_p, "spu"), "lq_graph_close": (None, "p"),
+    "lq_graph_label": (ctypes.c_int, "pppu"), "lq_recurrence": (ctypes.c_int, "pu"), "lq_loop": (ctypes.c_int64, "pup"),
+    "lq_start": (ctypes.c_uint64, "p"), "lq_free": (None, "p"),
+}
+_LETTERS = {
+    "s": ctypes.POINTER(_Search), "p": ctypes.c_void_p, "u": ctypes.c_uint32, "q": ctypes.c_uint64,
+}
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    """Types of results and arguments."""
+    for name, (result, arguments) in _PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, [_LETTERS[letter] for letter in arguments]
+
+
 class Native:
     """One compiled system."""
 
@@ -43,12 +64,7 @@ class Native:
         self.plan = plan
         self._model = load_model(compiler, source, cache)
         self._runtime = load_runtime(compiler, plan.layout.words, cache)
-        self._runtime.lq_run.argtypes = [ctypes.POINTER(_Search)]
-        self._runtime.lq_close.argtypes = [ctypes.POINTER(_Search)]
-        self._runtime.lq_mark.argtypes = [ctypes.POINTER(_Search), ctypes.c_void_p, ctypes.c_uint32]
-        self._runtime.lq_mark.restype = ctypes.c_void_p
-        self._runtime.lq_unmark.argtypes = [ctypes.c_void_p]
-        self._runtime.lq_trace.argtypes = [ctypes.POINTER(_Search), ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p]
+        _declare(self._runtime)
 
     def run(self, options: SearchOptions, started: float) -> Outcome:
         """Explores, and finds the best trace of everything that was hit."""
@@ -74,40 +90,96 @@ class Native:
             found.transitions, found.depth, found.peak_bytes = s.transitions, max(0, s.levels - 1), s.peak_bytes
             found.first = {c: level for c, level in enumerate(first) if level != _NEVER}
             self._traces(s, found, started)
+            if plan.goals and not found.reason:
+                self._lassos(s, found, started)
         finally:
             self._runtime.lq_close(ctypes.byref(s))
         return found
 
     def _traces(self, s: _Search, found: Outcome, started: float) -> None:
-        patient = SearchOptions()
         numbers = sorted(found.first)
         for at in range(0, len(numbers), 64):
             some = numbers[at:at + 64]
             checks = (ctypes.c_uint32 * len(some))(*some)
-            marks: list[int | None] = []
-
-            def mark(c: ctypes.Array[ctypes.c_uint32] = checks, into: list[int | None] = marks) -> int:
-                into.append(self._runtime.lq_mark(ctypes.byref(s), ctypes.addressof(c), len(c)))
-                return 0
-
-            s.stop = 0
-            self._watch(s, mark, patient, started)
-            if not marks or not marks[0]:
+            marks = self._call(s, started, self._runtime.lq_mark, ctypes.addressof(checks), len(some))
+            if not marks:
                 return
             try:
                 for which, number in enumerate(some):
-                    moves = (ctypes.c_int32 * (found.first[number] + 1))()
-                    length: list[int] = []
-
-                    def trace(w: int = which, m: ctypes.Array[ctypes.c_int32] = moves, into: list[int] = length) -> int:
-                        into.append(self._runtime.lq_trace(ctypes.byref(s), marks[0], w, ctypes.addressof(m)))
-                        return 0
-
-                    self._watch(s, trace, patient, started)
-                    if length[0] >= 0:
-                        found.traces[number] = tuple(moves[:length[0]])
+                    moves = self._trace(s, started, marks, which)
+                    if moves is not None:
+                        found.traces[number] = moves
             finally:
-                self._runtime.lq_unmark(marks[0])
+                self._runtime.lq_unmark(marks)
+
+    def _trace(self, s: _Search, started: float, marks: int, which: int) -> tuple[int, ...] | None:
+        moves = (ctypes.c_int32 * (self._runtime.lq_level(marks, which) + 1))()
+        length = self._call(s, started, self._runtime.lq_trace, marks, which, ctypes.addressof(moves))
+        return tuple(moves[:length]) if length >= 0 else None
+
+    # -- liveness -------------------------------------------------------------------------------------------------
+
+    def _lassos(self, s: _Search, found: Outcome, started: float) -> None:
+        """Judges every recurrence on the complete graph; what cannot be judged goes to `undecided`."""
+        plan, lib = self.plan, self._runtime
+        size = 1 + max((e.index for e in plan.system.edges), default=0)
+        fair = (ctypes.c_uint8 * size)()
+        for e in plan.system.edges:
+            fair[e.index] = _FAIR[e.fair]
+        graph = self._call(s, started, lib.lq_graph_open, ctypes.addressof(fair), plan.numbers[RANGE])
+        if not graph:
+            found.undecided = dict.fromkeys(plan.goals, "interrupted" if s.stop else "memory")
+            return
+        try:
+            keys = list(plan.goals)
+            for at in range(0, len(keys), 8):
+                some = keys[at:at + 8]
+                triggers = (ctypes.c_uint32 * len(some))(*(plan.numbers[k] for k in some))
+                goals = (ctypes.c_uint32 * len(some))(*(plan.goals[k] for k in some))
+                failed = self._call(
+                    s, started, lib.lq_graph_label, graph, ctypes.addressof(triggers), ctypes.addressof(goals), len(some),
+                    about=graph,
+                )
+                for which, key in enumerate(some):
+                    self._lasso(s, graph, which, key, found, started, bool(failed))
+        finally:
+            lib.lq_graph_close(graph)
+
+    def _lasso(self, s: _Search, graph: int, which: int, key: str, found: Outcome, started: float, failed: bool) -> None:
+        lib = self._runtime
+        result = -1 if failed else self._call(s, started, lib.lq_recurrence, graph, which, about=graph)
+        if result == 0:
+            found.lassos[key] = None
+        if result != 1:
+            found.undecided[key] = "interrupted" if s.stop else "memory"
+            return
+        moves = ctypes.c_void_p()
+        length = self._call(s, started, lib.lq_loop, graph, which, ctypes.byref(moves), about=graph)
+        marks = self._call(s, started, lib.lq_mark_state, lib.lq_start(graph)) if length >= 0 else None
+        stem = self._trace(s, started, marks, 0) if marks else None
+        if stem is not None:
+            loop = (ctypes.c_int32 * length).from_address(moves.value) if moves.value and length else ()
+            found.lassos[key] = stem, tuple(loop)
+        else:
+            found.undecided[key] = "interrupted" if s.stop else "memory"
+        if marks:
+            lib.lq_unmark(marks)
+        lib.lq_free(moves)
+
+    # -- running --------------------------------------------------------------------------------------------------
+
+    def _call(self, s: _Search, started: float, function: Callable[..., int], *args: object, about: int | None = None) -> int:
+        """A call without limits, but with Ctrl-C.  The search is its first argument, unless it is `about` a graph."""
+        s.stop = 0
+        results: list[int] = []
+        full = args if about is not None else (ctypes.byref(s), *args)
+
+        def work() -> int:
+            results.append(function(*full))
+            return 0
+
+        self._watch(s, work, SearchOptions(), started)
+        return results[0] if results else 0
 
     def _watch(self, s: _Search, work: Callable[[], int], options: SearchOptions, started: float) -> tuple[str, int]:
         """Runs `work` on a helper thread; the reason for which it was stopped, and its result."""

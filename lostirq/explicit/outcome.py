@@ -21,6 +21,7 @@ from lostirq.evidence.verdict import (
     Violated,
 )
 from lostirq.explicit.plan import Plan
+from lostirq.interpret import Interpreter, State
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Form, Property, System
 
@@ -83,7 +84,7 @@ def result(system: System, plan: Plan, properties: tuple[Property, ...], options
         form = forms.get(key)
         number = plan.numbers[key]
         if form is Form.RECURRENCE:
-            verdicts[key] = _recurrence(key, found, trace)
+            verdicts[key] = _recurrence(system, key, found, trace)
         elif number in found.traces and form in (Form.REACHABLE, Form.REACHABLE_STEP):
             witnesses[key] = trace(key, found.traces[number])
             verdicts[key] = Holds("a trace reaches it")
@@ -106,12 +107,30 @@ def result(system: System, plan: Plan, properties: tuple[Property, ...], options
     )
 
 
-def _recurrence(key: str, found: Outcome, trace: Callable[[str, tuple[int, ...], int], Trace]) -> Verdict:
+def closed(system: System, lasso: Lasso) -> Lasso:
+    """The lasso on real states.  Where dead variables were cleared, the loop returns to the same state but for these;
+    repeated, it soon returns to the very same."""
+    interpreter = Interpreter(system)
+    stem, loop = lasso
+    state = interpreter.initial()
+    for move in stem:
+        state = interpreter.step(state, move)
+    rounds: dict[State, int] = {}
+    while loop and state not in rounds:
+        rounds[state] = len(rounds)
+        for move in loop:
+            state = interpreter.step(state, move)
+    before = rounds.get(state, 0)
+    return stem + loop * before, loop * (len(rounds) - before)
+
+
+def _recurrence(system: System, key: str, found: Outcome, trace: Callable[[str, tuple[int, ...], int], Trace]
+                ) -> Verdict:
     if key not in found.lassos:
         return Unknown(found.undecided.get(key) or found.reason or "interrupted")
     lasso = found.lassos[key]
     if lasso is None:
         return Holds(f"all fair runs of {found.states} states")
-    stem, loop = lasso
+    stem, loop = closed(system, lasso)
     return Violated(trace(key, (*stem, *loop), len(stem)))
 

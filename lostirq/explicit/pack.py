@@ -88,6 +88,20 @@ class Layout:
         return tuple(words)
 
 
+def merged(slots: tuple[Slot, ...]) -> list[Slot]:
+    """Adjacent slots of one word as one."""
+    out: list[Slot] = []
+    for s in slots:
+        if not s.width:
+            continue
+        last = out[-1] if out else None
+        if last is not None and last.word == s.word and last.shift + last.width == s.shift:
+            out[-1] = Slot(s.word, last.shift, last.width + s.width)
+        else:
+            out.append(s)
+    return out
+
+
 def lowest(var: Var) -> int:
     return var.type.lo if var.type.kind is Kind.INT else 0
 

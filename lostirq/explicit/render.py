@@ -54,7 +54,7 @@ class Dialect:
         if node.op is Op.PUT:
             return f"put({a[0]}, {a[1]}, {a[2]}, {width})"
         if node.op is Op.HIGHEST:
-            return f"({a[0]}.bit_length() - 1)"
+            return f"(({a[0]}).bit_length() - 1)"
         if node.op is Op.COUNT:
             return f"({a[0]}).bit_count()"
         raise AssertionError(f"no text for {node.op}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import RANGE, STUCK, SearchOptions, SearchResult
+from lostirq.explicit import fallback
 from lostirq.explicit.build import default_cache, find_compiler
 from lostirq.explicit.emit_c import TooWide, emit
 from lostirq.explicit.native import Native
@@ -53,7 +54,7 @@ def _run(plan: Plan, options: SearchOptions, cache: Path, started: float) -> tup
         try:
             native = Native(plan, emit(plan), compiler, cache)
         except TooWide:
-            pass
-        else:
-            return native.run(options, started), time.monotonic() - before
-    raise UsageError("no C compiler")
+            return fallback.run(plan, options, started), 0.0
+        compiling = time.monotonic() - before
+        return native.run(options, started), compiling
+    return fallback.run(plan, options, started), 0.0

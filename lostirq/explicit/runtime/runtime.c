@@ -3,3 +3,5 @@
 #include "store.c"
 #include "search.c"
 #include "trace.c"
+#include "live.c"
+#include "lasso.c"

@@ -13,6 +13,7 @@
 
 #define FAR 0xffff
 #define NONE ((u64)-1)
+#define STATE 0xffffffffu
 
 typedef struct {
     u64 count, room;
@@ -25,7 +26,9 @@ typedef struct {
     marked *level;
     u64 *open;              /* bit set over all checks, for hits at one level */
     u32 checks;
-    u32 check[64];
+    u32 check[64];          /* STATE: the state `target` itself is what is looked for */
+    u32 last[64];           /* level of the hit */
+    u64 target;
 } lq_marks;
 
 typedef struct {            /* real states at one distance, with their costs by process */
@@ -77,11 +80,12 @@ static int set_of_level(const lq_search *s, const marked *m, lq_set *set)
     return 0;
 }
 
-static void open_at(const lq_search *s, lq_marks *m, u32 level)
+/* Opens the marks' checks that hit at `level`, among from..to-1. */
+static void open_at(const lq_search *s, lq_marks *m, u32 level, u32 from, u32 to)
 {
     memset(m->open, 0, 8 * ((u64)s->model->checks / 64 + 1));
-    for (u32 c = 0; c < m->checks; c++)
-        if (s->first[m->check[c]] == level)
+    for (u32 c = from; c < to; c++)
+        if (m->last[c] == level && m->check[c] != STATE)
             m->open[m->check[c] >> 6] |= (u64)1 << (m->check[c] & 63);
 }
 
@@ -90,7 +94,7 @@ static int mark_level(lq_search *s, lq_marks *m, u32 level, lq_expander *x)
     lq_set after = {0};
     if (level + 1 < m->levels && set_of_level(s, m->level + level + 1, &after))
         return -1;
-    open_at(s, m, level);
+    open_at(s, m, level, 0, m->checks);
     int failed = 0;
     for (u64 i = s->level[level]; !failed && i < s->level[level + 1]; i++) {
         u64 mask = 0;
@@ -99,6 +103,8 @@ static int mark_level(lq_search *s, lq_marks *m, u32 level, lq_expander *x)
             for (u32 c = 0; c < m->checks; c++)
                 if (m->check[c] == x->hits.check[h])
                     mask |= (u64)1 << c;
+        if (i == m->target)
+            mask = 1;
         for (u32 k = 0; after.used && k < n; k++) {
             const u64 found = lq_set_find(&after, x->canon + (u64)k * W);
             if (found != NONE)
@@ -126,18 +132,12 @@ void lq_unmark(lq_marks *m)
     free(m);
 }
 
-/* The marked states for checks that were hit; at most 64.  NULL: no memory, or stopped (see `stop`). */
-lq_marks *lq_mark(lq_search *s, const u32 *check, u32 checks)
+static lq_marks *marks_open(lq_search *s, lq_marks *m)
 {
-    lq_marks *m = calloc(1, sizeof *m);
     lq_expander x = {0};
-    if (!m)
-        return NULL;
-    m->checks = checks;
-    memcpy(m->check, check, checks * sizeof *check);
-    for (u32 c = 0; c < checks; c++)
-        if (s->first[check[c]] + 1 > m->levels)
-            m->levels = s->first[check[c]] + 1;
+    for (u32 c = 0; c < m->checks; c++)
+        if (m->last[c] + 1 > m->levels)
+            m->levels = m->last[c] + 1;
     m->level = calloc(m->levels, sizeof *m->level);
     m->open = calloc((u64)s->model->checks / 64 + 1, 8);
     int failed = m->level && m->open ? lq_expander_open(&x, s->model, m->open) : -1;
@@ -150,13 +150,42 @@ lq_marks *lq_mark(lq_search *s, const u32 *check, u32 checks)
     return NULL;
 }
 
+/* The marked states for checks that were hit; at most 64.  NULL: no memory, or stopped (see `stop`). */
+lq_marks *lq_mark(lq_search *s, const u32 *check, u32 checks)
+{
+    lq_marks *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->checks = checks;
+    m->target = NONE;
+    for (u32 c = 0; c < checks; c++) {
+        m->check[c] = check[c];
+        m->last[c] = s->first[check[c]];
+    }
+    return marks_open(s, m);
+}
+
+/* The marked states for one stored state. */
+lq_marks *lq_mark_state(lq_search *s, u64 number)
+{
+    lq_marks *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->checks = 1;
+    m->check[0] = STATE;
+    m->target = number;
+    while (s->level[m->last[0] + 1] <= number)
+        m->last[0]++;
+    return marks_open(s, m);
+}
+
 /* -- one trace ----------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     lq_search *s;
     lq_marks *m;
     lq_expander x;
-    u32 bit, check, last, processes;
+    u32 bit, last, processes;
     layer *layers;          /* 0..last */
 } tracer;
 
@@ -235,11 +264,11 @@ static int backward(tracer *t)
         if (!l->cost)
             return -1;
         memset(l->cost, 0xff, room * sizeof *l->cost);
-        memset(t->m->open, 0, 8 * ((u64)t->s->model->checks / 64 + 1));
-        if (k == t->last)
-            t->m->open[t->check >> 6] |= (u64)1 << (t->check & 63);
+        open_at(t->s, t->m, k, t->bit, t->bit + 1);
         for (u64 i = 0; i < l->count; i++) {
             uint16_t *cost = l->cost + i * (t->processes + 1);
+            if (k == t->last && t->m->check[t->bit] == STATE)
+                memset(cost, 0, (t->processes + 1) * sizeof *cost);
             const u32 n = lq_expander_run(&t->x, l->state + i * W);
             for (u32 h = 0; h < t->x.hits.count; h++) {
                 if (t->x.hits.edge[h] >= 0)
@@ -265,9 +294,9 @@ static i32 walk(tracer *t, i32 *moves)
     u32 process = t->processes, budget = t->layers[0].cost[t->processes];
     i32 length = 0;
     for (u32 k = 0; k <= t->last; k++) {
-        memset(t->m->open, 0, 8 * ((u64)t->s->model->checks / 64 + 1));
-        if (k == t->last)
-            t->m->open[t->check >> 6] |= (u64)1 << (t->check & 63);
+        if (k == t->last && t->m->check[t->bit] == STATE)
+            return length;
+        open_at(t->s, t->m, k, t->bit, t->bit + 1);
         const u32 n = lq_expander_run(&t->x, t->layers[k].state + at * W);
         i64 best = -1;
         u64 to = 0;
@@ -300,11 +329,16 @@ static i32 walk(tracer *t, i32 *moves)
     return length;
 }
 
-/* Writes the moves of the best trace to hit number `which` of the marks; room for first + 1.  Negative: failure. */
+/* The level of what is looked for; a trace has at most one move more. */
+u32 lq_level(const lq_marks *m, u32 which)
+{
+    return m->last[which];
+}
+
+/* Writes the moves of the best trace to hit number `which` of the marks.  Negative: failure. */
 i32 lq_trace(lq_search *s, lq_marks *m, u32 which, i32 *moves)
 {
-    tracer t = {.s = s, .m = m, .bit = which, .check = m->check[which], .processes = s->model->processes};
-    t.last = s->first[t.check];
+    tracer t = {.s = s, .m = m, .bit = which, .last = m->last[which], .processes = s->model->processes};
     t.layers = calloc(t.last + 1, sizeof *t.layers);
     i32 result = t.layers ? lq_expander_open(&t.x, s->model, m->open) : -1;
     memset(m->open, 0, 8 * ((u64)s->model->checks / 64 + 1));
