@@ -10,9 +10,9 @@ Meaning of an edge `e` of process `p` in a state `s`:
   enabled  iff pc[p] == e.src, and the process may run (`Process.runs`, evaluated on memory), and e.guard holds,
            and, if e.drains, the store buffer of the CPU of p is empty;
   effect   all right-hand sides are evaluated in s, then assigned together, then pc[p] := e.dst.  Loads of MEMORY by a
-           process with a buffer see the newest entry of that buffer for the variable's unit, else memory.  Assignments to
-           the units in e.buffered enter the buffer as one entry per unit (all variables of the unit, at their new values);
-           all other assignments act on the state at once.
+           process with a buffer see the newest entry of that buffer for the variable's unit, else memory.  Assignments
+           to the units in e.buffered enter the buffer as one entry per unit (all variables of the unit, at their new
+           values); all other assignments act on the state at once.
 An Int that is assigned a value outside its range is a model error, reported by every engine.
 
 Fine points, the same in every engine:
@@ -67,7 +67,8 @@ class Sort(Enum):
 
 
 class Fair(Enum):
-    """NONE: may be postponed for ever; WEAK: not while continuously enabled; STRONG: not while enabled infinitely often."""
+    """NONE: may be postponed for ever; WEAK: not while continuously enabled; STRONG: not while enabled infinitely
+    often."""
 
     NONE = "none"
     WEAK = "weak"
@@ -145,7 +146,8 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """`key` is unique, e.g. "Q-7[0]"; `id` "Q-7".  `witness` is the key prefix (id) of the REACHABLE property, or ''."""
+    """`key` is unique, e.g. "Q-7[0]"; `id` "Q-7".  `witness` is the key prefix (id) of the REACHABLE property,
+    or ''."""
 
     key: str
     id: str

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Terms: types, variables, operators, interned nodes, and the one definition of what each operator means.
+
+Values are Python ints everywhere; a bool is 0 or 1.  Expressions are immutable and interned (structural equality is
+identity), so that walkers may use them as dictionary keys.  The intern table is a cache without meaning: nothing can
+be read from it.  Terms are built by the constructors of `lostirq.ir.expr`, which also re-exports all that is here.
+
+References: Gario and Micheli 2015, "PySMT" (interned terms, iterative walkers, a minimal core).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar, cast
+
+
+class Kind(Enum):
+    BOOL = "bool"
+    INT = "int"
+    BITS = "bits"
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A finite type.  INT: lo <= value <= hi; BITS: `width` bits, unsigned; `names`: how values of an INT are
+    printed."""
+
+    kind: Kind
+    lo: int = 0
+    hi: int = 1
+    width: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return 1 << self.width if self.kind is Kind.BITS else self.hi - self.lo + 1
+
+    @property
+    def bits(self) -> int:
+        """Bits that a packed value needs (value - lo)."""
+        return self.width if self.kind is Kind.BITS else (self.hi - self.lo).bit_length()
+
+    def show(self, value: int) -> str:
+        if self.kind is Kind.BOOL:
+            return str(int(value))
+        if self.kind is Kind.INT and self.names and 0 <= value - self.lo < len(self.names):
+            return self.names[value - self.lo]
+        if self.kind is Kind.BITS:
+            return "{" + ", ".join(str(i) for i in range(self.width) if value >> i & 1) + "}"
+        return str(value)
+
+
+BOOL = Type(Kind.BOOL)
+
+
+def int_type(lo: int, hi: int, names: tuple[str, ...] = ()) -> Type:
+    return Type(Kind.INT, lo, hi, 0, names)
+
+
+def bits_type(width: int) -> Type:
+    return Type(Kind.BITS, 0, 0, width)
+
+
+class Role(Enum):
+    """What a variable is.  MEMORY may be touched by several processes; LOCAL and PC belong to one; GHOST is
+    instrumentation; BUFFER holds a store buffer after TSO lowering."""
+
+    MEMORY = "memory"
+    LOCAL = "local"
+    PC = "pc"
+    GHOST = "ghost"
+    BUFFER = "buffer"
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """One scalar of the state.
+
+    `name` is its path (`vcpus[0].pi_desc.control.on`); `init` its initial value; `owner` the index of the process of a
+    LOCAL or PC, else -1; `unit` the access unit of MEMORY (variables with one unit number are one word), else -1;
+    `message`: in flight while the value differs from `init`.
+    """
+
+    name: str
+    type: Type
+    init: int
+    role: Role
+    owner: int = -1
+    unit: int = -1
+    message: bool = False
+
+
+class Op(Enum):
+    CONST = "const"      # payload: int
+    VAR = "var"          # payload: Var; in a step property: the value after the step
+    OLD = "old"          # payload: Var; the value before the step (step properties only)
+    NOT = "not"
+    AND = "and"          # n-ary, n >= 2
+    OR = "or"            # n-ary, n >= 2
+    EQ = "="             # two operands of one kind
+    LT = "<"             # int
+    LE = "<="            # int
+    ADD = "+"            # int
+    SUB = "-"            # int
+    ITE = "ite"          # bool, T, T
+    IN = "in"            # int in a constant set; payload: frozenset of ints, stored as a sorted tuple
+    BAND = "band"
+    BOR = "bor"
+    BXOR = "bxor"
+    BNOT = "bnot"
+    BIT = "bit"          # bits, int -> bool; false outside 0..width-1
+    PUT = "put"          # bits, int, bool -> bits; unchanged outside
+    HIGHEST = "highest"  # bits -> int in -1..width-1
+    COUNT = "count"      # bits -> int in 0..width
+    CONCAT = "concat"    # n-ary bits, the first operand is the lowest
+    EXTRACT = "extract"  # bits -> bits; payload: (low, width)
+    ENCODE = "encode"    # bool or int -> bits; payload: (lo, width): the bits of value - lo
+    DECODE = "decode"    # bits -> bool or int: value = bits + type.lo (inverse of ENCODE; the type says which)
+    OCCURS = "occurs"    # step properties: payload: event name; operands: its arguments
+    EMPTY = "empty"      # payload: CPU number; its store buffer is empty (annotated IR only)
+
+
+class Expr:
+    """An interned node: `op`, operands `args`, `payload`, result `type`."""
+
+    __slots__ = ("op", "args", "payload", "type", "_hash", "__weakref__")
+    op: Op
+    args: tuple[Expr, ...]
+    payload: object
+    type: Type
+    _hash: int
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        return show(self)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (make, (self.op, self.args, self.payload, self.type))
+
+
+_interned: weakref.WeakValueDictionary[tuple[object, ...], Expr] = weakref.WeakValueDictionary()
+
+
+def make(op: Op, args: tuple[Expr, ...], payload: object, type_: Type) -> Expr:
+    key = (op, args, payload, type_)
+    found = _interned.get(key)
+    if found is None:
+        found = object.__new__(Expr)
+        found.op, found.args, found.payload, found.type = op, args, payload, type_
+        found._hash = hash((op, tuple(id(a) for a in args), payload, type_))
+        _interned[key] = found
+    return found
+
+
+# -- walkers ------------------------------------------------------------------------------------------------------
+
+T = TypeVar("T")
+
+
+def postorder(roots: Iterable[Expr]) -> Iterator[Expr]:
+    """Every node once, operands before their users; iterative."""
+    seen: set[Expr] = set()
+    for root in roots:
+        stack: list[tuple[Expr, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if node in seen:
+                continue
+            if ready:
+                seen.add(node)
+                yield node
+            else:
+                stack.append((node, True))
+                stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+
+
+def fold(root: Expr, visit: Callable[[Expr, list[T]], T], memo: dict[Expr, T] | None = None) -> T:
+    """Bottom-up evaluation; `visit` gets the node and the results of its operands.  Linear in the number of nodes."""
+    memo = {} if memo is None else memo
+    if root not in memo:
+        for node in postorder([root]):
+            if node not in memo:
+                memo[node] = visit(node, [memo[a] for a in node.args])
+    return memo[root]
+
+
+def apply(node: Expr, args: list[int]) -> int:
+    """The value of an operator over values: the one definition of what each operator means."""
+    op = node.op
+    if op is Op.CONST:
+        return node.payload  # type: ignore[return-value]  # an int
+    if op is Op.NOT:
+        return 1 - args[0]
+    if op is Op.AND:
+        return int(all(args))
+    if op is Op.OR:
+        return int(any(args))
+    if op is Op.EQ:
+        return int(args[0] == args[1])
+    if op is Op.LT:
+        return int(args[0] < args[1])
+    if op is Op.LE:
+        return int(args[0] <= args[1])
+    if op is Op.ADD:
+        return args[0] + args[1]
+    if op is Op.SUB:
+        return args[0] - args[1]
+    if op is Op.ITE:
+        return args[1] if args[0] else args[2]
+    if op is Op.IN:
+        return int(args[0] in node.payload)  # type: ignore[operator]  # a tuple of ints
+    if op is Op.BAND:
+        return args[0] & args[1]
+    if op is Op.BOR:
+        return args[0] | args[1]
+    if op is Op.BXOR:
+        return args[0] ^ args[1]
+    if op is Op.BNOT:
+        return ~args[0] & (1 << node.type.width) - 1
+    if op is Op.BIT:
+        return args[0] >> args[1] & 1 if 0 <= args[1] < node.args[0].type.width else 0
+    if op is Op.PUT:
+        if not 0 <= args[1] < node.type.width:
+            return args[0]
+        return args[0] | 1 << args[1] if args[2] else args[0] & ~(1 << args[1])
+    if op is Op.HIGHEST:
+        return args[0].bit_length() - 1
+    if op is Op.COUNT:
+        return args[0].bit_count()
+    if op is Op.CONCAT:
+        total, shift = 0, 0
+        for a, v in zip(node.args, args, strict=True):
+            total |= v << shift
+            shift += a.type.width
+        return total
+    if op is Op.EXTRACT:
+        low, width = cast(tuple[int, int], node.payload)
+        return args[0] >> low & (1 << width) - 1
+    if op is Op.ENCODE:
+        lo, width = cast(tuple[int, int], node.payload)
+        return args[0] - lo & (1 << width) - 1
+    if op is Op.DECODE:
+        return args[0] + (node.type.lo if node.type.kind is Kind.INT else 0)
+    raise AssertionError(f"no value for {op}")
+
+
+def show(root: Expr) -> str:
+    """An S-expression, for goldens and debugging."""
+
+    def visit(node: Expr, args: list[str]) -> str:
+        if node.op is Op.CONST:
+            return str(node.payload)
+        if node.op is Op.VAR:
+            return cast(Var, node.payload).name
+        if node.op is Op.OLD:
+            return f"(old {cast(Var, node.payload).name})"
+        extra = [] if node.payload is None else [str(node.payload)]
+        return "(" + " ".join([node.op.value, *extra, *args]) + ")"
+
+    return fold(root, visit)
