@@ -2,8 +2,8 @@
 """Do all engines say the same about a system?  The interpreter is the judge, of their traces too.
 
 Without reductions: states, transitions, depth, verdict and shortest length of every property.  With any setting of
-the reductions: verdict and shortest length, and the minimal trace itself.  Every trace is replayed by the interpreter on
-the annotated system; of a lasso it is checked that the loop closes, is fair, meets the formula and never the goal.
+the reductions: verdict and shortest length, and the minimal trace itself.  Every trace is replayed by the interpreter
+on the annotated system; of a lasso it is checked that the loop closes, is fair, meets the formula, never the goal.
 """
 
 from __future__ import annotations
