@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Constants folded away, and what is shared derived, over the control-flow graphs of all processes.
+
+A variable that no process writes is a constant; folding it cuts branches, which removes writers, so both are repeated
+until nothing changes.  A unit is shared if two processes touch it and one of them writes it.  What `cpu=`, `holds=` and
+`masked=` of a process read counts as touched by that process (a write to it by another is a step: cli and sti are real
+steps), though reading it there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lostirq.ir.expr import FALSE, TRUE, Expr, Kind, Role, Var, const, integer, is_const, substitute, value_of, variables
+from lostirq.language.graph import Graph, Node, Op
+from lostirq.language.places import Write
+from lostirq.language.source import Report
+
+
+class Reads:
+    """Variables of expressions, remembered."""
+
+    def __init__(self) -> None:
+        self._memo: dict[Expr, dict[Var, None]] = {}
+
+    def of(self, e: Expr) -> dict[Var, None]:
+        found = self._memo.get(e)
+        if found is None:
+            found = variables([e])
+            self._memo[e] = found
+        return found
+
+
+def literal(v: Var, value: int) -> Expr:
+    """The constant that stands for a variable."""
+    return integer(value) if v.type.kind is Kind.INT and not v.type.names else const(value, v.type)
+
+
+class Folder:
+    """Substitutes constants in graphs until nothing changes; `constants` holds all that were found."""
+
+    def __init__(self, graphs: list[Graph], reads: Reads, initial: dict[Var, int]) -> None:
+        self.graphs = graphs
+        self.reads = reads
+        self.initial = initial
+        self.constants: dict[Var, Expr] = {}
+
+    def run(self) -> None:
+        changed = True
+        while changed:
+            changed = any([self._prune(g) for g in self.graphs])
+            fresh = self._fresh_constants()
+            if fresh:
+                self.constants.update(fresh)
+                self._apply(fresh)
+                changed = True
+
+    def substituted(self, e: Expr) -> Expr:
+        """An expression from outside the graphs, with all constants put in."""
+        return substitute(e, lambda leaf: self.constants.get(leaf.payload) if leaf.op.value == "var" else None)  # type: ignore[call-overload, no-any-return]  # the payload of VAR is a Var
+
+    def _prune(self, graph: Graph) -> bool:
+        """Cut ways that cannot be taken."""
+        changed = False
+        for node in graph.reachable():
+            if node.op is Op.BRANCH and is_const(node.cond):
+                node.succ = [node.succ[0 if node.cond is TRUE else 1]]
+                node.op, node.cond, changed = Op.NOP, TRUE, True
+            elif node.op is Op.CHOICE and any(g is FALSE for g in node.guards):
+                kept = [k for k, g in enumerate(node.guards) if g is not FALSE]
+                node.succ = [node.succ[k] for k in kept]
+                node.guards = tuple(node.guards[k] for k in kept)
+                node.labels, changed = tuple(node.labels[k] for k in kept), True
+            elif node.op is Op.PICK and any(g is FALSE for _, g in node.options):
+                node.options, changed = tuple(o for o in node.options if o[1] is not FALSE), True
+            elif node.op in (Op.WAIT, Op.ASSIGN) and node.cond is FALSE and node.succ:
+                node.succ, changed = [], True
+        return changed
+
+    def _fresh_constants(self) -> dict[Var, Expr]:
+        written: dict[Var, set[int | None]] = {}
+        seen: dict[Var, None] = {}
+        for graph in self.graphs:
+            for node in graph.reachable():
+                for w in node.writes:
+                    seen.setdefault(w.var)
+                    if w.cond is not FALSE and not (w.value.op.value == "var" and w.value.payload is w.var):
+                        value = value_of(w.value) if is_const(w.value) else None
+                        written.setdefault(w.var, set()).add(value)
+                if node.pick is not None:
+                    seen.setdefault(node.pick)
+                    values = {v for v, _ in node.options}
+                    written.setdefault(node.pick, set()).update(values if len(values) == 1 else {None})
+                for e in node.expressions():
+                    seen.update(self.reads.of(e))
+        fresh: dict[Var, Expr] = {}
+        for v in seen:
+            values_of = written.get(v)
+            if v.role in (Role.MEMORY, Role.GHOST):
+                if values_of is None:
+                    fresh[v] = literal(v, self.initial.get(v, v.init))
+            elif values_of is None or len(values_of) == 1 and None not in values_of:
+                value = v.init if values_of is None else next(iter(values_of))
+                if value is not None and v.type.kind is Kind.INT and not v.type.lo <= value <= v.type.hi:
+                    continue   # out of range: left for the engines to report
+                fresh[v] = literal(v, v.init if value is None else value)
+        return {v: e for v, e in fresh.items() if v not in self.constants}
+
+    def _apply(self, fresh: dict[Var, Expr]) -> None:
+        memo: dict[Expr, Expr] = {}
+
+        def leaf(e: Expr) -> Expr | None:
+            return fresh.get(e.payload) if e.op.value == "var" else None  # type: ignore[call-overload, no-any-return]  # a Var
+
+        def sub(e: Expr) -> Expr:
+            return substitute(e, leaf, memo) if any(v in fresh for v in self.reads.of(e)) else e
+
+        for graph in self.graphs:
+            for node in graph.reachable():
+                node.cond = sub(node.cond)
+                node.guards = tuple(sub(g) for g in node.guards)
+                node.args = tuple(sub(a) for a in node.args)
+                node.options = tuple((v, sub(g)) for v, g in node.options)
+                node.writes = tuple(
+                    Write(w.var, sub(w.value), sub(w.cond)) for w in node.writes if w.var not in fresh
+                )
+                node.writes = tuple(w for w in node.writes if w.cond is not FALSE)
+                if node.pick in fresh:
+                    node.op, node.pick, node.options = Op.NOP, None, ()
+
+
+@dataclass(slots=True)
+class Sharing:
+    """`shared`: access units that several processes touch; `watched`: units on which it depends who may run."""
+
+    shared: frozenset[int]
+    watched: frozenset[int]
+
+
+def derive(graphs: list[Graph], reads: Reads) -> Sharing:
+    """Which units are shared; sets `touched` and `stores` of every operation to the shared units."""
+    touched: dict[int, set[int]] = {}
+    written: set[int] = set()
+    watched: set[int] = set()
+    units: dict[Node, tuple[frozenset[int], frozenset[int]]] = {}
+    for k, graph in enumerate(graphs):
+        for e in (graph.cpu, graph.holds, graph.masked):
+            for unit in _units(reads.of(e)) if e is not None else ():
+                touched.setdefault(unit, set()).add(k)
+                watched.add(unit)
+        for node in graph.reachable():
+            stores = _units(w.var for w in node.writes)
+            looks = _units(v for e in node.expressions() for v in reads.of(e))
+            units[node] = (looks | stores, stores)
+            for unit in looks | stores:
+                touched.setdefault(unit, set()).add(k)
+            written |= stores
+    shared = frozenset(u for u, who in touched.items() if len(who) > 1 and u in written)
+    for node, (both, stores) in units.items():
+        node.touched, node.stores = both & shared, stores & shared
+    return Sharing(shared, frozenset(watched))
+
+
+def _units(found: Iterable[Var]) -> frozenset[int]:
+    return frozenset(v.unit for v in found if v.role is Role.MEMORY)
+
+
+def read_groups(node: Node) -> list[frozenset[int]]:
+    """The shared reads of an operation, each once."""
+    found: dict[frozenset[int], None] = {}
+    for group in node.reads:
+        if group & node.touched:
+            found.setdefault(group & node.touched)
+    return list(found)
+
+
+def count_accesses(node: Node) -> int:
+    """Accesses to shared memory that an operation makes outside an atomic look."""
+    always = {w.var.unit for w in node.writes if w.cond is TRUE and w.var.unit in node.stores}
+    sometimes = any(w.cond is not TRUE and w.var.unit in node.stores for w in node.writes)
+    groups = read_groups(node)
+    loads = (1 if groups else 0) if node.look else len(groups)
+    return loads + len(always) + int(sometimes)
+
+
+def check_accesses(graphs: list[Graph], report: Report) -> None:
+    """LI020: two accesses in one statement."""
+    for graph in graphs:
+        for node in graph.reachable():
+            if node.region or not node.touched:
+                continue
+            if node.op is Op.EVENT:
+                report.add(
+                    node.frame.span, "LI026", "the arguments of an event read shared memory", "load them into locals first"
+                )
+            elif count_accesses(node) > 1:
+                report.add(
+                    node.frame.span, "LI020",
+                    f"two accesses to shared memory in one statement ({node.frame.text})",
+                    "split the statement: load into a local first, or use with atomic()",
+                )
+
+

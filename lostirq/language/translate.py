@@ -1,0 +1,477 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Expressions of the language into typed expressions of the transition system, with all names resolved.
+
+A `Translator` reads memory in the place where it stands and records every read as one *group* of access units, so
+that the number of accesses of a statement can be judged when it is known what is shared.  It has no effects; what
+makes steps (`lostirq.language.expand`) derives from it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from lostirq.ir.expr import (
+    FALSE,
+    TRUE,
+    Expr,
+    Kind,
+    Type,
+    add,
+    and_,
+    band,
+    bnot,
+    bor,
+    bxor,
+    const,
+    eq,
+    integer,
+    is_const,
+    ite,
+    le,
+    lt,
+    not_,
+    or_,
+    sub,
+    value_of,
+    var,
+)
+from lostirq.language import builtins, pure
+from lostirq.language.declarations import ConstantDecl, EnumDecl, InstanceDecl, ParamDecl
+from lostirq.language.places import (
+    ArrayPlace,
+    Binding,
+    LocalPacked,
+    LocalScalar,
+    LockPlace,
+    PackedPlace,
+    PackedValue,
+    Place,
+    Poison,
+    Ref,
+    ScalarPlace,
+    StructPlace,
+    Value,
+    WordsPlace,
+    choose_value,
+)
+from lostirq.language.scope import Scope, suggest
+from lostirq.language.source import Abandon
+from lostirq.language.types import PackedType, Scalar, SemType, WordsType, same_kind, show
+
+if TYPE_CHECKING:
+    from lostirq.language.universe import Universe
+
+MAX_UNROLL = 4096
+
+
+class Translator:
+    """Expressions without effects."""
+
+    def __init__(self, universe: Universe, scope: Scope) -> None:
+        self.universe = universe
+        self.report = universe.report
+        self.scope = scope
+        self.groups: list[frozenset[int]] = []   # one per read of memory: the units of which one is read
+        self.checks: list[Expr] = []             # conditions under which the run-time indices are in range
+
+    # -- errors ---------------------------------------------------------------------------------------------------
+
+    def fail(self, node: ast.AST, code: str, message: str, mend: str = "") -> Abandon:
+        return self.report.fail(self.scope.source.span(node), code, message, mend)
+
+    # -- entry points ---------------------------------------------------------------------------------------------
+
+    def rvalue(self, node: ast.expr) -> Expr | PackedValue:
+        """The value of an expression; places are read."""
+        value = self.value(node)
+        return self.read(value, node) if isinstance(value, Ref) else value
+
+    def scalar(self, node: ast.expr) -> Expr:
+        value = self.rvalue(node)
+        if isinstance(value, PackedValue):
+            raise self.fail(node, "LI010", f"a {value.type} is not a scalar", "name one of its fields")
+        return value
+
+    def condition(self, node: ast.expr) -> Expr:
+        value = self.scalar(node)
+        if value.type.kind is not Kind.BOOL:
+            raise self.fail(node, "LI010", f"a condition must be bool, not {show(value.type)}", "compare it, e.g. != 0")
+        return value
+
+    def number_expr(self, node: ast.expr) -> Expr:
+        value = self.scalar(node)
+        if value.type.kind is not Kind.INT:
+            raise self.fail(node, "LI010", f"a number is needed here, not {show(value.type)}")
+        return value
+
+    def constant_expr(self, node: ast.expr) -> Expr:
+        value = self.scalar(node)
+        if not is_const(value):
+            if self.universe.phantom and value.type.kind is not Kind.BITS:
+                return const(value.type.lo, value.type)
+            raise self.fail(node, "LI009", "this must be a constant", "use parameters and numbers only")
+        return value
+
+    def constant(self, node: ast.expr) -> int:
+        return value_of(self.constant_expr(node))
+
+    def place(self, node: ast.expr) -> Ref:
+        value = self.value(node)
+        if not isinstance(value, Ref):
+            raise self.fail(node, "LI016", "a place in memory is needed here", "name a field, such as vcpu.mode")
+        return value
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def note(self, units: Iterable[int]) -> None:
+        group = frozenset(u for u in units if u >= 0)
+        if group:
+            self.groups.append(group)
+
+    def read(self, ref: Ref, node: ast.AST) -> Expr | PackedValue:
+        first = ref.alternatives[0][1]
+        if isinstance(first, (ScalarPlace, LockPlace)):
+            found = [(c, p.var) for c, p in ref.alternatives if isinstance(p, (ScalarPlace, LockPlace))]
+            self.note(v.unit for _, v in found)
+            return choose_value([(c, var(v)) for c, v in found])
+        if isinstance(first, PackedPlace):
+            packed = [(c, p.vars) for c, p in ref.alternatives if isinstance(p, PackedPlace)]
+            self.note(v[0].unit for _, v in packed)
+            fields = [choose_value([(c, var(v[k])) for c, v in packed]) for k in range(len(first.vars))]
+            return PackedValue(first.type, tuple(fields))
+        raise self.fail(node, "LI010", f"a {ref.type} is not a value", "read one of its parts")
+
+    def coerce(self, value: Value, type_: SemType, node: ast.AST) -> Expr | PackedValue:
+        """Check that a value may be stored in a place of this type; adapt literals."""
+        if isinstance(value, Ref):
+            value = self.read(value, node)
+        if isinstance(type_, PackedType) and isinstance(value, PackedValue) and value.type == type_:
+            return value
+        if isinstance(type_, Scalar) and isinstance(value, Expr):
+            return self._coerce_scalar(value, type_.type, node)
+        shown = show(value.type) if isinstance(value, Expr) else str(value.type)
+        raise self.fail(node, "LI010", f"a {type_} is needed here, not {shown}")
+
+    def _coerce_scalar(self, value: Expr, type_: Type, node: ast.AST) -> Expr:
+        have = value.type
+        if type_.kind is Kind.BITS and have.kind is Kind.INT and is_const(value) and not have.names:
+            if 0 <= value_of(value) < 1 << type_.width:
+                return const(value_of(value), type_)
+            raise self.fail(node, "LI050", f"{value_of(value)} does not fit into Bits[{type_.width}]")
+        if not same_kind(have, type_):
+            raise self.fail(node, "LI010", f"a {show(type_)} is needed here, not {show(have)}")
+        if type_.kind is Kind.INT and (have.hi < type_.lo or have.lo > type_.hi) and not self.universe.phantom:
+            shown = str(value_of(value)) if is_const(value) else show(have)
+            raise self.fail(node, "LI050", f"{shown} is outside {show(type_)}", "widen the type, or guard the statement")
+        if type_.kind is Kind.INT and is_const(value) and type_.lo <= value_of(value) <= type_.hi:
+            return const(value_of(value), type_) if type_.names else integer(value_of(value))
+        return value
+
+    # -- dispatch -------------------------------------------------------------------------------------------------
+
+    def value(self, node: ast.expr) -> Value:
+        method = _METHODS.get(type(node))
+        if method is None:
+            shown = type(node).__name__
+            raise self.fail(node, "LI006", f"this expression is not part of the language ({shown})", "see docs/language.md")
+        return method(self, node)
+
+    def _constant(self, node: ast.Constant) -> Value:
+        if isinstance(node.value, bool):
+            return TRUE if node.value else FALSE
+        if isinstance(node.value, int):
+            return integer(node.value)
+        raise self.fail(node, "LI006", f"{node.value!r} is not a value of the language", "bool and int literals only")
+
+    def _name(self, node: ast.Name) -> Value:
+        binding = self.scope.names.get(node.id)
+        if binding is not None:
+            return self.bound(binding)
+        decl = self.universe.declarations.names.get(node.id)
+        if isinstance(decl, ParamDecl):
+            return self.universe.param(decl)
+        if isinstance(decl, ConstantDecl):
+            return self.universe.constant(decl)
+        if isinstance(decl, InstanceDecl):
+            return Ref(((TRUE, self.universe.instance(decl, node, self.scope.source)),))
+        if decl is not None:
+            raise self.fail(node, "LI010", f"'{node.id}' is not a value", "call it, or name an enumerator or a field")
+        if self.scope.function is not None and node.id in self.scope.function.assigned:
+            raise self.fail(node, "LI015", f"'{node.id}' is used before it is assigned", "assign it first")
+        known = [*self.scope.names, *self.universe.declarations.names]
+        raise self.fail(node, "LI005", f"unknown name '{node.id}'", suggest(node.id, known))
+
+    def bound(self, binding: Binding) -> Value:
+        if isinstance(binding, LocalScalar):
+            return var(binding.var)
+        if isinstance(binding, LocalPacked):
+            return PackedValue(binding.type, tuple(var(v) for v in binding.vars))
+        if isinstance(binding, Poison):
+            raise Abandon("its definition did not compile")
+        return binding
+
+    # -- places ---------------------------------------------------------------------------------------------------
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        if isinstance(node.value, ast.Name) and node.value.id not in self.scope.names:
+            decl = self.universe.declarations.names.get(node.value.id)
+            if isinstance(decl, EnumDecl):
+                values = self.universe.enum(decl).values
+                if node.attr not in values:
+                    raise self.fail(
+                        node, "LI011", f"enum '{decl.name}' has no '{node.attr}'", suggest(node.attr, values)
+                    )
+                return values[node.attr]
+        value = self.value(node.value)
+        if isinstance(value, PackedValue):
+            found = value.get(node.attr)
+            if found is None:
+                raise self._no_field(node, str(value.type), [n for n, _ in value.type.fields])
+            return found
+        if isinstance(value, Ref):
+            return Ref(tuple((c, self._field(p, node)) for c, p in value.alternatives))
+        raise self.fail(node, "LI011", f"a {show(value.type)} has no field '{node.attr}'")
+
+    def _no_field(self, node: ast.Attribute, owner: str, known: list[str]) -> Abandon:
+        return self.fail(node, "LI011", f"{owner} has no field '{node.attr}'", suggest(node.attr, known))
+
+    def _field(self, place: Place, node: ast.Attribute) -> Place:
+        if isinstance(place, StructPlace):
+            if node.attr not in place.fields:
+                raise self._no_field(node, place.type.name, list(place.fields))
+            return place.fields[node.attr]
+        if isinstance(place, PackedPlace):
+            for (n, t), v in zip(place.type.fields, place.vars, strict=True):
+                if n == node.attr:
+                    return ScalarPlace(Scalar(t), v)
+            raise self._no_field(node, str(place.type), [n for n, _ in place.type.fields])
+        raise self.fail(node, "LI011", f"a {place.type} has no field '{node.attr}'")
+
+    def _subscript(self, node: ast.Subscript) -> Value:
+        if isinstance(node.value, ast.Attribute) and node.value.attr == "word":
+            base = self.value(node.value.value)
+            if isinstance(base, Ref) and isinstance(base.type, WordsType):
+                index = self.number_expr(node.slice)
+                return self.select(base, index, node, self._words)
+        base = self.value(node.value)
+        if not isinstance(base, Ref):
+            raise self.fail(node, "LI010", "only arrays have an index", "bits are read with bit(b, i)")
+        index = self.number_expr(node.slice)
+        return self.select(base, index, node, self._elements)
+
+    def _elements(self, place: Place, node: ast.AST) -> tuple[Place, ...]:
+        if isinstance(place, ArrayPlace):
+            return place.elements
+        raise self.fail(node, "LI010", f"a {place.type} has no index", "Words are read with .word[k] or test_bit(W, i)")
+
+    @staticmethod
+    def _words(place: Place, node: ast.AST) -> tuple[Place, ...]:
+        assert isinstance(place, WordsPlace)
+        return tuple(ScalarPlace(Scalar(v.type), v) for v in place.vars)
+
+    def select(
+        self, base: Ref, index: Expr, node: ast.AST, parts: Callable[[Place, ast.AST], tuple[Place, ...]]
+    ) -> Ref:
+        """The part of an array that an index names; a run-time index gives one alternative per value."""
+        found: list[tuple[Expr, Place]] = []
+        for cond, place in base.alternatives:
+            elements = parts(place, node)
+            size = len(elements)
+            if is_const(index):
+                k = value_of(index)
+                if not 0 <= k < size:
+                    if not self.universe.phantom:
+                        raise self.fail(node, "LI017", f"index {k} is outside 0..{size - 1}", "check the bounds")
+                    k = 0
+                found.append((cond, elements[k]))
+                continue
+            if size == 0:
+                raise self.fail(node, "LI017", "the array is empty in this scenario", "guard the access by its length")
+            if not (0 <= index.type.lo and index.type.hi < size):
+                self.checks.append(or_(not_(cond), and_(le(integer(0), index), lt(index, integer(size)))))
+            for k in range(max(0, index.type.lo), min(size - 1, index.type.hi) + 1):
+                found.append((and_(cond, eq(index, integer(k))), elements[k]))
+        possible = [(c, p) for c, p in found if c is not FALSE]
+        if not possible:
+            raise self.fail(node, "LI017", "the index is always out of range", "check the bounds")
+        if len(possible) == 1:
+            return Ref(((TRUE, possible[0][1]),))
+        return Ref(tuple(possible))
+
+    # -- operators ------------------------------------------------------------------------------------------------
+
+    def _boolop(self, node: ast.BoolOp) -> Value:
+        parts: list[Expr] = []
+        stop = TRUE if isinstance(node.op, ast.Or) else FALSE
+        for operand in node.values:
+            part = self.condition(operand)
+            parts.append(part)
+            if part is stop and not self.universe.phantom:
+                break
+        return or_(*parts) if isinstance(node.op, ast.Or) else and_(*parts)
+
+    def _unaryop(self, node: ast.UnaryOp) -> Value:
+        if isinstance(node.op, ast.Not):
+            return not_(self.condition(node.operand))
+        operand = self.scalar(node.operand)
+        if isinstance(node.op, ast.USub) and operand.type.kind is Kind.INT and not operand.type.names:
+            return sub(integer(0), operand)
+        if isinstance(node.op, ast.Invert) and operand.type.kind is Kind.BITS:
+            return bnot(operand)
+        raise self.fail(node, "LI010", f"this operator does not apply to {show(operand.type)}")
+
+    def _ifexp(self, node: ast.IfExp) -> Value:
+        cond = self.condition(node.test)
+        if is_const(cond) and not self.universe.phantom:
+            return self.value(node.body if cond is TRUE else node.orelse)
+        return self.merge(cond, self.rvalue(node.body), self.rvalue(node.orelse), node)
+
+    def merge(self, cond: Expr, a: Expr | PackedValue, b: Expr | PackedValue, node: ast.AST) -> Expr | PackedValue:
+        """One value or the other."""
+        if isinstance(a, PackedValue) and isinstance(b, PackedValue) and a.type == b.type:
+            return PackedValue(a.type, tuple(ite(cond, x, y) for x, y in zip(a.fields, b.fields, strict=True)))
+        if isinstance(a, Expr) and isinstance(b, Expr):
+            a, b = self._same(a, b, node)
+            return ite(cond, a, b)
+        raise self.fail(node, "LI010", "the two values differ in type")
+
+    def _same(self, a: Expr, b: Expr, node: ast.AST) -> tuple[Expr, Expr]:
+        """Two scalars of one kind; an int literal becomes bits beside bits."""
+        if a.type.kind is Kind.BITS and b.type.kind is Kind.INT:
+            b = self._coerce_scalar(b, a.type, node)
+        elif b.type.kind is Kind.BITS and a.type.kind is Kind.INT:
+            a = self._coerce_scalar(a, b.type, node)
+        if not same_kind(a.type, b.type):
+            raise self.fail(node, "LI010", f"{show(a.type)} and {show(b.type)} do not mix", "both sides need one type")
+        return a, b
+
+    def _binop(self, node: ast.BinOp) -> Value:
+        a, b = self.operands([node.left, node.right])
+        if isinstance(a, PackedValue) or isinstance(b, PackedValue):
+            raise self.fail(node, "LI010", "a packed value is not a number", "name one of its fields")
+        return self.binary(node.op, a, b, node)
+
+    def operands(self, nodes: list[ast.expr]) -> list[Expr | PackedValue]:
+        """The values of several operands, left to right."""
+        return [self.rvalue(n) for n in nodes]
+
+    def binary(self, op: ast.operator, a: Expr, b: Expr, node: ast.AST) -> Expr:
+        if Kind.BITS in (a.type.kind, b.type.kind):
+            a, b = self._same(a, b, node)
+            on_bits = {ast.BitAnd: band, ast.BitOr: bor, ast.BitXor: bxor}.get(type(op))
+            if on_bits is not None:
+                return on_bits(a, b)
+            if isinstance(op, ast.Sub):
+                raise self.fail(node, "LI010", "'-' does not apply to bits", "write a & ~b")
+            raise self.fail(node, "LI010", "this operator does not apply to bits", "use | & ^ ~")
+        if a.type.kind is not Kind.INT or b.type.kind is not Kind.INT or a.type.names or b.type.names:
+            raise self.fail(node, "LI010", f"this operator does not apply to {show(a.type)} and {show(b.type)}")
+        return self._arithmetic(op, a, b, node)
+
+    def _arithmetic(self, op: ast.operator, a: Expr, b: Expr, node: ast.AST) -> Expr:
+        if isinstance(op, ast.Add):
+            return add(a, b)
+        if isinstance(op, ast.Sub):
+            return sub(a, b)
+        if is_const(a) and is_const(b):
+            return integer(self._fold(op, value_of(a), value_of(b), node))
+        if isinstance(op, (ast.Mult, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift)) and is_const(b):
+            lo, hi = a.type.lo, a.type.hi
+            if hi - lo >= MAX_UNROLL:
+                raise self.fail(node, "LI010", "the operand has too many values for this operator")
+            return tabulate(a, lambda x: self._fold(op, x, value_of(b), node))
+        raise self.fail(node, "LI010", "at run time, * // % << >> need a constant on the right")
+
+    def _fold(self, op: ast.operator, a: int, b: int, node: ast.AST) -> int:
+        if isinstance(op, (ast.FloorDiv, ast.Mod)) and b != 0:
+            return a // b if isinstance(op, ast.FloorDiv) else a % b
+        if isinstance(op, (ast.LShift, ast.RShift)) and 0 <= b <= 64:
+            return a << b if isinstance(op, ast.LShift) else a >> b
+        simple: dict[type[ast.operator], Callable[[int, int], int]] = {
+            ast.Mult: lambda x, y: x * y, ast.BitAnd: lambda x, y: x & y,
+            ast.BitOr: lambda x, y: x | y, ast.BitXor: lambda x, y: x ^ y,
+        }
+        if type(op) in simple:
+            result = simple[type(op)](a, b)
+            if abs(result) < 1 << 64:
+                return result
+        raise self.fail(node, "LI009", "this constant cannot be computed", "division by zero, or too large")
+
+    def _compare(self, node: ast.Compare) -> Value:
+        if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            return self._member(self.rvalue(node.left), node.comparators[0], isinstance(node.ops[0], ast.NotIn))
+        values = self.operands([node.left, *node.comparators])
+        return and_(*(self.compare(op, values[k], values[k + 1], node) for k, op in enumerate(node.ops)))
+
+    def _member(self, left: Expr | PackedValue, node: ast.expr, negated: bool) -> Expr:
+        if not isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+            raise self.fail(node, "LI006", "'in' needs a tuple of values", "x in (A, B)")
+        found = or_(*(self.compare(ast.Eq(), left, self.rvalue(e), e) for e in node.elts))
+        return not_(found) if negated else found
+
+    def compare(self, op: ast.cmpop, a: Expr | PackedValue, b: Expr | PackedValue, node: ast.AST) -> Expr:
+        if isinstance(a, PackedValue) or isinstance(b, PackedValue):
+            if not (isinstance(a, PackedValue) and isinstance(b, PackedValue) and a.type == b.type):
+                raise self.fail(node, "LI010", "a packed value compares only with one of its own type")
+            equal = and_(*(eq(x, y) for x, y in zip(a.fields, b.fields, strict=True)))
+        else:
+            a, b = self._same(a, b, node)
+            if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+                if a.type.kind is not Kind.INT:
+                    raise self.fail(node, "LI010", f"{show(a.type)} has no order")
+                if isinstance(op, (ast.Gt, ast.GtE)):
+                    a, b = b, a
+                return lt(a, b) if isinstance(op, (ast.Lt, ast.Gt)) else le(a, b)
+            equal = eq(a, b)
+        if isinstance(op, ast.Eq):
+            return equal
+        if isinstance(op, ast.NotEq):
+            return not_(equal)
+        raise self.fail(node, "LI006", "this comparison is not part of the language", "use ==")
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def _call(self, node: ast.Call) -> Value:
+        if not isinstance(node.func, ast.Name):
+            raise self.fail(node, "LI006", "only functions are called, by their name")
+        return self.call(node.func.id, node)
+
+    def call(self, name: str, node: ast.Call) -> Value:
+        """Built-ins and @pure functions; what has effects is for the derived classes."""
+        decl = self.universe.function(name)
+        if decl is not None:
+            return pure.call(self, decl, node)
+        builtin = builtins.READERS.get(name)
+        if builtin is not None:
+            return builtin(self, node)
+        if name in builtins.EFFECTS:
+            raise self.fail(node, "LI024", f"'{name}' has an effect, which is not allowed here", "only look at memory here")
+        known = [*builtins.READERS, *builtins.EFFECTS, *self.universe.declarations.names]
+        raise self.fail(node, "LI005", f"unknown function '{name}'", suggest(name, known))
+
+
+def tabulate(a: Expr, f: Callable[[int], int]) -> Expr:
+    """f(a) for a bounded int, as a choice between runs of arguments of equal value."""
+    lo, hi = a.type.lo, a.type.hi
+    result = integer(f(hi))
+    for x in range(hi - 1, lo - 1, -1):
+        value = f(x)
+        if value != f(x + 1):
+            result = ite(le(a, integer(x)), integer(value), result)
+    return result
+
+
+_METHODS: dict[type[ast.expr], Callable[..., Value]] = {
+    ast.Constant: Translator._constant,
+    ast.Name: Translator._name,
+    ast.Attribute: Translator._attribute,
+    ast.Subscript: Translator._subscript,
+    ast.BoolOp: Translator._boolop,
+    ast.UnaryOp: Translator._unaryop,
+    ast.IfExp: Translator._ifexp,
+    ast.BinOp: Translator._binop,
+    ast.Compare: Translator._compare,
+    ast.Call: Translator._call,
+}
