@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compiling generated C and caching the result, safely.
 
-An entry of the cache is a directory named by a digest of source, headers, compiler version and flags; it holds the shared
-object and its SHA-256, which is verified before every load.  It is built in a temporary directory beside and appears by
-one atomic rename, so that two runs at once and crashes leave nothing half-written.  The cache has mode 0700 and must be
-ours.  If it cannot be used (full disk, read-only), the object is built in a private temporary directory instead.
+An entry of the cache is a directory named by a digest of source, headers, compiler version and flags; it holds the
+shared object and its SHA-256, which is verified before every load.  It is built in a temporary directory beside and
+appears by one atomic rename, so that two runs at once and crashes leave nothing half-written.  The cache has mode 0700
+and must be ours.  If it cannot be used (full disk, read-only), the object is built in a private temporary directory.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def default_cache() -> Path:
 def runtime_sources() -> dict[str, str]:
     """The fixed C files, by name."""
     folder = resources.files("lostirq.explicit") / "runtime"
-    return {f.name: f.read_text() for f in sorted(folder.iterdir(), key=lambda f: f.name) if f.name.endswith((".c", ".h"))}
+    files = sorted(folder.iterdir(), key=lambda f: f.name)
+    return {f.name: f.read_text() for f in files if f.name.endswith((".c", ".h"))}
 
 
 def load_model(compiler: Compiler, source: str, cache: Path) -> ctypes.CDLL:
@@ -121,7 +122,8 @@ def _load_once(compiler: Compiler, files: dict[str, str], flags: tuple[str, ...]
             _compile(compiler, files, flags, Path(folder))
             return ctypes.CDLL(str(Path(folder) / _OBJECT))
     except OSError as error:
-        raise UsageError(f"compiled code can be stored neither in the cache nor in {tempfile.gettempdir()}: {error}") from error
+        place = tempfile.gettempdir()
+        raise UsageError(f"compiled code can be stored neither in the cache nor in {place}: {error}") from error
     except CompilerFailed as error:
         raise UsageError(f"{compiler.command[0]} failed: {error}") from error
 
@@ -174,7 +176,8 @@ def _compile(compiler: Compiler, files: dict[str, str], flags: tuple[str, ...], 
     for name, text in files.items():
         (folder / name).write_text(text)
     command = [*compiler.command, *_COMMON, *flags, "-o", _OBJECT, "main.c"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(folder)}, check=False)
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise CompilerFailed(next((x for x in lines if "error" in x), lines[0]))

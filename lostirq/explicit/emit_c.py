@@ -238,7 +238,9 @@ class _Emitter:
         self.out += ["      " + line for line in inner.lines]
         if wrong:
             number = self.plan.numbers[RANGE]
-            self.out.append(f"      if ({' || '.join(wrong)}) {{ h->errors++; if ({self.opened(number)}) lq_hit(h, {number}, {e.index}); }} else {{")
+            self.out.append(f"      if ({' || '.join(wrong)}) {{")
+            self.out.append(f"        h->errors++; if ({self.opened(number)}) lq_hit(h, {number}, {e.index});")
+            self.out.append("      } else {")
         for word in range(self.words):
             self.out.append(f"      o[n * {self.words} + {word}] = {self.word(word, e, values)};")
         self.out.append(f"      e[n++] = {e.index};")
@@ -273,8 +275,8 @@ class _Emitter:
         self.out += ["  u32 n = 0;", "  h->count = 0; h->errors = 0;"]
         if self.plan.checks:
             self.out.append(f"  checks({self.pass_on}, h);")
-        for p in sorted({e.process for e in self.plan.edges}):
-            self.out.append(f"  n = p{p}({self.pass_on}, o, e, n, h);")
+        for index in sorted({e.process for e in self.plan.edges}):
+            self.out.append(f"  n = p{index}({self.pass_on}, o, e, n, h);")
         number = self.plan.numbers[STUCK]
         rest = []
         for p, idle in zip(self.plan.system.processes, self.plan.idle, strict=True):
@@ -282,8 +284,8 @@ class _Emitter:
                 pc = self.load(p.pc)
                 rest.append(self.c.member_of(pc, tuple(sorted(idle)), 0, len(p.locations) - 1) if idle else "0")
         resting = " && ".join(rest) or "1"
-        self.out.append(f"  if (n == 0 && h->errors == 0 && {self.opened(number)} && !({resting})) lq_hit(h, {number}, -1);")
-        self.out += ["  return n;", "}"]
+        self.out.append(f"  if (n == 0 && h->errors == 0 && {self.opened(number)} && !({resting}))")
+        self.out += [f"    lq_hit(h, {number}, -1);", "  return n;", "}"]
 
     def canon(self) -> None:
         """Sorts the chunks of every symmetric set: in place, for n states."""

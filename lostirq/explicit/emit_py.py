@@ -22,7 +22,7 @@ Hit = tuple[int, int]       # (check, edge); edge -1: the state itself
 
 @dataclass(frozen=True, slots=True)
 class PythonModel:
-    """`expand(state, open, steps, hits)` appends; `canon` gives the canonical form of a state, None without symmetry."""
+    """`expand(state, open, steps, hits)` appends; `canon` gives the canonical form of a state; None: no symmetry."""
 
     initial: int
     expand: Callable[[int, int, list[Step], list[Hit]], None]
@@ -109,7 +109,8 @@ class _Emitter:
             self.out.append(f"   steps.append(({e.index}, {self.successor(e, values)}))" if wrong
                             else f"  steps.append(({e.index}, {self.successor(e, values)}))")
             for (number, _), text in zip(e.hits, hits, strict=True):
-                self.out.append(f"{'   ' if wrong else '  '}if o >> {number} & 1 and {text}: hits.append(({number}, {e.index}))")
+                indent = "   " if wrong else "  "
+                self.out.append(f"{indent}if o >> {number} & 1 and {text}: hits.append(({number}, {e.index}))")
 
     def successor(self, e: PlannedEdge, values: list[str]) -> str:
         gone, fixed = 0, 0
@@ -160,7 +161,8 @@ class _Emitter:
                 self.out += [" " + line for line in block.lines] + [f" if {text}: {call}"]
         number = self.plan.numbers[STUCK]
         rest = [
-            f"{self.load(p.pc)} in {_set(idle)}" for p, idle in zip(self.plan.system.processes, self.plan.idle, strict=True)
+            f"{self.load(p.pc)} in {_set(idle)}"
+            for p, idle in zip(self.plan.system.processes, self.plan.idle, strict=True)
             if idle is not None and len(idle) < len(p.locations)
         ]
         resting = " and ".join(rest) or "True"
@@ -193,6 +195,6 @@ def emit(plan: Plan) -> str:
 def load(plan: Plan) -> PythonModel:
     """The generated functions."""
     names: dict[str, object] = {"put": put}
-    exec(compile(emit(plan), "<generated>", "exec"), names)  # noqa: S102  # our own text, see the module's docstring
+    exec(compile(emit(plan), "<generated>", "exec"), names)  # our own text, see the module's docstring
     initial = sum(word << WORD * w for w, word in enumerate(plan.initial))
     return PythonModel(initial, names["expand"], names["canon"] if plan.sets else None)  # type: ignore[arg-type]

@@ -59,7 +59,7 @@ class _Search:
             found.peak_bytes = self.bytes()
 
     def level(self, states: list[int], level: int) -> list[int]:
-        """Judges and expands one level; when a limit on states or memory is hit, it is judged to its end all the same."""
+        """Judges and expands one level; when states or memory run out, it is judged to its end all the same."""
         found, seen, expand, canon = self.found, self.seen, self.model.expand, self.model.canon
         following: list[int] = []
         most = self.options.max_states
@@ -142,7 +142,9 @@ class _Search:
                     marks[level][state] = mask
         return marks
 
-    def trace(self, check: int, last: int, marks: list[dict[int, int]], target: int | None = None) -> tuple[int, ...]:
+    def trace(
+        self, check: int, last: int, marks: list[dict[int, int]], target: int | None = None,
+    ) -> tuple[int, ...]:
         layers: list[dict[int, list[Step]]] = [{self.model.initial: []}]
         for level in range(last):
             following: dict[int, list[Step]] = {}
@@ -155,7 +157,8 @@ class _Search:
         costs: list[dict[int, dict[int, int]]] = [{} for _ in layers]
         ends: dict[int, list[int]] = {}
         for state in layers[last]:
-            edges = [edge for c, edge in self.expand(state, 1 << check)[1] if c == check] if target is None else [-1]
+            hits = self.expand(state, 1 << check)[1] if target is None else [(check, -1)]
+            edges = [edge for c, edge in hits if c == check]
             ends[state] = edges
             costs[last][state] = {self.owner[e] if e >= 0 else -1: 0 for e in edges}
         for level in reversed(range(last)):
@@ -166,8 +169,9 @@ class _Search:
                     cost[process] = min(cost.get(process, 1 << 30), _arrive(costs[level + 1][after], process))
         return self.walk(layers, costs, ends)
 
-    def walk(self, layers: list[dict[int, list[Step]]], costs: list[dict[int, dict[int, int]]], ends: dict[int, list[int]]
-             ) -> tuple[int, ...]:
+    def walk(
+        self, layers: list[dict[int, list[Step]]], costs: list[dict[int, dict[int, int]]], ends: dict[int, list[int]],
+    ) -> tuple[int, ...]:
         state, process = self.model.initial, -1
         budget = min(costs[0][state].values())
         moves: list[int] = []

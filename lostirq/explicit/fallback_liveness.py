@@ -47,11 +47,13 @@ def build(plan: Plan, model: PythonModel, levels: list[list[int]]) -> Graph:
         model.expand(s, 1 << plan.numbers[RANGE], steps, hits)
         taken = [(number[to], e) for e, to in steps if to >= 0]
         arcs.append(taken + [(-1, e) for e, to in steps if to < 0])
-    class_of = {e.index: (e.fair, e.process) for e in plan.system.edges if e.fair is not Fair.NONE}
+    class_of: dict[int, Class] = {e.index: (e.fair, e.process) for e in plan.system.edges if e.fair is not Fair.NONE}
     return Graph(states, arcs, class_of, [], [])
 
 
-def lassos(plan: Plan, model: PythonModel, levels: list[list[int]], found: Outcome) -> dict[str, tuple[int, tuple[int, ...]]]:
+def lassos(
+    plan: Plan, model: PythonModel, levels: list[list[int]], found: Outcome,
+) -> dict[str, tuple[int, tuple[int, ...]]]:
     """By key of each recurrence that is violated: the packed state where the loop starts, and the loop."""
     graph = build(plan, model, levels)
     distance = {s: d for d, level in enumerate(levels) for s in level}
@@ -101,18 +103,17 @@ def components(graph: Graph, region: set[int]) -> Iterator[set[int]]:
     index: dict[int, int] = {}
     low: dict[int, int] = {}
     stack: list[int] = []
-    inside: set[int] = set()
+    done: set[int] = set()
+    calls: list[tuple[int, Iterator[Arc]]] = []
+
+    def enter(v: int) -> None:
+        index[v] = low[v] = len(index)
+        stack.append(v)
+        calls.append((v, iter(graph.kept(v))))
+
     for root in sorted(region):
         if root in index:
             continue
-        calls: list[tuple[int, Iterator[Arc]]] = []
-
-        def enter(v: int, calls: list[tuple[int, Iterator[Arc]]] = calls) -> None:
-            index[v] = low[v] = len(index)
-            stack.append(v)
-            inside.add(v)
-            calls.append((v, iter(graph.kept(v))))
-
         enter(root)
         while calls:
             v, arcs = calls[-1]
@@ -121,7 +122,7 @@ def components(graph: Graph, region: set[int]) -> Iterator[set[int]]:
                 w = step[0]
                 if w in region and w not in index:
                     enter(w)
-                elif w in inside:
+                elif w in region and w not in done:
                     low[v] = min(low[v], index[w])
                 continue
             calls.pop()
@@ -131,7 +132,7 @@ def components(graph: Graph, region: set[int]) -> Iterator[set[int]]:
                 at = stack.index(v)
                 nodes = set(stack[at:])
                 del stack[at:]
-                inside -= nodes
+                done |= nodes
                 yield nodes
 
 

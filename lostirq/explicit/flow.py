@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What can be known of a flat system per program location: who touches a variable, where it is constant, where it is dead.
+"""What can be known of a flat system per program location: who touches a variable, where it is constant or dead.
 
 Both analyses look at one process at a time and only at variables that no other process writes (constants) or touches
 (liveness), so that steps of the others cannot invalidate them.  Properties, `runs`, used events and range checks count
@@ -31,8 +31,8 @@ class Touch:
 @dataclass(frozen=True, slots=True)
 class ProcessFlow:
     """Facts about one process, by location.  `known[l]` is None where no path leads; else the variables with one
-    possible value there, the program counter included.  `live[l]`: candidates of the dead-variable analysis that may be
-    read from l on.  `edges`: (edge, guard, assignments, used event arguments) under what is known, without dead code."""
+    possible value there, the program counter included.  `live[l]`: candidates of the dead-variable analysis that may
+    be read from l on.  `edges`: (edge, guard, assignments) under what is known, without those that cannot happen."""
 
     process: int
     owned: frozenset[Var]
@@ -69,8 +69,8 @@ class Reads:
     def of(self, root: Expr) -> frozenset[Var]:
         found = self._memo.get(root)
         if found is None:
-            leaves = (n.payload for n in postorder([root]) if n.op in (Op.VAR, Op.OLD))
-            found = self._memo[root] = frozenset(leaves)  # type: ignore[arg-type]  # the payload of VAR is a Var
+            leaves: list[Var] = [n.payload for n in postorder([root]) if n.op in (Op.VAR, Op.OLD)]
+            found = self._memo[root] = frozenset(leaves)
         return found
 
 
@@ -133,13 +133,14 @@ def _transfer(e: Edge, known: Known, memo: dict[Expr, Expr], owned: frozenset[Va
     return guard, assigns, after
 
 
-def constants(system: System, process: int, owned: frozenset[Var], fixed: Known, outgoing: dict[tuple[int, int], list[Edge]]
-              ) -> tuple[tuple[Known | None, ...], Flowing]:
+def constants(
+    system: System, process: int, owned: frozenset[Var], fixed: Known, outgoing: dict[tuple[int, int], list[Edge]],
+) -> tuple[tuple[Known | None, ...], Flowing]:
     """What is known at each location, and the edges under it.  `owned`: variables that only this process writes;
     `fixed`: variables that nobody writes."""
     p = system.processes[process]
     at: list[Known | None] = [None] * len(p.locations)
-    at[p.pc.init] = {v: v.init for v in owned if v is not p.pc} | fixed | {p.pc: p.pc.init}
+    at[p.pc.init] = {v: v.init for v in owned if v != p.pc} | fixed | {p.pc: p.pc.init}
     work = [p.pc.init]
     results: dict[int, Flowing] = {}
     while work:
@@ -167,9 +168,9 @@ def _classes(formula: Expr, pc: Var, op: Op, size: int) -> dict[tuple[int, ...],
     """Locations grouped by the truth of the atoms over `pc` in the formula; None: the counter is used otherwise."""
     atoms: list[frozenset[int]] = []
     for n in postorder([formula]):
-        if any(a.op is op and a.payload is pc for a in n.args):
+        if any(a.op is op and a.payload == pc for a in n.args):
             if n.op is Op.IN:
-                atoms.append(frozenset(n.payload))  # type: ignore[arg-type]  # a tuple of ints
+                atoms.append(frozenset(n.payload))  # type: ignore[call-overload]  # a tuple of ints
             elif n.op is Op.EQ and is_const(n.args[1]):
                 atoms.append(frozenset((value_of(n.args[1]),)))
             else:
@@ -185,12 +186,16 @@ def fixed_at(formula: Expr, pc: Var, op: Op, size: int) -> Iterator[tuple[list[i
     grouped = _classes(formula, pc, op, size)
     groups = list(grouped.values()) if grouped is not None else [[location] for location in range(size)]
     for locations in groups:
-        value = const(locations[0], pc.type)
-        yield locations, substitute(formula, lambda n, c=value: c if n.op is op and n.payload is pc else None)
+        yield locations, _fix(formula, pc, op, const(locations[0], pc.type))
 
 
-def _property_reads(system: System, process: int, properties: Iterable[Property], candidates: frozenset[Var], reads: Reads
-                    ) -> list[set[Var]]:
+def _fix(formula: Expr, pc: Var, op: Op, value: Expr) -> Expr:
+    return substitute(formula, lambda n: value if n.op is op and n.payload == pc else None)
+
+
+def _property_reads(
+    system: System, process: int, properties: Iterable[Property], candidates: frozenset[Var], reads: Reads,
+) -> list[set[Var]]:
     """Candidates that properties read, by location of the process."""
     p = system.processes[process]
     at: list[set[Var]] = [set() for _ in p.locations]
@@ -201,8 +206,7 @@ def _property_reads(system: System, process: int, properties: Iterable[Property]
             ops = (Op.VAR, Op.OLD) if prop.form in (Form.STEP, Form.REACHABLE_STEP) else (Op.VAR,)
             for op in ops:
                 for locations, residual in fixed_at(formula, p.pc, op, len(p.locations)):
-                    leaves = (n.payload for n in postorder([residual]) if n.op is op)
-                    found = candidates.intersection(leaves)  # type: ignore[arg-type]  # Vars
+                    found = candidates.intersection(n.payload for n in postorder([residual]) if n.op is op)
                     for location in locations:
                         at[location] |= found
     return at
@@ -210,7 +214,7 @@ def _property_reads(system: System, process: int, properties: Iterable[Property]
 
 def liveness(flowing: Flowing, base: list[set[Var]], candidates: frozenset[Var], events: frozenset[str], reads: Reads
              ) -> tuple[frozenset[Var], ...]:
-    """Backward analysis of faint variables: an assignment to a dead variable reads nothing, unless its range is checked."""
+    """Backward analysis of faint variables: an assignment to a dead one reads nothing, unless its range is checked."""
     live = [frozenset(s) for s in base]
     always: list[frozenset[Var]] = []
     for e, guard, assigns in flowing:
@@ -238,9 +242,10 @@ def liveness(flowing: Flowing, base: list[set[Var]], candidates: frozenset[Var],
     return tuple(live)
 
 
-def analyse(system: System, properties: tuple[Property, ...], reads: Reads | None = None) -> tuple[Touch, tuple[ProcessFlow, ...]]:
+def analyse(
+    system: System, properties: tuple[Property, ...], reads: Reads,
+) -> tuple[Touch, tuple[ProcessFlow, ...]]:
     """All facts about a flat system, with respect to the properties that will be checked."""
-    reads = reads or Reads()
     events = used_events(properties)
     touch = touches(system, events, reads)
     fixed = {v: v.init for v in system.variables if not touch.writers[v]}

@@ -136,16 +136,16 @@ class Native:
                 some = keys[at:at + 8]
                 triggers = (ctypes.c_uint32 * len(some))(*(plan.numbers[k] for k in some))
                 goals = (ctypes.c_uint32 * len(some))(*(plan.goals[k] for k in some))
-                failed = self._call(
-                    s, started, lib.lq_graph_label, graph, ctypes.addressof(triggers), ctypes.addressof(goals), len(some),
-                    about=graph,
-                )
+                labels = ctypes.addressof(triggers), ctypes.addressof(goals), len(some)
+                failed = self._call(s, started, lib.lq_graph_label, graph, *labels, about=graph)
                 for which, key in enumerate(some):
                     self._lasso(s, graph, which, key, found, started, bool(failed))
         finally:
             lib.lq_graph_close(graph)
 
-    def _lasso(self, s: _Search, graph: int, which: int, key: str, found: Outcome, started: float, failed: bool) -> None:
+    def _lasso(
+        self, s: _Search, graph: int, which: int, key: str, found: Outcome, started: float, failed: bool,
+    ) -> None:
         lib = self._runtime
         result = -1 if failed else self._call(s, started, lib.lq_recurrence, graph, which, about=graph)
         if result == 0:
@@ -168,7 +168,9 @@ class Native:
 
     # -- running --------------------------------------------------------------------------------------------------
 
-    def _call(self, s: _Search, started: float, function: Callable[..., int], *args: object, about: int | None = None) -> int:
+    def _call(
+        self, s: _Search, started: float, function: Callable[..., int], *args: object, about: int | None = None,
+    ) -> int:
         """A call without limits, but with Ctrl-C.  The search is its first argument, unless it is `about` a graph."""
         s.stop = 0
         results: list[int] = []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Packing of a state into 64-bit words: which bits hold which variable, at which location.
 
-Without reductions every variable has bits of its own.  `dead` stores zero for a variable where it is dead.  `key` gives
-no bits to what the location determines, and lets variables of one process share bits if no location needs both.
+Without reductions every variable has bits of its own.  `dead` stores zero for a variable where it is dead.  `key`
+gives no bits to what the location determines, and lets variables of one process share bits if never both are needed.
 Interchangeable processes get chunks of the same inner layout, so that sorting the chunks as numbers is a canonical form.
 
 Invariants: no field straddles a word; unused bits are zero; a variable that is not stored at a location reads as its
@@ -213,7 +213,10 @@ def layout(system: System, touch: Touch, flows: tuple[ProcessFlow, ...], sets: t
             raise UsageError(f"{r.tenants[0][0].name}: the explicit engines pack at most {WORD} bits per variable")
     items, groups = _items(requests, sets)
     placed, words = _place([[requests[r].width for r in item] for item in items])
-    slot_of = {r: Slot(w, s, requests[r].width) for item, at in zip(items, placed, strict=True) for r, (w, s) in zip(item, at, strict=True)}
+    slot_of = {
+        r: Slot(w, s, requests[r].width)
+        for item, at in zip(items, placed, strict=True) for r, (w, s) in zip(item, at, strict=True)
+    }
     members = tuple(tuple(tuple(slot_of[r] for r in m) for m in group) for group in groups)
     return _finish(system, wanted, slot_of, members, words)
 
@@ -225,7 +228,7 @@ def _items(requests: list[_Request], sets: tuple[SymmetricSet, ...]) -> tuple[li
     groups: list[list[list[int]]] = []
     taken: set[int] = set()
     for s in sets:
-        first = {v for v in s.variables[0]}
+        first = set(s.variables[0])
         base = [i for i, r in enumerate(requests) if r.tenants[0][0] in first]
         group = []
         for member in s.variables:
@@ -246,13 +249,16 @@ class SymmetryLost(Exception):
     """The analyses treat members of a symmetric set differently; the reduction cannot be used."""
 
 
-def _finish(system: System, wanted: _Wanted, slot_of: dict[int, Slot], members: tuple[tuple[tuple[Slot, ...], ...], ...],
-            words: int) -> Layout:
+def _finish(
+    system: System, wanted: _Wanted, slot_of: dict[int, Slot], members: tuple[tuple[tuple[Slot, ...], ...], ...],
+    words: int,
+) -> Layout:
     fields: dict[Var, Field] = {}
     shared: list[Shared] = []
     for i, r in enumerate(wanted.requests):
         for v, at in r.tenants:
-            fields[v] = Field(v, slot_of[i]) if at is None else Field(v, slot_of[i], r.process, at, wanted.elsewhere[v][1])
+            conditional = (r.process, at, wanted.elsewhere[v][1]) if at is not None else ()
+            fields[v] = Field(v, slot_of[i], *conditional)
         if any(at is not None for _, at in r.tenants):
             size = len(system.processes[r.process].locations)
             stored = [(v, at) for v, at in r.tenants if at is not None]

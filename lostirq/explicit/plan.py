@@ -45,7 +45,7 @@ class PlannedEdge:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`goals[key]`: the check number of the goal of a recurrence; `numbers[key]`: of its formula, or of any property."""
+    """`numbers[key]`: the check of a property (of a recurrence, of its formula); `goals[key]`: of its goal."""
 
     system: System
     layout: Layout
@@ -143,7 +143,8 @@ class _Planner:
     """Specialisation of edges and properties under what is known at each location."""
 
     def __init__(self, system: System, placed: Layout, touch: Touch, flows: tuple[ProcessFlow, ...],
-                 properties: tuple[Property, ...], numbers: dict[str, int], goals: dict[str, int], reads: Reads) -> None:
+                 properties: tuple[Property, ...], numbers: dict[str, int], goals: dict[str, int], reads: Reads,
+                 ) -> None:
         self.system, self.layout, self.touch, self.flows, self.reads = system, placed, touch, flows, reads
         self.events = used_events(properties)
         self.shared: dict[int, list[tuple[Slot, tuple[Var | None, ...]]]] = {}
@@ -190,7 +191,8 @@ class _Planner:
         values[pc] = const(e.dst, pc.type)
         for v, x in values.items():
             f = self.layout.fields[v]
-            if f.slot is not None and f.stored is None and f.slot.width and x is not var(v) and (v is not pc or e.src != e.dst):
+            same = x is var(v) or (v == pc and e.src == e.dst)
+            if f.slot is not None and f.stored is None and f.slot.width and not same:
                 writes.append((f.slot, x, lowest(v)))
         for slot, occupant in self.shared.get(e.process, ()):
             before, after = occupant[e.src], occupant[e.dst]
@@ -198,9 +200,9 @@ class _Planner:
                 if before is not None:
                     writes.append((slot, FALSE, 0))
             elif after in values:
-                if values[after] is not var(after) or before is not after:
+                if values[after] is not var(after) or before != after:
                     writes.append((slot, values[after], lowest(after)))
-            elif before is not after:
+            elif before != after:
                 writes.append((slot, const(known[after], after.type), lowest(after)))
         return PlannedEdge(e.index, e.process, e.src, guard, tuple(writes), ranges, self.hits(e, values, known))
 

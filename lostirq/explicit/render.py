@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 
 from lostirq.ir.expr import Expr, Kind, Op, Var
 
-
 _DEEPEST = 24      # nesting of one text: compilers limit parentheses
 
 
@@ -34,11 +33,10 @@ class Dialect:
         if op is Op.CONCAT:
             return self.concat(node, a)
         if op is Op.EXTRACT:
-            low, width = node.payload  # type: ignore[misc]  # (low, width)
+            low, width = _pair(node)
             return f"({a[0]} >> {low} & {self.mask(width)})"
         if op is Op.ENCODE:
-            lo, width = node.payload  # type: ignore[misc]  # (lo, width)
-            return self.encode(a[0], lo, width)
+            return self.encode(a[0], *_pair(node))
         if op is Op.DECODE:
             return self.decode(a[0], node.type.lo if node.type.kind is Kind.INT else 0)
         return self.other(node, a)
@@ -88,6 +86,11 @@ _INFIX = {
 }
 
 
+def _pair(node: Expr) -> tuple[int, int]:
+    """The payload of EXTRACT (low, width) or ENCODE (lo, width)."""
+    return node.payload  # type: ignore[return-value]
+
+
 class Block:
     """Statements of one block of generated code.  What is used twice, in one text or in later ones, gets a name in the
     block in which it was first needed; `inner()` opens a nested block that sees these names."""
@@ -96,7 +99,7 @@ class Block:
         self.dialect, self.load = dialect, load
         self.lines: list[str] = []
         self._text: dict[Expr, str] = dict(outer._text) if outer else {}
-        self._names = outer._names if outer else [0]
+        self._names: list[int] = outer._names if outer else [0]
 
     def inner(self) -> Block:
         return Block(self.dialect, self.load, self)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Interchangeable processes: which variables belong to which member, and the proof that swapping members changes nothing.
+"""Interchangeable processes: which variables belong to which member, and a proof that swapping them changes nothing.
 
 A declared set (`Process.symmetric`) is only a claim.  Variables of two members are matched by walking their edges side
 by side; then every swap of the first member with another must map the edges of every process, their `runs` and every
-checked property onto themselves.  Only then may states be sorted.  The store buffer of a member's private CPU goes with it.
+checked property onto themselves.  Only then may states be sorted.  The store buffer of a member's private CPU is a part
+of the member.
 
 Reference: Ip and Dill 1996, "Better verification through symmetry" (scalarsets; here checked instead of typed).
 """
@@ -69,8 +70,8 @@ class _Matcher:
         swaps: list[dict[Var, Var]] = []
         for other in self.members[1:]:
             swap = self.pair(self.members[0], other)
-            swaps.append({v: w for v, w in swap.items() if v is not w})
-        moved = sorted(swaps[0], key=lambda v: (v is not self.members[0].pc, order[v]))
+            swaps.append({v: w for v, w in swap.items() if v != w})
+        moved = sorted(swaps[0], key=lambda v: (v != self.members[0].pc, order[v]))
         if any(set(s) != set(moved) for s in swaps):
             raise _Mismatch("its members use different variables")
         variables = [tuple(moved), *(tuple(s[v] for v in moved) for s in swaps)]
@@ -109,14 +110,13 @@ class _Matcher:
                 for (v, x), (w, y) in zip(e.assigns, f.assigns, strict=True):
                     self.unify_variable(v, w, found)
                     self.unify(x, y, found)
-        mine_only = [v for v in self.system.variables if v.owner == a.index and v.role is Role.LOCAL and v not in found]
-        theirs_only = [v for v in self.system.variables if v.owner == b.index and v.role is Role.LOCAL and v not in found.values()]
-        if mine_only or theirs_only:
+        locals_ = [v for v in self.system.variables if v.owner in (a.index, b.index) and v.role is Role.LOCAL]
+        if any(v not in found and v not in found.values() for v in locals_):
             raise _Mismatch(f"{a.name} and {b.name} have different local variables")
         return found
 
     def unify_variable(self, v: Var, w: Var, found: dict[Var, Var]) -> None:
-        if found.setdefault(v, w) is not w or v.type != w.type or v.init != w.init:
+        if found.setdefault(v, w) != w or v.type != w.type or v.init != w.init:
             raise _Mismatch(f"{v.name} and {w.name} do not correspond")
 
     def unify(self, x: Expr, y: Expr, found: dict[Var, Var]) -> None:
@@ -174,7 +174,7 @@ class _Matcher:
         def other(leaf: Expr) -> Expr | None:
             if leaf.op in (Op.VAR, Op.OLD) and leaf.payload in swap:
                 make = var if leaf.op is Op.VAR else old
-                return make(swap[leaf.payload])  # type: ignore[index]  # a Var
+                return make(swap[leaf.payload])
             return None
 
         return substitute(root, other, memo)
