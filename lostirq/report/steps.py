@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from lostirq.evidence.replay import Run, Step
 from lostirq.interpret import Interpreter, State
-from lostirq.ir.expr import Role, Var, variables
+from lostirq.ir.expr import Role, Var, is_const
 from lostirq.ir.system import Access, Edge, Event, Form, Memory, Process, Property, System
 from lostirq.report.justify import justify
 from lostirq.report.names import Names
@@ -65,7 +65,9 @@ class Teller:
         return [c for c in ordered if c in taking] + sorted(taking - ordered.keys())
 
     def column_of(self, process: Process) -> str:
-        return process.column or process.name
+        """The heading: the role that the model gives it, else its name, without the number if there is only one."""
+        alone = sum(p.family == process.family for p in self.system.processes) == 1
+        return process.column or (process.family if alone else process.name)
 
     def in_the_end(self) -> list[str]:
         """The facts that make the property false, of memory and instrumentation."""
@@ -80,6 +82,11 @@ class Teller:
 
     # -- analysis -------------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def _holds(state: State, cpu: int) -> bool:
+        """Is there a store in the buffer of a CPU?"""
+        return bool(state[1]) and bool(state[1][cpu])
+
     def _view(self, process: Process, state: State) -> list[int]:
         return self.interpreter.view(process, state)
 
@@ -91,13 +98,17 @@ class Teller:
         edge = step.edge
         process = self.system.processes[edge.process]
         view, after = self._view(process, step.before), self._view(process, step.after)
-        reads = {v: x for (v, _), x in justify(edge.guard, lambda v: view[self._index[v]]).items() if _told(v)}
+        reads: dict[Var, int] = {}
         writes: dict[Var, tuple[int, int]] = {}
+        for target, e in ((None, edge.guard), *edge.assigns):
+            if target is not None and target.role not in (Role.MEMORY, Role.LOCAL):
+                continue
+            deciding = justify(e, lambda v: view[self._index[v]], empty=lambda cpu: not self._holds(step.before, cpu))
+            reads |= {v: x for (v, _), x in deciding.items() if v.role is Role.MEMORY and v != target}
         for v, rhs in edge.assigns:
-            if v.role is not Role.MEMORY:
-                reads |= {r: view[self._index[r]] for r in variables([rhs]) if _told(r)}
-            else:
-                writes[v] = (view[self._index[v]], after[self._index[v]])
+            before, new = view[self._index[v]], after[self._index[v]]
+            if v.role is Role.MEMORY and (before != new or is_const(rhs)):
+                writes[v] = (before, new)
         late = edge.buffered if self.interpreter.cpu(process, step.before) is not None else frozenset()
         return _Touch(self.column_of(process), reads, writes, frozenset(v for v in writes if v.unit in late))
 
@@ -114,7 +125,7 @@ class Teller:
             before = now
         events = self.interpreter.events(last.before, last.move) if step_property and last is not None else []
         return justify(self.prop.formula, lambda v: now[0][self._index[v]], lambda v: before[0][self._index[v]],
-                       lambda name, args: (name, args) in events, lambda cpu: not now[1] or not now[1][cpu])
+                       lambda name, args: (name, args) in events, lambda cpu: not self._holds(now, cpu))
 
     def _shared_in_run(self) -> frozenset[Var]:
         readers: dict[Var, set[str]] = {}
@@ -206,10 +217,6 @@ class Teller:
             if self._steps_in[name] > 1:
                 return name
         return edge.function
-
-
-def _told(v: Var) -> bool:
-    return v.role is Role.MEMORY
 
 
 def _statement(text: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lostirq.errors import UsageError
@@ -131,12 +132,15 @@ class CheckReport:
 
 
 def plan(workspace: Workspace, options: CheckOptions) -> tuple[Job, ...]:
-    """The (scenario, memory model) pairs to check, in the order of the workspace.  Raises `UsageError`."""
+    """The (scenario, memory model) pairs to check, in the order of the workspace; without the scenarios that are for
+    known bugs only, unless named.  Raises `UsageError`."""
+    known = [*BUILT_IN, *workspace.properties]
+    choose([p.split("[")[0] for p in options.properties], known, "property")
     if options.scenarios:
         names = choose(options.scenarios, workspace.scenarios, "scenario")
     else:
         tiers = TIERS[: TIERS.index(options.tier) + 1]
-        names = [n for n, s in workspace.scenarios.items() if s.tier in tiers]
+        names = [n for n, s in workspace.scenarios.items() if s.tier in tiers and not s.bugs]
     pairs = [Job(n, m) for n in names for m in workspace.scenarios[n].memory if m in options.memories]
     if options.scenarios and not pairs:
         raise UsageError(f"scenario {names[0]} is not checked under this memory model; it has "
@@ -189,12 +193,10 @@ def selected(system: System, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
     means all."""
     if not wanted:
         return None
-    ids = {p.id for p in system.properties} | {p.key for p in system.properties}
-    chosen = {n for n in wanted if n in ids or n in BUILT_IN}
-    found = [p for p in system.properties if p.id in chosen or p.key in chosen]
+    found = [p for p in system.properties if any(p.key == w or fnmatchcase(p.id, w) for w in wanted)]
     witnesses = {p.witness for p in found if p.witness}
     found += [p for p in system.properties if p.id in witnesses and p not in found]
-    return (*(k for k in BUILT_IN if k in chosen), *(p.key for p in found))
+    return (*(k for k in BUILT_IN if k in wanted), *(p.key for p in found))
 
 
 def _row(system: System, prop: Property | None, key: str, found: SearchResult, options: CheckOptions) -> Row:

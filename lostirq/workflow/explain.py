@@ -13,8 +13,8 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.trace_file import StoredTrace, read
-from lostirq.ir.system import Memory, Property
-from lostirq.language import Workspace, compile_scenario
+from lostirq.ir.system import Memory
+from lostirq.language import PropertyInfo, Workspace, compile_scenario
 from lostirq.report.text import render
 from lostirq.workflow.bugs import Bug, library, patched_workspace, read_bug
 from lostirq.workflow.workspace import load, suggestion
@@ -46,21 +46,11 @@ def explain(root: Path, subject: str, cache: Path, *, full: bool = False) -> Exp
     workspace = load(root)
     if subject in workspace.scenarios:
         return Explanation("scenario", subject, _scenario(workspace, subject))
-    properties = all_properties(workspace)
-    if subject in properties:
-        return Explanation("property", subject, _property(properties[subject]))
-    names = [*known, *workspace.scenarios, *properties]
+    if subject in workspace.properties:
+        return Explanation("property", subject, _property(workspace.properties[subject]))
+    names = [*known, *workspace.scenarios, *workspace.properties]
     raise UsageError(f"nothing is called {subject!r}{suggestion(subject, names)}; give a trace file, a known bug, "
                      "'last', a property or a scenario (`lostirq list`)")
-
-
-def all_properties(workspace: Workspace) -> dict[str, Property]:
-    """Property id -> one of its instances, over all scenarios; in order of the ids."""
-    found: dict[str, Property] = {}
-    for name, scenario in workspace.scenarios.items():
-        for p in compile_scenario(workspace, name, scenario.memory[0]).properties:
-            found.setdefault(p.id, p)
-    return dict(sorted(found.items()))
 
 
 def _trace(root: Path, path: Path, stored: StoredTrace, *, full: bool) -> Explanation:
@@ -112,10 +102,9 @@ def _scenario(workspace: Workspace, name: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _property(p: Property) -> str:
-    rows = [f"{p.id}: {p.title}" if p.title else p.id, f"kind: {p.form.value}", *_wrap(p.statement.strip())]
+def _property(p: PropertyInfo) -> str:
+    rows = [f"{p.id}: {p.title}" if p.title else p.id, f"kind: {p.form}", *_wrap(p.statement.strip())]
     rows += [f"source: {p.source}"] if p.source else []
-    rows += [f"excuses: {', '.join(p.excuses)}"] if p.excuses else []
     rows += [f"witness: {p.witness}"] if p.witness else []
     rows += [f"planted bug: {p.planted}"] if p.planted else []
     rows += [f"declared at {p.span.file}:{p.span.line}"]

@@ -6,10 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lostirq.ir.system import Form, Property
-from lostirq.language import Workspace
+from lostirq.language import PropertyInfo, Workspace
 from lostirq.workflow.bugs import Bug, library, read_bug
-from lostirq.workflow.explain import all_properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +15,14 @@ class Listing:
     """In the order of the workspace (scenarios) and of their names (properties, bugs)."""
 
     workspace: Workspace
-    properties: dict[str, Property]
+    properties: dict[str, PropertyInfo]
     bugs: tuple[Bug, ...]
 
 
 def listing(root: Path, workspace: Workspace) -> Listing:
     """Raises `UsageError` and `ModelErrors`."""
-    return Listing(workspace, all_properties(workspace), tuple(read_bug(p) for p in library(root).values()))
+    found = tuple(read_bug(p) for p in library(root).values())
+    return Listing(workspace, dict(sorted(workspace.properties.items())), found)
 
 
 def to_json(found: Listing) -> dict[str, object]:
@@ -36,8 +35,8 @@ def to_json(found: Listing) -> dict[str, object]:
             for s in found.workspace.scenarios.values()
         ],
         "properties": [
-            {"id": p.id, "kind": p.form.value, "title": p.title, "statement": p.statement, "source": p.source,
-             "excuses": list(p.excuses), "witness": p.witness, "planted": p.planted}
+            {"id": p.id, "kind": p.form, "title": p.title, "statement": p.statement, "source": p.source,
+             "witness": p.witness, "planted": p.planted}
             for p in found.properties.values()
         ],
         "bugs": [
@@ -54,15 +53,15 @@ def to_text(found: Listing) -> str:
     for s in found.workspace.scenarios.values():
         memory = "+".join(m.value for m in s.memory)
         rows.append(f"  {s.name:<{width}}  {s.tier:<8}  {memory:<6}  {s.summary}")
-    checked = {k: p for k, p in found.properties.items() if p.form not in (Form.REACHABLE, Form.REACHABLE_STEP)}
+    checked = {k: p for k, p in found.properties.items() if not p.form.startswith("reachable")}
     rows += ["", "Properties"]
     width = max((len(n) for n in checked), default=0)
-    rows += [f"  {p.id:<{width}}  {p.form.value:<10}  {_title(p)}" for p in checked.values()]
+    rows += [f"  {p.id:<{width}}  {p.form:<13}  {_title(p)}" for p in checked.values()]
     rows += ["", "Known bugs"]
     width = max((len(b.slug) for b in found.bugs), default=0)
     rows += [f"  {b.slug:<{width}}  {b.expected:<8}  {b.title}" for b in found.bugs]
     return "\n".join(rows) + "\n"
 
 
-def _title(p: Property) -> str:
+def _title(p: PropertyInfo) -> str:
     return p.title or (p.statement.strip().splitlines() or [""])[0]
