@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable
 
 from lostirq.errors import Span
-from lostirq.ir.expr import Expr, Kind, Op, Role, Type, Var, _make, postorder
+from lostirq.ir.core import Expr, Kind, Op, Role, Type, Var, make, postorder
 from lostirq.ir.system import Access, Edge, Event, Fair, Form, Location, Memory, Process, Property, Sort, System
 
 FORMAT = 1
@@ -126,7 +126,7 @@ def _read(data: Json) -> System:
             payload = variables[payload]
         elif isinstance(payload, list):
             payload = tuple(payload)
-        table.append(_make(op, tuple(table[a] for a in args), payload, _read_type(type_)))
+        table.append(make(op, tuple(table[a] for a in args), payload, _read_type(type_)))
     processes = tuple(
         Process(
             k, p["name"], p["family"], p["instance"], Sort(p["sort"]), variables[p["pc"]],
