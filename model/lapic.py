@@ -84,18 +84,11 @@ def __kvm_apic_update_irr(vcpu: Vcpu) -> IrrUpdate:
         harvested = extract(pir_vals, i * IRR_UNIT, IRR_UNIT)
         if harvested != 0:
             prev_irr_val = irr_val
-            done: bool = False
-            while not done:
+            irr_val = prev_irr_val | harvested
+            if prev_irr_val != irr_val:
+                # Abstraction: the loop around the cmpxchg is one locked OR: an attempt that fails changes nothing.
+                prev_irr_val = fetch_or(vcpu.lapic.irr.word[i], harvested)
                 irr_val = prev_irr_val | harvested
-                if prev_irr_val == irr_val:
-                    done = True
-                else:
-                    with atomic():
-                        if vcpu.lapic.irr.word[i] == prev_irr_val:
-                            vcpu.lapic.irr.word[i] = irr_val
-                            done = True
-                        else:
-                            prev_irr_val = vcpu.lapic.irr.word[i]
             vcpu.carried = vcpu.carried & ~insert(none, i * IRR_UNIT, harvested)
             if prev_irr_val != irr_val:
                 max_new_irr = i * IRR_UNIT + highest(irr_val ^ prev_irr_val)
