@@ -142,6 +142,7 @@ def competitor(i: Id):
             event("enter", i)
             step()
         flag[i] = False
+        drain()                                   # without it nothing bounds the buffer of a loop without a fence
 '''
 
 DEKKER = '''
@@ -164,6 +165,7 @@ def competitor(i: Id):
         while flag[1 - i]:
             if turn != i:
                 flag[i] = False
+                drain()                           # without it nothing bounds the buffer of a loop without a fence
                 wait(turn == i)
                 announce(i)
         with window("critical"):
@@ -171,6 +173,7 @@ def competitor(i: Id):
             step()
         turn = 1 - i
         flag[i] = False
+        drain()
 '''
 
 TICKET_LOCK = '''
@@ -193,6 +196,26 @@ def competitor(i: Id):
             event("enter", i)
             step()
         owner = 0 if mine == N - 1 else mine + 1
+'''
+
+SPIN_LOCK = '''
+"""A test-and-set lock: exclusive, and unfair."""
+N = Param(2, "threads")
+FENCE = Param(True, "unused: the algorithm needs none")
+Id = Int[0, N - 1]
+held: bool
+
+@thread(over=N)
+def competitor(i: Id):
+    while True:
+        idle()
+        step()
+        while test_and_set(held):
+            pass
+        with window("critical"):
+            event("enter", i)
+            step()
+        held = False
 '''
 
 MUTUAL_EXCLUSION = '''

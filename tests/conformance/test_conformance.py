@@ -16,7 +16,8 @@ from tests.conformance.litmus import LITMUS, Litmus
 from tests.conformance.models import compiled
 from tests.differential.agreement import Summary, compiled_engines, summary, summary_of
 
-MUTUAL = {"peterson": (models.PETERSON, 2), "dekker": (models.DEKKER, 2), "ticket lock": (models.TICKET_LOCK, 3)}
+MUTUAL = {"peterson": (models.PETERSON, 2), "dekker": (models.DEKKER, 2), "ticket lock": (models.TICKET_LOCK, 3),
+          "spin lock": (models.SPIN_LOCK, 2)}
 
 
 def mutual(name: str, memory: Memory, fence: bool = True) -> System:
@@ -46,7 +47,7 @@ class Conformance:
         allowed = test.tso if memory is Memory.TSO else test.sc
         assert self.word(litmus.system(test, memory), "outcome") == ("reached" if allowed else "not")
 
-    @pytest.mark.parametrize(("managers", "states", "generated"), [(3, 288, 1146), (4, 1568, 8258)])
+    @pytest.mark.parametrize(("managers", "states", "generated"), [(3, 288, 1146), (4, 1568, 8258), (5, 8832, 58146)])
     def test_two_phase_commit(self, managers: int, states: int, generated: int) -> None:
         """States as TLC and Stateright count them; they also count the initial state as generated."""
         system = compiled(models.TWO_PHASE_COMMIT, models.TWO_PHASE_PROPERTIES, Memory.SC, RMS=managers)
@@ -60,6 +61,8 @@ class Conformance:
     def test_mutual_exclusion(self, name: str, memory: Memory) -> None:
         words = dict(self.judge(mutual(name, memory)).verdicts)
         assert words["exclusion"] == "holds" and words["entered"].startswith("reached") and words["stuck"] == "holds"
+        if self.liveness:
+            assert words["no starvation[1]"] == ("violated" if name == "spin lock" else "holds")
 
     @pytest.mark.parametrize("name", ["peterson", "dekker"])
     def test_mutual_exclusion_needs_fences_under_tso_only(self, name: str) -> None:
@@ -71,6 +74,8 @@ class Conformance:
 
 
 class TestInterpreter(Conformance):
+    liveness = False
+
     def judge(self, system: System) -> Summary:
         return summary_of(system, Interpreter(system).explore(), {})
 

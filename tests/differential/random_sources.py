@@ -49,6 +49,16 @@ class only:
 '''
 
 HELPERS = '''
+@thread
+def first():
+    """Has what properties name, both events and the window, and changes something, so that it is shared."""
+    with window("w"):
+        step()
+        event("ping", 1)
+        gate = True
+        num = 1
+        event("pong", 1, False)
+
 def poke(cell: Cell, to: bool):
     cell.flag = to
 
@@ -244,6 +254,7 @@ class Writer:
         ))
 
     def marks(self) -> None:
+        self.line("step()")                          # an event belongs to a step, so there must be one before it
         self.line(self.pick('event("ping", x)', 'event("ping", 0)', "mark = v", 'event("pong", v, b)'))
 
     def named(self) -> None:
@@ -285,7 +296,7 @@ class Writer:
             if self.chance(15):
                 self.line("strong()")
             if rest:
-                self.line(f"wait({self.look()})")
+                self.line(self.pick(f"wait(gate or {self.load()})", f"wait(num == 1 and {self.load()})", "wait(gate)"))
         self.indent -= 1
         self.body(size, depth=1)
         return "\n".join(self.lines) + "\n"
@@ -299,7 +310,7 @@ def properties(w: Writer, processes: list[str]) -> str:
         plain = w.pick(
             "gate", "num == 2", "cells[0].flag", "cells[1].control.on", "cells[0].value == num", "mark == 1", "note",
             "mode == Mode.EXIT", "bits(word) == 0", "popcount(bits(word)) < 2", "bit(mask, 1)", "irqs_off",
-            f'within({first}, "w")', f"at_rest({first})", "buffers_empty()", f"quiet({first})", "mark <= num",
+            'within("first", "w")', f"at_rest({first})", "buffers_empty()", f"quiet({first})", "mark <= num",
         )
         return f"not ({plain})" if w.chance(40) else plain
 
