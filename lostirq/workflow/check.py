@@ -136,6 +136,7 @@ def plan(workspace: Workspace, options: CheckOptions) -> tuple[Job, ...]:
     known bugs only, unless named.  Raises `UsageError`."""
     known = [*BUILT_IN, *workspace.properties]
     choose([p.split("[")[0] for p in options.properties], known, "property")
+    choose([name for name, _ in options.overrides], workspace.parameters, "parameter")
     if options.scenarios:
         names = choose(options.scenarios, workspace.scenarios, "scenario")
     else:

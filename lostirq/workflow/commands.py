@@ -10,7 +10,7 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -75,9 +75,13 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
     todo = plan(workspace, options)
     status = Status(s.err, len(todo) + len(known))
     group: list[tuple[Job, ScenarioResult | jobs.Failure]] = []
+    told: set[str] = set()
 
     def on_result(job: Job, result: ScenarioResult | jobs.Failure) -> None:
         status.finished(_label(job))
+        if isinstance(result, jobs.Failure):
+            result = replace(result, message="as above" if result.message in told else result.message, details="")
+            told.add(result.message)
         group.append((job, result))
         if not s.as_json and len(group) == sum(j.scenario == job.scenario for j in todo):
             s.lines(show.scenario_lines(job.scenario, workspace.scenarios[job.scenario].summary, group, colour=colour))

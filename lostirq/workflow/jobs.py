@@ -70,12 +70,17 @@ def run(jobs: Sequence[J], work: Callable[[J, Report], R], *, processes: int = 1
     life, hold = os.pipe()
     pending = list(range(len(jobs)))
     running: list[_Running] = []
-    deadline = None if seconds is None else time.monotonic() + seconds + OVERTIME
+    end = None if seconds is None else time.monotonic() + seconds
+    deadline = None if end is None else end + OVERTIME
     stopped: Outcome | None = None
     try:
         while pending or running:
             try:
-                while pending and len(running) < max(1, processes) and stopped is None:
+                while pending and len(running) < max(1, processes):
+                    if end is not None and time.monotonic() >= end:
+                        yield from (Done(n, None, _not_started(Outcome.TIMEOUT)) for n in pending)
+                        pending = []
+                        break
                     number = pending.pop(0)
                     running.append(_start(context, number, jobs[number], work, (life, hold)))
                 yield from _collect(running, on_progress, deadline)
@@ -86,7 +91,7 @@ def run(jobs: Sequence[J], work: Callable[[J, Report], R], *, processes: int = 1
                 stopped = stopped or Outcome.INTERRUPTED
             if stopped is not None:
                 yield from _stop(running, on_progress)
-                yield from (Done(n, None, Failure(stopped, f"{stopped.value} before it was started")) for n in pending)
+                yield from (Done(n, None, _not_started(stopped)) for n in pending)
                 return
     finally:
         for r in running:
@@ -131,6 +136,10 @@ def _child(job: J, work: Callable[[J, Report], R], pipe: Connection, life: tuple
         answer = (None, Failure(Outcome.INTERNAL, f"{type(e).__name__}: {e}", traceback.format_exc()))
     pipe.send(answer)
     pipe.close()
+
+
+def _not_started(outcome: Outcome) -> Failure:
+    return Failure(outcome, f"{outcome.value} before it was started")
 
 
 def failure_of(error: LostirqError) -> Failure:

@@ -30,14 +30,13 @@ def word(outcome: Outcome, *, colour: bool = False) -> str:
 def scenario_lines(name: str, summary: str, done: Iterable[tuple[Job, ScenarioResult | jobs.Failure]], *,
                    colour: bool = False) -> list[str]:
     """A scenario under all its memory models: what was explored, then one line per property."""
-    pairs = list(done)
     lines = [f"{name}: {summary}"]
     by_property: dict[str, list[tuple[str, list[Row]]]] = {}
-    for job, result in pairs:
+    failed: dict[jobs.Failure, list[str]] = {}
+    for job, result in done:
         label = job.memory.value.upper()
         if isinstance(result, jobs.Failure):
-            said = word(result.outcome, colour=colour)
-            lines += [f"  {said} {label:<7} {line}" for line in result.message.splitlines()]
+            failed.setdefault(result, []).append(label)
             continue
         lines.append(f"  {label}: {size(result)}")
         for row in result.rows:
@@ -45,6 +44,10 @@ def scenario_lines(name: str, summary: str, done: Iterable[tuple[Job, ScenarioRe
             if not rows or rows[-1][0] != label:
                 rows.append((label, []))
             rows[-1][1].append(row)
+    for failure, labels in failed.items():
+        first, *more = failure.message.splitlines() or [failure.outcome.value]
+        lines.append(f"  {word(failure.outcome, colour=colour)} {'+'.join(labels):<7} {first}")
+        lines += [f"    {line}" for line in more]
     for prop, found in sorted(by_property.items()):
         lines += _property_lines(prop, found, colour=colour)
     return lines

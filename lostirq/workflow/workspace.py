@@ -85,7 +85,7 @@ def choose(wanted: Iterable[str], known: Mapping[str, object] | Iterable[str], w
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean a, b?` or nothing."""
     by_lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.6)
     return f"; did you mean {', '.join(by_lower[c] for c in close)}?" if close else ""
 
 

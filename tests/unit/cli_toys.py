@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
+import tempfile
 from pathlib import Path
+
+from lostirq.cli import main
 
 MODEL = '''\
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -124,7 +129,7 @@ explanation = "Without it, the load overtakes the store."
 CONTROL_PATCH = """\
 --- a/model/toy.py
 +++ b/model/toy.py
-@@ -38,3 +38,4 @@ def post():
+@@ -39,3 +39,4 @@ def post():
      smp_mb()
 +    smp_mb()
      if desc.mode == Mode.INSIDE:
@@ -151,14 +156,31 @@ FILES = {
 }
 
 
-def toy(folder: Path, **changes: tuple[str, str]) -> Path:
-    """Write the workspace; `changes` maps a part of a file's name to (old, new) text in it."""
+@functools.lru_cache(maxsize=1)
+def compiled() -> Path:
+    """One folder of compiled code for all tests of this process: compiling is what takes the time."""
+    folder = Path(tempfile.mkdtemp(prefix="lostirq-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def run(folder: Path, *words: str) -> int:
+    """One command on a workspace, with a cache of its own but for the compiled code."""
+    cache = folder / "cache"
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (cache / "build").exists():
+        (cache / "build").symlink_to(compiled())
+    return main([words[0], "--workspace", str(folder), "--cache-dir", str(cache), *words[1:]])
+
+
+def toy(folder: Path, changes: dict[str, tuple[str, str]] | None = None) -> Path:
+    """Write the workspace; `changes` maps the name of a file to (old, new) text in it."""
     shutil.rmtree(folder, ignore_errors=True)
     for name, text in FILES.items():
-        for part, (old, new) in changes.items():
-            if part in name:
-                assert old in text, (part, old)
-                text = text.replace(old, new)
+        if changes and name in changes:
+            old, new = changes[name]
+            assert old in text, (name, old)
+            text = text.replace(old, new)
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -11,15 +11,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from cli_toys import toy
+from cli_toys import run, toy
 
 from lostirq.cli import main
 
 Capture = pytest.CaptureFixture[str]
-
-
-def run(folder: Path, *words: str) -> int:
-    return main([words[0], "--workspace", str(folder), "--cache-dir", str(folder / "cache"), *words[1:]])
 
 
 def one_line(capsys: Capture) -> str:
@@ -61,7 +57,7 @@ def test_wrong_words(words: list[str], said: str, capsys: Capture) -> None:
         (["check", "--scenario", "oen"], "unknown scenario 'oen'; did you mean one?"),
         (["check", "--property", "T1"], "unknown property 'T1'; did you mean T-1?"),
         (["check", "--scenario", "one", "--set", "SENDRES=1"], "SENDRES"),
-        (["bugs", "no-fense"], "unknown bug 'no-fense'; did you mean no-fence?"),
+        (["bugs", "no-fense"], "unknown bug 'no-fense'; did you mean no-fence"),
         (["bugs", "--record"], "--record needs the name"),
         (["explain", "T-2"], "nothing is called 'T-2'; did you mean T-1"),
         (["explain", "last"], "no counterexample yet"),
@@ -90,7 +86,7 @@ def test_unknown_names(words: list[str], said: str, tmp_path: Path, capsys: Capt
 def test_errors_in_a_model_have_place_code_and_caret(
     old: str, new: str, code: str, command: str, tmp_path: Path, capsys: Capture,
 ) -> None:
-    assert run(toy(tmp_path / "w", **{"model/toy.py": (old, new)}), command) == 2
+    assert run(toy(tmp_path / "w", {"model/toy.py": (old, new)}), command) == 2
     out, err = capsys.readouterr()
     text = out + err
     assert "model/toy.py:" in text and code in text and "^" in text
@@ -125,7 +121,7 @@ def test_damaged_trace(text: str, said: str, tmp_path: Path, capsys: Capture) ->
 
 
 def test_trace_of_another_model(tmp_path: Path, capsys: Capture) -> None:
-    folder = toy(tmp_path / "w", **{"toy.py": ("    smp_mb()\n    if desc.pending", "    if desc.pending")})
+    folder = toy(tmp_path / "w", {"model/toy.py": ("    smp_mb()\n    if desc.pending", "    if desc.pending")})
     assert run(folder, "check", "--save", str(tmp_path)) == 1
     capsys.readouterr()
     toy(folder)

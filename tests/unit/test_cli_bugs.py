@@ -7,15 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_toys import toy
-
-from lostirq.cli import main
+from cli_toys import run, toy
 
 Capture = pytest.CaptureFixture[str]
-
-
-def run(folder: Path, *words: str) -> int:
-    return main([words[0], "--workspace", str(folder), "--cache-dir", str(folder / "cache"), *words[1:]])
 
 
 def recorded(folder: Path, capsys: Capture) -> Path:
@@ -69,21 +63,21 @@ def test_another_length_is_not_ok(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_a_bug_that_is_not_caught_is_not_ok(tmp_path: Path, capsys: Capture) -> None:
-    folder = toy(tmp_path / "w", **{"no-fence/bug.toml": ('memory = "tso"', 'memory = "sc"')})
+    folder = toy(tmp_path / "w", {"counterexamples/no-fence/bug.toml": ('memory = "tso"', 'memory = "sc"')})
     found = bug(folder, capsys)
     assert (found["verdict"], found["ok"]) == ("holds", False)
     assert "not caught by T-1" in str(found["why"])
 
 
 def test_a_control_that_fails_is_not_ok(tmp_path: Path, capsys: Capture) -> None:
-    folder = toy(tmp_path / "w", **{"no-fence/bug.toml": ('"violated"', '"holds"')})
+    folder = toy(tmp_path / "w", {"counterexamples/no-fence/bug.toml": ('"violated"', '"holds"')})
     found = bug(folder, capsys)
     assert (found["verdict"], found["ok"]) == ("violated", False)
 
 
 def test_a_bug_that_does_not_need_store_buffers(tmp_path: Path, capsys: Capture) -> None:
     change = ("-    smp_mb()\n     if desc.pending:\n", "-    smp_mb()\n-    if desc.pending:\n+    if desc.seen:\n")
-    folder = toy(tmp_path / "w", **{"no-fence/bug.patch": change})
+    folder = toy(tmp_path / "w", {"counterexamples/no-fence/bug.patch": change})
     path = folder / "counterexamples" / "no-fence" / "bug.patch"
     path.write_text(path.read_text().replace("@@ -28,3 +28,2 @@", "@@ -28,3 +28,2 @@"))
     found = bug(folder, capsys)
@@ -91,7 +85,7 @@ def test_a_bug_that_does_not_need_store_buffers(tmp_path: Path, capsys: Capture)
 
 
 def test_a_patch_that_changes_nothing(tmp_path: Path, capsys: Capture) -> None:
-    folder = toy(tmp_path / "w", **{"more-fences/bug.patch": ("+    smp_mb()", "+    # nothing")})
+    folder = toy(tmp_path / "w", {"counterexamples/more-fences/bug.patch": ("+    smp_mb()", "+    # nothing")})
     found = bug(folder, capsys, "more-fences")
     assert not found["ok"] and "changes nothing" in str(found["why"])
 
@@ -100,7 +94,7 @@ def test_a_patch_that_changes_nothing(tmp_path: Path, capsys: Capture) -> None:
     ("name", "old", "new", "said"),
     [
         ("no-fence/bug.patch", "-    smp_mb()", "-    smp_rmb()", "hunk 1 (line 28) does not apply"),
-        ("no-fence/bug.patch", "     if desc.pending:\n", "", "ends in the middle"),
+        ("no-fence/bug.patch", "     if desc.pending:\n", "@@", "ends in the middle"),
         ("no-fence/bug.patch", "model/toy.py", "../toy.py", "not a path inside the workspace"),
         ("no-fence/bug.toml", "title", "tilte", "unknown field 'tilte'"),
         ("no-fence/bug.toml", 'scenario = "one"', 'scenario = "oen"', "did you mean one?"),
@@ -113,7 +107,7 @@ def test_a_patch_that_changes_nothing(tmp_path: Path, capsys: Capture) -> None:
 def test_folders_that_are_not_in_order(
     name: str, old: str, new: str, said: str, tmp_path: Path, capsys: Capture,
 ) -> None:
-    folder = toy(tmp_path / "w", **{name: (old, new)})
+    folder = toy(tmp_path / "w", {f"counterexamples/{name}": (old, new)})
     assert run(folder, "bugs", "no-fence") == 2
     out, err = capsys.readouterr()
     assert said in out + err
