@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Nothing disappears, nothing is invented: each step is checked, without counters.
+
+Invariants
+  - The places of a vector are PIR, IRR, a live local between two places, and the injection.  Their number rises by one
+    only where a sender finds the bit of its destination clear; it falls by one only at a handler entry, or where two
+    instances meet because the destination holds the vector already (a legal merge).
+  - Both ends are tied down as well: what a sender reports as accepted was in PIR or IRR, and what is in service is what
+    the guest serves.  Between them, a lost interrupt can only be one that stays where it is: liveness.py.
+
+References: KVM.md 18.1 T-9, 18.4 S-1, 18.1 T-16; arch/x86/kvm/lapic.c:__apic_accept_irq, kvm_apic_ack_interrupt,
+__kvm_apic_update_irr; Intel SDM vol. 3, "Virtual-interrupt delivery", "Posted-interrupt processing".
+"""
+
+from lostirq.prelude import *
+from model.state import *
+from properties.views import *
+
+
+@pure
+def leaves(before: bool, after: bool) -> bool:
+    return before and not after
+
+
+@step_property(
+    "T-9",
+    title="no vector disappears",
+    source="KVM.md T-9; lapic.c:kvm_apic_ack_interrupt, __kvm_apic_update_irr; vmx.c:vmx_cancel_injection",
+    over=(VCPUS, VECTORS),
+    witness="W-merge",
+    planted="requeue-dropped-on-cancel",
+)
+def no_vector_disappears(i: VcpuId, v: AnyVector) -> bool:
+    """A vector leaves a place only for another place, for its handler, or by a merge with an equal vector already there.
+
+    The number of places that hold it falls by one at a handler entry, or at a merge whose destination held it; it never
+    falls otherwise.
+    """
+    before = old(places_of(i, v))
+    after = places_of(i, v)
+    if after >= before:
+        return True
+    entered = occurs("enter", i, v)
+    from_pir = leaves(old(bit(posted_in(i), v)), bit(posted_in(i), v))
+    from_local = leaves(old(bit(vcpus[i].carried, v)), bit(vcpus[i].carried, v))
+    merged = (from_pir or from_local) and old(bit(requested_in(i), v)) and bit(requested_in(i), v)
+    return after == before - 1 and (entered or merged)
+
+
+@step_property(
+    "S-1",
+    title="no vector is invented or delivered twice",
+    source="KVM.md S-1; lapic.c:__apic_accept_irq; Intel SDM, Virtual-interrupt delivery",
+    over=(VCPUS, VECTORS),
+    witness="W-enter",
+    planted="ack-keeps-irr-bit",
+)
+def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
+    """A handler is entered once for each acceptance that found its bit clear.
+
+    The number of places that hold a vector rises only where it is accepted, and each handler entry uses up one of them.
+    """
+    before = old(places_of(i, v))
+    after = places_of(i, v)
+    if occurs("enter", i, v):
+        return after == before - 1
+    return after <= before or (after == before + 1 and occurs("accept", i, v))
+
+
+@step_property(
+    "T-16",
+    title="an accepted vector is pending",
+    source="KVM.md T-16, B1-B3, A1, A4; lapic.c:__apic_accept_irq",
+    over=(VCPUS, VECTORS),
+    witness="W-coalesced",
+    planted="poster-tests-on-first",
+)
+def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
+    """The step in which a vector is accepted leaves it in PIR or IRR; a sender that returns has had it accepted.
+
+    A sender promises at the start (offered) and may return only after the bit was set, by it or by another, or while it
+    is set.
+    """
+    there = bit(posted_in(i), v) or bit(requested_in(i), v)
+    if occurs("accept", i, v) and not there:
+        return False
+    return not occurs("sent", i, v) or there or not bit(vcpus[i].offered, v)
+
+
+@invariant(
+    "T-9c",
+    title="nothing stays in a local",
+    source="KVM.md T-9, C7.4-C7.6, C4c; lapic.c:__kvm_apic_update_irr, kvm_apic_ack_interrupt",
+    over=VCPUS,
+    excuses=("harvest", "irr_update", "clear_irr"),
+    witness="W-carried",
+    planted="harvest-forgets-a-word",
+)
+def nothing_stays_in_a_local(i: VcpuId) -> bool:
+    """A vector is in a local variable only between the harvest and the IRR update, and between IRR and the injection."""
+    excused = (
+        within("vcpu_thread", i, "harvest")
+        or within("vcpu_thread", i, "irr_update")
+        or within("vcpu_thread", i, "clear_irr")
+    )
+    return excused or popcount(vcpus[i].carried) == 0
+
+
+@invariant(
+    "G-1",
+    title="what is in service is what the guest serves",
+    source="KVM.md S-4, H2, 17.3, 17.5; lapic.c:apic_set_isr, apic_set_eoi",
+    over=VCPUS,
+    witness="W-nested-service",
+    planted="eoi-clears-lowest",
+)
+def in_service_is_served(i: VcpuId) -> bool:
+    """In the guest, the ISR holds exactly the vectors whose handler the guest is in, and the one being injected.
+
+    (In the host an intercepted EOI may not have been emulated yet, or an acknowledgement be under way.)
+    """
+    return not in_guest(i) or vcpus[i].lapic.isr == with_bit(vcpus[i].serving, injecting(i), True)
+
+
+@reachable("W-merge", over=(VCPUS, VECTORS))
+def w_merge(i: VcpuId, v: AnyVector) -> bool:
+    """A vector meets an equal one in the IRR."""
+    return places_of(i, v) < old(places_of(i, v)) and not occurs("enter", i, v)
+
+
+@reachable("W-enter", over=(VCPUS, VECTORS))
+def w_enter(i: VcpuId, v: AnyVector) -> bool:
+    """A handler is entered while the same vector is pending again: two instances are told apart."""
+    return occurs("enter", i, v) and places_of(i, v) > 0
+
+
+@reachable("W-coalesced", over=(VCPUS, VECTORS))
+def w_coalesced(i: VcpuId, v: AnyVector) -> bool:
+    """A sender returns after its vector was accepted and already entered."""
+    return occurs("sent", i, v) and places_of(i, v) == 0
+
+
+@reachable("W-carried", over=VCPUS)
+def w_carried(i: VcpuId) -> bool:
+    """A vector is carried, and an equal one is posted behind it."""
+    return popcount(vcpus[i].carried & posted_in(i)) > 0
+
+
+@reachable("W-nested-service", over=VCPUS)
+def w_nested_service(i: VcpuId) -> bool:
+    """The guest serves a vector."""
+    return popcount(vcpus[i].serving) > 0

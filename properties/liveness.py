@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every interrupt that the guest would take is delivered, every request is seen, every entry succeeds in the end.
+
+Invariants
+  - A recurrence: no fair run has the trigger infinitely often and the goal only finitely often.  Fairness is what
+    hardware and scheduler grant (DESIGN 2): each step of a thread, flush and IPI happens in the end, a runnable task
+    gets a pCPU.  What the guest, senders, devices and users do is their choice and may stop for ever.
+  - The triggers look at the guest's side only (views.py): eligible does not care whether the vCPU runs or sleeps.
+  - Starvation by others is not a loss: an interrupt of higher priority that is delivered, or an outsider who interferes
+    for ever (a toggle, a kick, a preemption), counts as the goal.  Each of these may stop, so a lost interrupt shows in
+    the run in which they do.
+
+References: KVM.md 18.3; DESIGN, fairness.
+"""
+
+from lostirq.prelude import *
+from model.state import *
+from properties.views import *
+
+
+@pure
+def disturbed(i: VcpuId) -> bool:
+    """Somebody outside the vCPU acted on it in this step: an acceptance, a request, a preemption."""
+    accepted = any(occurs("accept", i, w) for w in range(VECTORS))
+    asked = vcpus[i].requests.other and not old(vcpus[i].requests.other)
+    toggled = vcpus[i].requests.apicv_update and not old(vcpus[i].requests.apicv_update)
+    return accepted or asked or toggled or (vcpus[i].task.preempted and not old(vcpus[i].task.preempted))
+
+
+@pure
+def delivered_or_outranked(i: VcpuId, v: AnyVector) -> bool:
+    """The vector, or one that goes before it, is entered, or somebody disturbs the vCPU."""
+    return any(w >= v and occurs("enter", i, w) for w in range(VECTORS)) or disturbed(i)
+
+
+@recurrence(
+    "LV-1",
+    title="an interrupt that the guest would take is delivered",
+    source="KVM.md LV-1; DESIGN, fairness",
+    over=(VCPUS, VECTORS),
+    goal=delivered_or_outranked,
+    witness="W-eligible",
+    planted="entry-fence-removed",
+)
+def eligible_is_delivered(i: VcpuId, v: AnyVector) -> bool:
+    """A vector that is eligible again and again has its handler entered.
+
+    Eligible: pending in any place, above all that is pending and in service and the TPR, and the guest has IF set and no
+    shadow, whether the vCPU runs, sleeps or is in the host.
+    """
+    return is_eligible(i, v)
+
+
+@pure
+def request_seen(i: VcpuId) -> bool:
+    """A request is taken, or somebody disturbs the vCPU."""
+    before = old(vcpus[i].requests)
+    after = vcpus[i].requests
+    taken = (
+        (before.event and not after.event)
+        or (before.unblock and not after.unblock)
+        or (before.apicv_update and not after.apicv_update)
+        or (before.other and not after.other)
+    )
+    return taken or disturbed(i)
+
+
+@recurrence(
+    "LV-2",
+    title="a request is seen",
+    source="KVM.md LV-2, P1; kvm_main.c:kvm_make_all_cpus_request, x86.c:vcpu_enter_guest",
+    over=VCPUS,
+    goal=request_seen,
+    witness="W-request",
+    planted="request-after-kick",
+)
+def request_is_seen(i: VcpuId) -> bool:
+    """A vCPU with a request pending takes one in the end, unless it sleeps (requests without wake-up may wait there)."""
+    requests = vcpus[i].requests
+    awake = not within("vcpu_thread", i, "asleep") or vcpus[i].task.on_rq
+    return awake and (requests.event or requests.unblock or requests.apicv_update or requests.other)
+
+
+@pure
+def guest_entered(i: VcpuId) -> bool:
+    """The vCPU enters the guest or goes to sleep, or somebody disturbs it."""
+    entered = in_guest(i) and not old(in_guest(i))
+    slept = within("vcpu_thread", i, "asleep") and not old(within("vcpu_thread", i, "asleep"))
+    return entered or slept or disturbed(i)
+
+
+@recurrence(
+    "LV-3",
+    title="an entry succeeds in the end",
+    source="KVM.md LV-3, C5.6, C7.8; x86.c:vcpu_enter_guest, vmx.c:vmx_sync_pir_to_irr",
+    over=VCPUS,
+    goal=guest_entered,
+    witness="W-aborted",
+    planted="sync-requests-event-always",
+)
+def entry_succeeds(i: VcpuId) -> bool:
+    """Left alone, a vCPU in the host enters the guest or goes to sleep: it does not abort its entries for ever."""
+    return not in_guest(i) and not within("vcpu_thread", i, "asleep")
+
+
+@reachable("W-eligible", over=(VCPUS, VECTORS))
+def w_eligible(i: VcpuId, v: AnyVector) -> bool:
+    """A vector is eligible."""
+    return is_eligible(i, v)
+
+
+@reachable("W-request", over=VCPUS)
+def w_request(i: VcpuId) -> bool:
+    """A request is pending in the guest."""
+    requests = vcpus[i].requests
+    return in_guest(i) and (requests.event or requests.unblock or requests.apicv_update or requests.other)
+
+
+@reachable("W-aborted", over=VCPUS)
+def w_aborted(i: VcpuId) -> bool:
+    """An entry is given up."""
+    return within("vcpu_thread", i, "cancel")

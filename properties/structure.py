@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Structural safety: what must be true of mode, PI descriptor, caches and controls for deliveries to work at all.
+
+Invariants
+  - Each states one relation between two places that the code keeps in step, and names the program locations between the
+    two writes.  Store buffers are empty where a relation would otherwise compare a buffered store with memory: a state
+    that violates one for good also does so after the flush.
+
+References: KVM.md 18.0 and 18.1.
+"""
+
+from lostirq.prelude import *
+from model.state import *
+from properties.views import *
+
+
+@step_property(
+    "T-1",
+    title="mode follows its cycle",
+    source="KVM.md T-1, C5.3, B10.4, C10.1; virt/kvm/kvm_main.c:kvm_vcpu_exiting_guest_mode",
+    over=VCPUS,
+    witness="W-kicked-in-guest",
+    planted="kick-when-exiting-only",
+)
+def mode_cycle(i: VcpuId) -> bool:
+    """mode goes from OUTSIDE to IN, from IN to EXITING, and from either back to OUTSIDE; a kicker never undoes an exit."""
+    before = old(vcpus[i].mode)
+    after = vcpus[i].mode
+    if before == after or after == Mode.OUTSIDE_GUEST_MODE:
+        return True
+    if after == Mode.IN_GUEST_MODE:
+        return before == Mode.OUTSIDE_GUEST_MODE
+    return before == Mode.IN_GUEST_MODE
+
+
+@invariant(
+    "T-2",
+    title="the guest runs loaded, announced and with host interrupts off",
+    source="KVM.md T-2, C5.2-C5.4; x86.c:vcpu_enter_guest",
+    over=VCPUS,
+    witness="W-kicked-in-guest",
+    planted="irqs-off-after-mode",
+)
+def guest_runs_announced(i: VcpuId) -> bool:
+    """Between the mode store of an entry and the exit, host interrupts are off on the pCPU that has the vCPU loaded, and in
+    the guest mode is IN or EXITING in memory, where senders look.
+    """
+    vcpu = vcpus[i]
+    if in_guest(i) and vcpu.mode == Mode.OUTSIDE_GUEST_MODE:
+        return False
+    inside = in_guest(i) or within("vcpu_thread", i, "entry")
+    return not inside or (vcpu.task.irqs_off and not vcpu.task.preempted and vcpu.cpu == vcpu.task.cpu)
+
+
+@invariant(
+    "T-3",
+    title="wakeup vector and wakeup list agree",
+    source="KVM.md T-3, D8.3b, D9.3b; posted_intr.c:pi_enable_wakeup_handler, vmx_vcpu_pi_load",
+    over=VCPUS,
+    excuses=("nv",),
+    witness="W-on-wakeup-list",
+    planted="load-keeps-wakeup-vector",
+)
+def wakeup_vector_means_listed(i: VcpuId) -> bool:
+    """PID.NV is the wakeup vector if and only if the vCPU is on exactly one wakeup list, that of vcpu->cpu.
+
+    Excused: from the list insertion to the NV update when blocking, from the unlinking to the NV update when loading.
+    """
+    if changing_nv(i):
+        return True
+    lists = 0
+    for c in range(PCPUS):
+        if bit(pcpus[c].wakeup_vcpus, i):
+            lists += 1
+    if vcpus[i].pi_desc.control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR:
+        return lists == 1 and bit(pcpus[vcpus[i].cpu].wakeup_vcpus, i)
+    return lists == 0
+
+
+@invariant(
+    "T-4",
+    title="notifications find a running vCPU",
+    source="KVM.md T-4, D9; posted_intr.c:vmx_vcpu_pi_load",
+    over=VCPUS,
+    witness="W-kicked-in-guest",
+    planted="load-keeps-destination",
+)
+def notifications_find_the_guest(i: VcpuId) -> bool:
+    """In the guest, SN is clear, NV is the posted-interrupt vector and NDST is the pCPU that the vCPU runs on."""
+    control = vcpus[i].pi_desc.control
+    found = (
+        not control.sn
+        and control.nv == NotificationVector.POSTED_INTR_VECTOR
+        and control.ndst == vcpus[i].task.cpu
+    )
+    return not in_guest(i) or found
+
+
+@invariant(
+    "T-5",
+    title="notifications are suppressed only while scheduled out",
+    source="KVM.md T-5, D8.3c, D9; posted_intr.c:vmx_vcpu_pi_put, vmx_vcpu_pi_load",
+    over=VCPUS,
+    excuses=("switch",),
+    witness="W-suppressed",
+    planted="load-keeps-suppression",
+)
+def suppressed_means_scheduled_out(i: VcpuId) -> bool:
+    """SN is set only while the vCPU is scheduled out, or on the way out or in."""
+    return not vcpus[i].pi_desc.control.sn or scheduled_out(i)
+
+
+@invariant(
+    "T-6",
+    title="irr_pending never hides an interrupt",
+    source="KVM.md T-6, P6; lapic.h:kvm_lapic_set_irr, lapic.c:apic_clear_irr, kvm_apic_update_irr",
+    over=VCPUS,
+    excuses=("set_irr", "clear_irr", "irr_update"),
+    witness="W-hint-clear",
+    planted="irr-pending-before-irr",
+)
+def hint_never_hides(i: VcpuId) -> bool:
+    """irr_pending is false only if the IRR is empty.
+
+    Excused: a sender between its IRR bit and its irr_pending; the vCPU while it clears a bit and scans again, and between
+    the IRR update and irr_pending; any buffered store.
+    """
+    excused = (
+        setting_irr()
+        or within("vcpu_thread", i, "clear_irr")
+        or within("vcpu_thread", i, "irr_update")
+        or not buffers_empty()
+    )
+    return excused or vcpus[i].lapic.irr_pending or popcount(requested_in(i)) == 0
+
+
+@invariant(
+    "T-7",
+    title="SVI is the vector in service",
+    source="KVM.md T-7, C4c.2, H2, E3.4; lapic.c:apic_set_isr, apic_clear_isr, kvm_apic_update_apicv",
+    over=VCPUS,
+    excuses=("update_apicv",),
+    witness="W-toggled-in-service",
+    planted="svi-not-updated-on-activation",
+)
+def svi_is_in_service(i: VcpuId) -> bool:
+    """While APICv is active, SVI is the highest vector of the ISR.  Excused: while APICv is being switched."""
+    if not vcpus[i].lapic.apicv_active or within("vcpu_thread", i, "update_apicv"):
+        return True
+    return vcpus[i].vmcs.svi == highest(vcpus[i].lapic.isr)
+
+
+@invariant(
+    "T-8",
+    title="RVI is the highest requested vector",
+    source="KVM.md T-8, C7.8; vmx.c:vmx_sync_pir_to_irr",
+    over=VCPUS,
+    excuses=("set_irr", "kick"),
+    witness="W-rvi-behind",
+    planted="harvest-of-empty-pir-returns-none",
+)
+def rvi_is_requested(i: VcpuId) -> bool:
+    """From the synchronisation before an entry until the exit, with APICv active, RVI is the highest vector of the IRR.
+
+    Excused: a sender that saw APICv inactive and put its vector into the IRR, until its request is seen (KVM_REQ_EVENT set).
+    """
+    synced = in_guest(i) or within("vcpu_thread", i, "synced")
+    if not synced or not vcpus[i].lapic.apicv_active:
+        return True
+    excused = kicking() or vcpus[i].requests.event
+    return excused or vcpus[i].vmcs.rvi == highest(requested_in(i))
+
+
+@invariant(
+    "T-10",
+    title="RVI is no phantom",
+    source="KVM.md T-10, C7.8, 17.3, 17.8; vmx.c:vmx_set_rvi",
+    over=VCPUS,
+    witness="W-rvi-behind",
+    planted="rvi-kept-when-nothing-new",
+)
+def rvi_is_no_phantom(i: VcpuId) -> bool:
+    """From the synchronisation before an entry until the exit, with APICv active, the vector in RVI is set in the IRR."""
+    synced = in_guest(i) or within("vcpu_thread", i, "synced")
+    rvi = vcpus[i].vmcs.rvi
+    return not synced or not vcpus[i].lapic.apicv_active or rvi == -1 or bit(requested_in(i), rvi)
+
+
+@step_property(
+    "T-11",
+    title="interrupts nest by priority class",
+    source="KVM.md T-11, 17.3, C4a.7; lapic.c:kvm_apic_has_interrupt",
+    over=VCPUS,
+    witness="W-nested-classes",
+    planted="same-class-preempts",
+)
+def service_nests(i: VcpuId) -> bool:
+    """A vector that comes into service has a higher priority class than all that were in service."""
+    before = old(vcpus[i].lapic.isr)
+    gained = vcpus[i].lapic.isr & ~before
+    return popcount(gained) == 0 or (
+        popcount(gained) == 1 and class_of(highest(gained)) > class_of(highest(before))
+    )
+
+
+@invariant(
+    "T-12",
+    title="APICv is active in the guest as the VM says",
+    source="KVM.md T-12, E1, E3, P21; x86.c:__kvm_set_or_clear_apicv_inhibit, __kvm_vcpu_update_apicv",
+    over=VCPUS,
+    witness="W-inhibited-guest",
+    planted="inhibit-before-broadcast",
+)
+def apicv_as_the_vm_says(i: VcpuId) -> bool:
+    """In the guest, apicv_active says whether the VM inhibits APICv, and the VMCS controls say the same."""
+    vcpu = vcpus[i]
+    active = vcpu.lapic.apicv_active
+    agrees = vcpu.vmcs.posted_interrupts == active and vcpu.vmcs.virtual_interrupt_delivery == active
+    return not in_guest(i) or (active != kvm.apicv_inhibited and agrees)
+
+
+@invariant(
+    "T-17",
+    title="a blocking vCPU does not run",
+    source="KVM.md T-17, D4; kvm_main.c:kvm_vcpu_block",
+    over=VCPUS,
+    witness="W-blocking",
+    planted="block-forgets-wait-task",
+)
+def blocking_vcpu_does_not_run(i: VcpuId) -> bool:
+    """No pCPU is in the guest, or on the way into it, with a vCPU whose thread has announced that it waits."""
+    running = in_guest(i) or within("vcpu_thread", i, "entry")
+    return not running or not vcpus[i].wait_task
+
+
+@reachable("W-kicked-in-guest", over=VCPUS)
+def w_kicked_in_guest(i: VcpuId) -> bool:
+    """A vCPU in the guest was told to leave it."""
+    return in_guest(i) and vcpus[i].mode == Mode.EXITING_GUEST_MODE
+
+
+@reachable("W-on-wakeup-list", over=VCPUS)
+def w_on_wakeup_list(i: VcpuId) -> bool:
+    """A vCPU sleeps with the wakeup vector armed and an interrupt posted."""
+    nv = vcpus[i].pi_desc.control.nv
+    return sleeps(i) and nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR and popcount(posted_in(i)) > 0
+
+
+@reachable("W-suppressed", over=VCPUS)
+def w_suppressed(i: VcpuId) -> bool:
+    """An interrupt was posted while notifications were suppressed."""
+    return vcpus[i].pi_desc.control.sn and not vcpus[i].pi_desc.control.on and popcount(posted_in(i)) > 0
+
+
+@reachable("W-hint-clear", over=VCPUS)
+def w_hint_clear(i: VcpuId) -> bool:
+    """irr_pending is false although the IRR is not empty: a window of T-6 is open."""
+    return not vcpus[i].lapic.irr_pending and popcount(requested_in(i)) > 0
+
+
+@reachable("W-toggled-in-service", over=VCPUS)
+def w_toggled_in_service(i: VcpuId) -> bool:
+    """APICv is being switched while a vector is in service."""
+    return within("vcpu_thread", i, "update_apicv") and popcount(vcpus[i].lapic.isr) > 0
+
+
+@reachable("W-rvi-behind", over=VCPUS)
+def w_rvi_behind(i: VcpuId) -> bool:
+    """The guest runs with RVI set, or an interrupt that the synchronisation has not seen."""
+    return in_guest(i) and vcpus[i].vmcs.rvi != -1
+
+
+@reachable("W-nested-classes", over=VCPUS)
+def w_nested_classes(i: VcpuId) -> bool:
+    """Two vectors are in service at once."""
+    return popcount(vcpus[i].lapic.isr) > 1
+
+
+@reachable("W-inhibited-guest", over=VCPUS)
+def w_inhibited_guest(i: VcpuId) -> bool:
+    """The guest runs without APICv although it was active at the start."""
+    return in_guest(i) and not vcpus[i].lapic.apicv_active and TOGGLERS > 0
+
+
+@reachable("W-blocking", over=VCPUS)
+def w_blocking(i: VcpuId) -> bool:
+    """A vCPU thread has announced that it waits."""
+    return vcpus[i].wait_task
