@@ -296,7 +296,7 @@ class Writer:
             if self.chance(15):
                 self.line("strong()")
             if rest:
-                self.line(self.pick(f"wait(gate or {self.load()})", f"wait(num == 1 and {self.load()})", "wait(gate)"))
+                self.line(self.pick(f"wait(gate and {self.load()})", f"wait(num == 1 and {self.load()})", "wait(gate)"))
         self.indent -= 1
         self.body(size, depth=1)
         return "\n".join(self.lines) + "\n"
@@ -342,7 +342,7 @@ def build(seed: int, processes: int, size: int) -> dict[str, str]:
             decorator = "@thread"
         writer = Writer(random, not decorator.startswith("@hardware"))
         name = f"p{index}"
-        text.append(writer.process(name, decorator, rest="handler" in decorator, size=random.randint(1, size)))
+        text.append(writer.process(name, decorator, rest="handler" in decorator, size=random.randint(2, size)))
         names.append(name)
     mover = "\n@hardware\ndef mover():\n    idle()\n    where = 1\n" if "where" in "".join(text[2:]) else ""
     return {
@@ -354,4 +354,4 @@ def build(seed: int, processes: int, size: int) -> dict[str, str]:
 
 def sources() -> st.SearchStrategy[dict[str, str]]:
     """Workspaces of random processes.  Hypothesis draws size and seed: choices drawn one by one are mostly dull."""
-    return st.builds(build, st.integers(0, 2**40), st.integers(1, 3), st.integers(1, 3))
+    return st.builds(build, st.integers(0, 2**40), st.integers(2, 3), st.integers(2, 4))
