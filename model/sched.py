@@ -54,6 +54,20 @@ def wake_up_process(vcpu: Vcpu) -> bool:
     return woken
 
 
+@pure
+def vacant(cpu: CpuId, vcpu: VcpuId) -> bool:
+    """No other vCPU thread occupies this pCPU."""
+    return all(j == vcpu or not vcpus[j].task.on_cpu or vcpus[j].task.cpu != cpu for j in range(VCPUS))
+
+
+@initial
+def threads_start_on_their_own_pcpus():
+    for i in range(VCPUS):
+        vcpus[i].task.cpu = i % PCPUS
+        vcpus[i].cpu = i % PCPUS
+        vcpus[i].pi_desc.control.ndst = i % PCPUS
+
+
 @function(kernel="kernel/sched/core.c:__schedule")
 def schedule(vcpu: Vcpu):
     """Voluntary switch: the thread leaves its pCPU unless it was woken, and comes back when it is runnable."""
@@ -68,6 +82,7 @@ def schedule(vcpu: Vcpu):
         with window("switch"):
             kvm_sched_out(vcpu, False)
             drain()
+            vcpu.task.on_cpu = False
             local_irq_enable(vcpu)
             event("sleep", index(vcpu))
             cpu: CpuId = asleep(vcpu)
@@ -86,8 +101,9 @@ def asleep(vcpu: Vcpu) -> CpuId:
         idle()
         strong()
         cpu = choose(CpuId)
-        wait(vcpu.task.on_rq)
-    lock_set(vcpu.task.cpu, cpu)
+        wait(vcpu.task.on_rq and vacant(cpu, index(vcpu)))
+    vcpu.task.cpu = cpu
+    vcpu.task.on_cpu = True
     return cpu
 
 
@@ -103,10 +119,13 @@ def preemption(i: VcpuId):
         # after it is all there is.
         kvm_sched_out(vcpus[i], True)
         drain()
+        vcpus[i].task.on_cpu = False
         cpu: CpuId = 0
         with window("preempted"):
             strong()
             cpu = choose(CpuId)
-        lock_set(vcpus[i].task.cpu, cpu)
+            wait(vacant(cpu, i))
+        vcpus[i].task.cpu = cpu
+        vcpus[i].task.on_cpu = True
         kvm_sched_in(vcpus[i], cpu)
         vcpus[i].task.preempted = False

@@ -217,6 +217,7 @@ class Task(Struct):
     state: TaskState
     on_rq: bool = True                     # runnable: a wake-up or a preemption leaves it on the run queue
     cpu: Ghost[CpuId]                      # the pCPU that the thread runs on, or ran on last (smp_processor_id)
+    on_cpu: Ghost[bool] = True             # it occupies its pCPU
     preempted: Ghost[bool]                 # taken off its pCPU at a point of the scheduler's choice: it does not step
     preempt_off: Ghost[bool]
     irqs_off: Ghost[bool]
@@ -267,7 +268,6 @@ class Pcpu(Struct):
     wakeup_vcpus: Bits[VCPUS]              # wakeup_vcpus_on_cpu
     wakeup_lock: bool                      # wakeup_vcpus_on_cpu_lock
     csd_pending: bool                      # a queued cross-call that its sender waits for
-    busy: bool = True                      # a vCPU thread runs here (used only where vCPUs share pCPUs)
 
 
 # -- per VM -----------------------------------------------------------------------------------------------------------
