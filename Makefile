@@ -61,7 +61,7 @@ bench: $(STAMP)
 	$(Q)$(BIN)/python -m benchmarks $(O)
 
 wheel: $(STAMP)
-	$(Q)$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	$(Q)$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w dist .
 
 clean:
 	$(Q)rm -rf build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache

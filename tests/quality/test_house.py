@@ -39,7 +39,7 @@ FOREIGN = re.compile(
 
 LICENCES = {
     "networkx": "BSD", "z3-solver": "MIT",
-    "hypothesis": "MPL-2.0", "pytest": "MIT", "ruff": "MIT", "mypy": "MIT",
+    "hatchling": "MIT", "hypothesis": "MPL-2.0", "pytest": "MIT", "ruff": "MIT", "mypy": "MIT",
 }
 
 
