@@ -31,10 +31,11 @@ def leaves(before: bool, after: bool) -> bool:
     planted="requeue-dropped-on-cancel",
 )
 def no_vector_disappears(i: VcpuId, v: AnyVector) -> bool:
-    """A vector leaves a place only for another place, for its handler, or by a merge with an equal vector already there.
+    """A vector leaves a place only for another place, for its handler, or by a merge with an equal vector already
+    there.
 
-    The number of places that hold it falls by one at a handler entry, or at a merge whose destination held it; it never
-    falls otherwise.
+    The number of places that hold it falls by one at a handler entry, or at a merge whose destination held it; it
+    never falls otherwise.
     """
     before = old(places_of(i, v))
     after = places_of(i, v)
@@ -58,7 +59,8 @@ def no_vector_disappears(i: VcpuId, v: AnyVector) -> bool:
 def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
     """A handler is entered once for each acceptance that found its bit clear.
 
-    The number of places that hold a vector rises only where it is accepted, and each handler entry uses up one of them.
+    The number of places that hold a vector rises only where it is accepted, and each handler entry uses up one of
+    them.
     """
     before = old(places_of(i, v))
     after = places_of(i, v)
@@ -78,8 +80,8 @@ def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
 def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
     """The step in which a vector is accepted leaves it in PIR or IRR; a sender that returns has had it accepted.
 
-    A sender promises at the start (offered) and may return only after the bit was set, by it or by another, or while it
-    is set.
+    A sender promises at the start (offered) and may return only after the bit was set, by it or by another, or
+    while it is set.
     """
     there = bit(posted_in(i), v) or bit(requested_in(i), v)
     if occurs("accept", i, v) and not there:
@@ -97,7 +99,9 @@ def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
     planted="harvest-forgets-a-word",
 )
 def nothing_stays_in_a_local(i: VcpuId) -> bool:
-    """A vector is in a local variable only between the harvest and the IRR update, and between IRR and the injection."""
+    """A vector is in a local variable only between the harvest and the IRR update, and between IRR and the
+    injection.
+    """
     excused = (
         within("vcpu_thread", i, "harvest")
         or within("vcpu_thread", i, "irr_update")

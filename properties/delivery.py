@@ -18,8 +18,8 @@ from properties.views import *
     planted="inject-without-window",
 )
 def delivered_when_allowed(i: VcpuId, v: AnyVector) -> bool:
-    """A handler is entered only with IF set, outside an interrupt shadow, above the TPR and above all that the guest
-    serves, and while no other vector is being injected.
+    """A handler is entered only with IF set, outside an interrupt shadow, above the TPR and above all that the
+    guest serves, and while no other vector is being injected.
     """
     if not occurs("enter", i, v):
         return True

@@ -45,8 +45,8 @@ def delivered_or_outranked(i: VcpuId, v: AnyVector) -> bool:
 def eligible_is_delivered(i: VcpuId, v: AnyVector) -> bool:
     """A vector that is eligible again and again has its handler entered.
 
-    Eligible: pending in any place, above all that is pending and in service and the TPR, and the guest has IF set and no
-    shadow, whether the vCPU runs, sleeps or is in the host.
+    Eligible: pending in any place, above all that is pending and in service and the TPR, and the guest has IF set
+    and no shadow, whether the vCPU runs, sleeps or is in the host.
     """
     return is_eligible(i, v)
 
@@ -75,7 +75,9 @@ def request_seen(i: VcpuId) -> bool:
     planted="request-after-kick",
 )
 def request_is_seen(i: VcpuId) -> bool:
-    """A vCPU with a request pending takes one in the end, unless it sleeps (requests without wake-up may wait there)."""
+    """A vCPU with a request pending takes one in the end, unless it sleeps (requests without wake-up may wait
+    there).
+    """
     requests = vcpus[i].requests
     awake = not within("vcpu_thread", i, "asleep") or vcpus[i].task.on_rq
     return awake and (requests.event or requests.unblock or requests.apicv_update or requests.other)

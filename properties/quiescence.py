@@ -30,7 +30,9 @@ def no_poster_midway() -> bool:
     planted="block-without-wakeup-ipi",
 )
 def nobody_sleeps_on_an_interrupt(i: VcpuId) -> bool:
-    """A vCPU that sleeps while nobody moves has no interrupt that its guest would take, and no request to stop blocking."""
+    """A vCPU that sleeps while nobody moves has no interrupt that its guest would take, and no request to stop
+    blocking.
+    """
     if not sleeps(i) or not nobody_moves(i):
         return True
     owed = outranks(i, highest(pending_in(i))) and interruptible(i)
@@ -65,7 +67,8 @@ def no_request_is_left(i: VcpuId) -> bool:
     planted="entry-fence-removed",
 )
 def nothing_posted_is_left(i: VcpuId) -> bool:
-    """A vCPU that is in the guest while nobody moves has an empty PIR, and ON clear, whether APICv is active or not.
+    """A vCPU that is in the guest while nobody moves has an empty PIR, and ON clear, whether APICv is active or
+    not.
 
     With ON set and no notification in flight, no later post of any vector would notify.
     """
@@ -83,8 +86,8 @@ def nothing_posted_is_left(i: VcpuId) -> bool:
     planted="harvest-of-empty-pir-returns-none",
 )
 def requested_is_recognised(i: VcpuId) -> bool:
-    """With APICv active, in the guest while nobody moves, a virtual interrupt is recognised if and only if the highest
-    vector of the IRR is above the TPR and what the guest serves, and no interrupt window is asked for.
+    """With APICv active, in the guest while nobody moves, a virtual interrupt is recognised if and only if the
+    highest vector of the IRR is above the TPR and what the guest serves, and no interrupt window is asked for.
     """
     if not at_boundary(i) or not nobody_moves(i) or not vcpus[i].lapic.apicv_active:
         return True
@@ -101,9 +104,9 @@ def requested_is_recognised(i: VcpuId) -> bool:
     planted="window-not-requested",
 )
 def requested_has_its_window(i: VcpuId) -> bool:
-    """With APICv inactive, in the guest while nobody moves, what keeps the highest vector of the IRR from being delivered is
-    watched: interrupt-window exiting if only IF or a shadow does, the TPR threshold if the TPR does.  (What is in service
-    ends with an EOI, which always exits.)
+    """With APICv inactive, in the guest while nobody moves, what keeps the highest vector of the IRR from being
+    delivered is watched: interrupt-window exiting if only IF or a shadow does, the TPR threshold if the TPR does.
+    (What is in service ends with an EOI, which always exits.)
     """
     vcpu = vcpus[i]
     if not at_boundary(i) or not nobody_moves(i) or vcpu.lapic.apicv_active:
@@ -147,8 +150,8 @@ def host_sees_what_was_posted(i: VcpuId) -> bool:
 def posted_is_announced(i: VcpuId) -> bool:
     """PIR non-empty with ON clear and SN clear is unreachable.
 
-    Excused: a poster between its PIR bit and ON; from the clearing of ON to the end of the harvest, in software and in
-    posted-interrupt processing; from the clearing of SN to the look at PIR that sets ON again.
+    Excused: a poster between its PIR bit and ON; from the clearing of ON to the end of the harvest, in software
+    and in posted-interrupt processing; from the clearing of SN to the look at PIR that sets ON again.
     """
     control = vcpus[i].pi_desc.control
     if popcount(posted_in(i)) == 0 or control.on or control.sn or not no_poster_midway():
@@ -167,8 +170,8 @@ def posted_is_announced(i: VcpuId) -> bool:
     planted="poster-tests-mode-first",
 )
 def announcement_is_under_way(i: VcpuId) -> bool:
-    """In the guest with ON set, a notification is pending at the pCPU of the vCPU, in flight from a device, or about to
-    be sent.
+    """In the guest with ON set, a notification is pending at the pCPU of the vCPU, in flight from a device, or
+    about to be sent.
 
     Excused: a poster between ON and its notification.
     """

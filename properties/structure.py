@@ -23,7 +23,9 @@ from properties.views import *
     planted="kick-when-exiting-only",
 )
 def mode_cycle(i: VcpuId) -> bool:
-    """mode goes from OUTSIDE to IN, from IN to EXITING, and from either back to OUTSIDE; a kicker never undoes an exit."""
+    """mode goes from OUTSIDE to IN, from IN to EXITING, and from either back to OUTSIDE; a kicker never undoes an
+    exit.
+    """
     before = old(vcpus[i].mode)
     after = vcpus[i].mode
     if before == after or after == Mode.OUTSIDE_GUEST_MODE:
@@ -42,8 +44,8 @@ def mode_cycle(i: VcpuId) -> bool:
     planted="irqs-off-after-mode",
 )
 def guest_runs_announced(i: VcpuId) -> bool:
-    """Between the mode store of an entry and the exit, host interrupts are off on the pCPU that has the vCPU loaded, and in
-    the guest mode is IN or EXITING in memory, where senders look.
+    """Between the mode store of an entry and the exit, host interrupts are off on the pCPU that has the vCPU
+    loaded, and in the guest mode is IN or EXITING in memory, where senders look.
     """
     vcpu = vcpus[i]
     if in_guest(i) and vcpu.mode == Mode.OUTSIDE_GUEST_MODE:
@@ -64,7 +66,8 @@ def guest_runs_announced(i: VcpuId) -> bool:
 def wakeup_vector_means_listed(i: VcpuId) -> bool:
     """PID.NV is the wakeup vector if and only if the vCPU is on exactly one wakeup list, that of vcpu->cpu.
 
-    Excused: from the list insertion to the NV update when blocking, from the unlinking to the NV update when loading.
+    Excused: from the list insertion to the NV update when blocking, from the unlinking to the NV update when
+    loading.
     """
     if changing_nv(i):
         return True
@@ -122,8 +125,8 @@ def suppressed_means_scheduled_out(i: VcpuId) -> bool:
 def hint_never_hides(i: VcpuId) -> bool:
     """irr_pending is false only if the IRR is empty.
 
-    Excused: a sender between its IRR bit and its irr_pending; the vCPU while it clears a bit and scans again, and between
-    the IRR update and irr_pending; any buffered store.
+    Excused: a sender between its IRR bit and its irr_pending; the vCPU while it clears a bit and scans again, and
+    between the IRR update and irr_pending; any buffered store.
     """
     excused = (
         setting_irr()
@@ -160,9 +163,11 @@ def svi_is_in_service(i: VcpuId) -> bool:
     planted="harvest-of-empty-pir-returns-none",
 )
 def rvi_is_requested(i: VcpuId) -> bool:
-    """From the synchronisation before an entry until the exit, with APICv active, RVI is the highest vector of the IRR.
+    """From the synchronisation before an entry until the exit, with APICv active, RVI is the highest vector of
+    the IRR.
 
-    Excused: a sender that saw APICv inactive and put its vector into the IRR, until its request is seen (KVM_REQ_EVENT set).
+    Excused: a sender that saw APICv inactive and put its vector into the IRR, until its request is seen
+    (KVM_REQ_EVENT set).
     """
     synced = in_guest(i) or within("vcpu_thread", i, "synced")
     if not synced or not vcpus[i].lapic.apicv_active:
@@ -180,7 +185,9 @@ def rvi_is_requested(i: VcpuId) -> bool:
     planted="rvi-kept-when-nothing-new",
 )
 def rvi_is_no_phantom(i: VcpuId) -> bool:
-    """From the synchronisation before an entry until the exit, with APICv active, the vector in RVI is set in the IRR."""
+    """From the synchronisation before an entry until the exit, with APICv active, the vector in RVI is set in the
+    IRR.
+    """
     synced = in_guest(i) or within("vcpu_thread", i, "synced")
     rvi = vcpus[i].vmcs.rvi
     return not synced or not vcpus[i].lapic.apicv_active or rvi == -1 or bit(requested_in(i), rvi)

@@ -90,8 +90,9 @@ def kicking() -> bool:
 def injecting(i: VcpuId) -> OptVector:
     """The vector that was acknowledged and whose handler entry is still owed by an injection, or -1.
 
-    It is in the VM-entry field from the injection decision on, in the IDT-vectoring field after an exit interrupted its
-    delivery, and in vcpu->arch.interrupt in between.  In the guest, vcpu->arch.interrupt is history.
+    It is in the VM-entry field from the injection decision on, in the IDT-vectoring field after an exit
+    interrupted its delivery, and in vcpu->arch.interrupt in between. In the guest, vcpu->arch.interrupt is
+    history.
     """
     vcpu = vcpus[i]
     if vcpu.vmcs.entry_interruption != -1:
