@@ -176,11 +176,11 @@ class _Search:
         budget = min(costs[0][state].values())
         moves: list[int] = []
         for level in range(len(layers) - 1):
-            fitting = [
-                (edge, after) for edge, after in layers[level][state]
-                if (process not in (-1, self.owner[edge])) + _arrive(costs[level + 1][after], self.owner[edge]) == budget
-            ]
-            edge, state = min(fitting)
+            after = costs[level + 1]
+            edge, state = min(
+                (edge, to) for edge, to in layers[level][state]
+                if (process not in (-1, self.owner[edge])) + _arrive(after[to], self.owner[edge]) == budget
+            )
             budget -= process not in (-1, self.owner[edge])
             process = self.owner[edge]
             moves.append(edge)

@@ -54,7 +54,7 @@ def replace(root: Expr, known: dict[Var, int], memo: dict[Expr, Expr]) -> Expr:
 
     def constant(leaf: Expr) -> Expr | None:
         if leaf.op is Op.VAR and leaf.payload in known:
-            return const(known[leaf.payload], leaf.type)  # type: ignore[index]  # the payload of VAR is a Var
+            return const(known[leaf.payload], leaf.type)
         return None
 
     return substitute(root, constant, memo)
@@ -69,8 +69,8 @@ class Reads:
     def of(self, root: Expr) -> frozenset[Var]:
         found = self._memo.get(root)
         if found is None:
-            leaves: list[Var] = [n.payload for n in postorder([root]) if n.op in (Op.VAR, Op.OLD)]
-            found = self._memo[root] = frozenset(leaves)
+            leaves = (n.payload for n in postorder([root]) if n.op in (Op.VAR, Op.OLD))
+            found = self._memo[root] = frozenset(leaves)  # type: ignore[arg-type]  # Vars
         return found
 
 

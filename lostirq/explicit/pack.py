@@ -3,7 +3,7 @@
 
 Without reductions every variable has bits of its own.  `dead` stores zero for a variable where it is dead.  `key`
 gives no bits to what the location determines, and lets variables of one process share bits if never both are needed.
-Interchangeable processes get chunks of the same inner layout, so that sorting the chunks as numbers is a canonical form.
+Interchangeable processes get chunks of the same inner layout: the chunks, sorted as numbers, are a canonical form.
 
 Invariants: no field straddles a word; unused bits are zero; a variable that is not stored at a location reads as its
 constant there, or as the lowest value of its type: always inside its type.
@@ -184,7 +184,7 @@ def _chunks(requests: list[int], widths: list[int]) -> list[list[int]]:
     out: list[list[int]] = []
     room = 0
     for r, width in zip(requests, widths, strict=True):
-        if width > room:
+        if not out or width > room:
             out.append([])
             room = WORD
         out[-1].append(r)

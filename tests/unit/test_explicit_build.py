@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compiling and caching: corruption, two runs at once, a full disk, no compiler."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from lostirq.errors import UsageError
+from lostirq.evidence.verdict import SearchOptions, SearchResult
+from lostirq.explicit import build
+from lostirq.explicit.build import find_compiler
+from lostirq.explicit.search import check
+from tests.unit.explicit_toys import rings
+
+ROOT = Path(__file__).parents[2]
+
+
+def entries(cache: Path) -> list[Path]:
+    return sorted(p for p in cache.iterdir() if not p.name.startswith(("new-", "trash-")))
+
+
+def said(found: SearchResult) -> tuple[object, ...]:
+    return found.states, found.transitions, found.verdicts, found.witnesses
+
+
+def test_the_cache_is_private_and_used(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = check(rings(2, 4), SearchOptions(), cache)
+    assert first.engine == "c" and stat.S_IMODE(cache.stat().st_mode) == 0o700
+    made = entries(cache)
+    assert len(made) == 2                                   # the search code, and the system
+    times = [(e / "code.so").stat().st_mtime_ns for e in made]
+    cache.chmod(0o755)
+    again = check(rings(2, 4), SearchOptions(), cache)
+    assert said(again) == said(first) and entries(cache) == made
+    assert [(e / "code.so").stat().st_mtime_ns for e in made] == times
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "no hash", "empty", "foreign object"])
+def test_a_damaged_entry_is_built_again(tmp_path: Path, damage: str) -> None:
+    cache = tmp_path / "cache"
+    first = check(rings(2, 4), SearchOptions(), cache)
+    for entry in entries(cache):
+        code, mark = entry / "code.so", entry / "sha256"
+        whole = code.read_bytes()
+        code.unlink()                                       # it is loaded here: never change it in place
+        code.write_bytes({"truncated": whole[:100], "changed": whole + b"x"}.get(damage, whole))
+        if damage in ("truncated", "changed"):
+            continue
+        if damage == "no hash":
+            mark.unlink()
+        elif damage == "empty":
+            shutil.rmtree(entry)
+            entry.mkdir()
+        else:
+            code.write_bytes(b"no object")
+            mark.write_text(hashlib.sha256(b"no object").hexdigest() + "\n")
+    again = check(rings(2, 4), SearchOptions(), cache)
+    assert again.engine == "c" and said(again) == said(first)
+    if damage != "foreign object":                          # that one passes the hash, and is left to the loader
+        assert all(build._sound(e) for e in entries(cache)) and len(entries(cache)) == 2
+
+
+def test_a_cache_that_is_no_directory_is_done_without(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("in the way")
+    found = check(rings(2, 4), SearchOptions(), cache)
+    assert found.engine == "c" and found.complete and cache.read_text() == "in the way"
+
+
+def test_two_runs_at_once_on_one_cache(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from lostirq.evidence.verdict import SearchOptions\n"
+        "from lostirq.explicit.search import check\n"
+        "from tests.unit.explicit_toys import rings\n"
+        "for n in range(3, 6):\n"
+        "    found = check(rings(2, n), SearchOptions(), Path(sys.argv[1]))\n"
+        "    print(found.engine, found.states, found.transitions)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "cache")]
+    runs = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [r.communicate(timeout=120)[0] for r in runs]
+    assert all(r.returncode == 0 for r in runs) and len(set(said)) == 1 and said[0].count("c ") == 3
+    assert len(entries(tmp_path / "cache")) == 4 and all(build._sound(e) for e in entries(tmp_path / "cache"))
+    assert len(list((tmp_path / "cache").iterdir())) == 4    # nothing half-made is left
+
+
+def test_a_full_disk_under_the_cache(tmp_path: Path) -> None:
+    """The compiler fails wherever the cache is, and works in the temporary directory."""
+    real = shutil.which("cc") or pytest.skip("no C compiler")
+    script = tmp_path / "cc"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'case "$PWD" in {tmp_path}/cache*) echo "fatal error: main.s: No space left on device" >&2; exit 1;; esac\n'
+        f'exec {real} "$@"\n'
+    )
+    script.chmod(0o755)
+    found = check(rings(2, 4), SearchOptions(compiler=str(script)), tmp_path / "cache")
+    assert found.engine == "c" and found.complete and entries(tmp_path / "cache") == []
+
+
+def test_a_full_disk_everywhere_is_one_line(tmp_path: Path) -> None:
+    """No file may grow beyond 8 KiB: neither the cache nor the temporary directory can take the object."""
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from lostirq.errors import UsageError\n"
+        "from lostirq.evidence.verdict import SearchOptions\n"
+        "from lostirq.explicit.search import check\n"
+        "from tests.unit.explicit_toys import rings\n"
+        "try:\n"
+        "    check(rings(2, 4), SearchOptions(), Path(sys.argv[1]))\n"
+        "except UsageError as error:\n"
+        "    print(error)\n"
+        "    sys.exit(error.exit_code)\n"
+    )
+
+    def small() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program, str(tmp_path / "cache")], cwd=ROOT, capture_output=True, text=True,
+        preexec_fn=small, timeout=120, check=False,
+    )
+    assert done.returncode == 2 and done.stdout.count("\n") == 1, done.stderr
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a file system of its own")
+def test_a_tiny_file_system(tmp_path: Path) -> None:
+    cache = tmp_path / "tiny"
+    cache.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "none", str(cache)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("may not mount")
+    try:
+        found = check(rings(2, 4), SearchOptions(), cache)
+        assert found.engine == "c" and found.complete and entries(cache) == []
+    finally:
+        subprocess.run(["umount", str(cache)], check=True)
+
+
+def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_compiler(None) is None
+    found = check(rings(2, 4), SearchOptions(), tmp_path / "cache")
+    assert found.engine == "python" and found.complete and not (tmp_path / "cache").exists()
+
+
+def test_the_compiler_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.which("cc") or pytest.skip("no C compiler")
+    monkeypatch.setenv("CC", f"{real} -DHELLO")
+    found = find_compiler(None)
+    assert found is not None and found.command == (real, "-DHELLO")
+    with pytest.raises(UsageError, match="no such C compiler: /nowhere/cc"):
+        find_compiler("/nowhere/cc")
+
+
+def test_a_compiler_that_fails_is_one_line(tmp_path: Path) -> None:
+    script = tmp_path / "cc"
+    script.write_text('#!/bin/sh\n[ "$1" = --version ] && echo broken && exit\necho "main.c: error: no" >&2\nexit 1\n')
+    script.chmod(0o755)
+    with pytest.raises(UsageError) as caught:
+        check(rings(2, 4), SearchOptions(compiler=str(script)), tmp_path / "cache")
+    assert str(caught.value) == f"{script} failed: main.c: error: no"
+
+
+def test_a_missing_temporary_directory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(UsageError, match="stored neither in the cache"):
+        check(rings(2, 4), SearchOptions(), tmp_path / "cache")
