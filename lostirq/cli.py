@@ -97,7 +97,7 @@ def make_parser() -> Parser:
     searching.add_argument("--engine", type=one_of("engine", [e.value for e in Engine]), default="auto")
     searching.add_argument("-j", "--jobs", type=natural, default=os.cpu_count() or 1, metavar="N",
                            help="searches at once (default: the cores)")
-    searching.add_argument("--threads", type=natural, default=1, metavar="N", help="threads of one search (default 1)")
+    searching.add_argument("--threads", type=natural, metavar="N", help="threads of one search (default: idle cores)")
     searching.add_argument("--max-memory", type=memory_size, metavar="SIZE", help="for all searches together, e.g. 3G "
                            "(default: 3/4 of what is free)")
     searching.add_argument("--max-states", type=natural, metavar="N", help="give up a search beyond N states")

@@ -21,11 +21,11 @@ from lostirq.evidence.replay import Run, confirm, replay
 from lostirq.evidence.trace_file import StoredTrace, read, read_text, write, write_text
 from lostirq.evidence.verdict import Holds, Progress, SearchResult, Trace, Unknown, Violated
 from lostirq.ir.digest import digest
-from lostirq.ir.system import STUCK, Edge, Memory, System
+from lostirq.ir.system import Edge, Memory, System
 from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.report.text import render
 from lostirq.workflow import jobs
-from lostirq.workflow.check import CheckOptions, Deadline, selected
+from lostirq.workflow.check import BUILT_IN, CheckOptions, Deadline, selected
 from lostirq.workflow.engines import search
 from lostirq.workflow.outcome import Outcome, of_reason
 from lostirq.workflow.patching import Patched, apply
@@ -121,6 +121,7 @@ def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
     """Try all, or those wanted, in parallel; in order of the slugs."""
     known = library(root)
     slugs = choose(wanted, known, "bug") if wanted else list(known)
+    options = options.shared_by(len(slugs))
     deadline = Deadline.after(options.seconds)
     arrived: dict[int, BugResult] = {}
     shown = 0
@@ -213,7 +214,7 @@ def _first(bug: Bug, system: System, found: SearchResult) -> Trace | None:
         place = min((bug.properties.index(n) for n in names if n in bug.properties), default=len(bug.properties))
         return len(trace.moves), place, trace.property
 
-    traces = [v.trace for v in found.verdicts.values() if isinstance(v, Violated) and v.trace.property != STUCK]
+    traces = [v.trace for v in found.verdicts.values() if isinstance(v, Violated) and v.trace.property not in BUILT_IN]
     return min(traces, key=rank, default=None)
 
 
@@ -230,7 +231,9 @@ def _not_caught(bug: Bug, found: SearchResult, started: float) -> BugResult:
     if unknown:
         return BugResult(bug.slug, bug.expected, "unknown", False, of_reason(unknown[0]), why=unknown[0],
                          states=found.states, seconds=time.monotonic() - started)
-    return _wrong(bug, "holds", f"not caught by {', '.join(bug.properties)}", started, found.states)
+    others = [k for k in BUILT_IN if isinstance(found.verdicts.get(k), Violated)]
+    said = f"not caught by {', '.join(bug.properties)}" + (f"; but {', '.join(others)} is violated" if others else "")
+    return _wrong(bug, "holds", said, started, found.states)
 
 
 def _wrong(bug: Bug, verdict: str, why: str, started: float, states: int = 0) -> BugResult:

@@ -34,7 +34,8 @@ _WITNESSES = (Form.REACHABLE, Form.REACHABLE_STEP)
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What to check and with what.  Empty tuples mean everything of `tier`; `memory_bytes` is for all processes."""
+    """What to check and with what.  Empty tuples mean everything of `tier`; `memory_bytes` is for all processes;
+    `threads` of one search, None for what `processes` leave idle."""
 
     tier: str = "quick"
     scenarios: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ class CheckOptions:
     overrides: tuple[tuple[str, int], ...] = ()
     engine: Engine = Engine.COMPILED
     processes: int = 1
-    threads: int = 1
+    threads: int | None = None
     memory_bytes: int | None = None
     seconds: float | None = None
     max_states: int | None = None
@@ -55,9 +56,14 @@ class CheckOptions:
         """Was only a part of the workspace asked for?  Then a witness may be out of sight."""
         return bool(self.scenarios or self.properties or self.overrides or self.memories != (Memory.SC, Memory.TSO))
 
+    def shared_by(self, searches: int) -> CheckOptions:
+        """The options when there are only so many searches: fewer processes, each with more memory and threads."""
+        processes = max(1, min(self.processes, searches))
+        return replace(self, processes=processes, threads=self.threads or max(1, self.processes // processes))
+
     def search_options(self, keys: tuple[str, ...] | None, report: jobs.Report, *, stop_early: bool) -> SearchOptions:
         share = None if self.memory_bytes is None else self.memory_bytes // max(1, self.processes)
-        return SearchOptions(properties=keys, threads=self.threads, max_states=self.max_states, memory_bytes=share,
+        return SearchOptions(properties=keys, threads=self.threads or 1, max_states=self.max_states, memory_bytes=share,
                              seconds=self.seconds, stop_early=stop_early, reductions=self.reductions, progress=report)
 
 
@@ -154,6 +160,7 @@ def check(workspace: Workspace, options: CheckOptions,
           on_progress: Callable[[Job, Progress], None] = lambda job, progress: None) -> CheckReport:
     """Check all; `on_result` is called in the order of the plan, as soon as a job and all before it are done."""
     todo = plan(workspace, options)
+    options = options.shared_by(len(todo))
     arrived: dict[int, ScenarioResult | jobs.Failure] = {}
     shown = 0
     deadline = Deadline.after(options.seconds)
