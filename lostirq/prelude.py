@@ -13,14 +13,80 @@ from enum import Enum
 from typing import Any
 
 __all__ = [
-    "Array", "Bits", "Enum", "Ghost", "Int", "Lock", "Message", "Packed", "Param", "Struct", "Words", "at_rest",
-    "atomic", "barrier", "bit", "bits", "buffers_empty", "choose", "clear_bit", "cmpxchg", "drain", "event",
-    "fetch_add", "fetch_and", "fetch_or", "function", "function_of", "handler", "hardware", "highest", "idle",
-    "initial", "invariant", "lock_set", "occurs", "old", "popcount", "pure", "quiet", "reachable", "READ_ONCE",
-    "recurrence", "scenario", "scheduler", "set_bit", "smp_load_acquire", "smp_mb", "smp_mb__after_atomic",
-    "smp_mb__before_atomic", "smp_rmb", "smp_store_release", "smp_wmb", "spin_lock", "spin_unlock", "step",
-    "step_property", "strong", "test_and_clear", "test_and_clear_bit", "test_and_set", "test_and_set_bit", "test_bit",
-    "thread", "wait", "window", "with_bit", "within", "WRITE_ONCE", "xchg",
+    "Array",
+    "Bits",
+    "Enum",
+    "Ghost",
+    "Int",
+    "Lock",
+    "Message",
+    "Packed",
+    "Param",
+    "Struct",
+    "Words",
+    "at_rest",
+    "atomic",
+    "barrier",
+    "bit",
+    "bits",
+    "buffers_empty",
+    "choose",
+    "clear_bit",
+    "cmpxchg",
+    "drain",
+    "event",
+    "extract",
+    "index",
+    "insert",
+    "unfair",
+    "fetch_add",
+    "fetch_and",
+    "fetch_or",
+    "function",
+    "function_of",
+    "handler",
+    "hardware",
+    "highest",
+    "idle",
+    "initial",
+    "invariant",
+    "lock_set",
+    "occurs",
+    "old",
+    "popcount",
+    "pure",
+    "quiet",
+    "reachable",
+    "READ_ONCE",
+    "recurrence",
+    "scenario",
+    "scheduler",
+    "set_bit",
+    "smp_load_acquire",
+    "smp_mb",
+    "smp_mb__after_atomic",
+    "smp_mb__before_atomic",
+    "smp_rmb",
+    "smp_store_release",
+    "smp_wmb",
+    "spin_lock",
+    "spin_unlock",
+    "step",
+    "step_property",
+    "strong",
+    "test_and_clear",
+    "test_and_clear_bit",
+    "test_and_set",
+    "test_and_set_bit",
+    "test_bit",
+    "this_cpu",
+    "thread",
+    "wait",
+    "window",
+    "with_bit",
+    "within",
+    "WRITE_ONCE",
+    "xchg",
 ]
 
 
@@ -75,7 +141,7 @@ class Message(_Any):
     """Message[T]: in flight while it differs from its initial value."""
 
 
-def Param(default: Any, text: str = "") -> Any:  # noqa: N802  # reads like a type in models
+def Param(default: Any, text: str = "") -> Any:
     """A scenario parameter."""
     return default
 
@@ -155,6 +221,11 @@ test_and_clear_bit: _Operation = _operation
 test_and_set: _Operation = _operation
 test_and_set_bit: _Operation = _operation
 test_bit: _Operation = _operation
+extract: _Operation = _operation
+insert: _Operation = _operation
+index: _Operation = _operation
+unfair: _Operation = _operation
+this_cpu: _Operation = _operation
 wait: _Operation = _operation
 with_bit: _Operation = _operation
 within: _Operation = _operation

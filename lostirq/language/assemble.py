@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lostirq.ir.expr import FALSE, TRUE, Expr, Op as ExprOp, Role, Var, and_, eq, int_type, integer, not_, old, or_, substitute, var
+from lostirq.ir.expr import FALSE, TRUE, Expr, Role, Var, and_, eq, int_type, integer, not_, or_, var
 from lostirq.ir.system import Edge, Event, Fair, Location, Process, Sort, System
 from lostirq.language.graph import Graph, Op
-from lostirq.language.sharing import Reads, literal
+from lostirq.language.rewrite import Reads, is_var, literal, put_in, rename_in
 from lostirq.language.source import Report
 from lostirq.language.steps import Draft, Steps, access_of
 
@@ -51,7 +51,7 @@ def _simplify(c: Composed, fresh: dict[Var, Expr], memo: dict[Expr, Expr], reads
     def sub(e: Expr) -> Expr:
         if not any(v in fresh for v in reads.of(e)):
             return e
-        return substitute(e, lambda leaf: fresh.get(leaf.payload) if leaf.op is ExprOp.VAR else None, memo)  # type: ignore[call-overload, no-any-return]  # a Var
+        return put_in(e, fresh, memo)
 
     kept: list[Draft] = []
     for d in c.steps.drafts:
@@ -59,7 +59,7 @@ def _simplify(c: Composed, fresh: dict[Var, Expr], memo: dict[Expr, Expr], reads
         if guard is not FALSE:
             events = tuple(Event(e.name, tuple(sub(a) for a in e.args)) for e in d.events)
             assigns = {v: sub(e) for v, e in d.assigns.items()}
-            assigns = {v: e for v, e in assigns.items() if not (e.op is ExprOp.VAR and e.payload is v)}
+            assigns = {v: e for v, e in assigns.items() if not is_var(e, v)}
             kept.append(replace(d, guard=guard, assigns=assigns, events=events))
     reached = {c.first: None}
     work = [c.first]
@@ -84,7 +84,12 @@ def number_cpus(graphs: list[Graph], report: Report) -> int:
     for g in graphs:
         if g.cpu is not None:
             if g.cpu.type.lo < 0:
-                report.add(g.span, "LI014", f"the CPU number of '{g.name}' may be negative", "give it the type Int[0, CPUS - 1]")
+                report.add(
+                    g.span,
+                    "LI014",
+                    f"the CPU number of '{g.name}' may be negative",
+                    "give it the type Int[0, CPUS - 1]",
+                )
             shared = max(shared, g.cpu.type.hi + 1)
     for g in graphs:
         if g.cpu is None and g.sort is not Sort.HARDWARE:
@@ -101,9 +106,17 @@ def make_process(c: Composed, index: int, everyone: list[Composed]) -> Process:
     """The process with its locations and the condition under which it may take steps."""
     g = c.graph
     return Process(
-        index, g.name, g.family, g.instance, g.sort, pc_of(c, index),
-        tuple(_location(c, n) for n in c.steps.locations), _runs(c, index, everyone), g.cpu,
-        g.family if g.symmetric else "", g.column,
+        index,
+        g.name,
+        g.family,
+        g.instance,
+        g.sort,
+        pc_of(c, index),
+        tuple(_location(c, n) for n in c.steps.locations),
+        _runs(c, index, everyone),
+        g.cpu,
+        g.family if g.symmetric else "",
+        g.column,
     )
 
 
@@ -141,19 +154,33 @@ def make_edges(c: Composed, index: int, start: int, order: dict[Var, int]) -> li
         units = {v.unit for v, _ in assigns if v.role is Role.MEMORY}
         found.append(
             Edge(
-                start + len(found), index, place[d.src], place[d.dst], d.guard, assigns, access_of(node), d.drains,
-                frozenset(node.stores & units) if node.buffered else frozenset(), d.events, _fair(c, d.src),
-                node.frame.span, node.frame.function, node.frame.stack, node.frame.text, d.choice,
+                start + len(found),
+                index,
+                place[d.src],
+                place[d.dst],
+                d.guard,
+                assigns,
+                access_of(node),
+                d.drains,
+                frozenset(node.stores & units) if node.buffered else frozenset(),
+                d.events,
+                _fair(c, d),
+                node.frame.span,
+                node.frame.function,
+                node.frame.stack,
+                node.frame.text,
+                d.choice,
             )
         )
     return found
 
 
-def _fair(c: Composed, src: int) -> Fair:
-    marks = c.steps.marks.get(src, frozenset())
-    if "strong" in marks:
-        return Fair.STRONG
-    return Fair.NONE if "idle" in marks and src != c.graph.rest else Fair.WEAK
+def _fair(c: Composed, d: Draft) -> Fair:
+    """The option says it, else its location; leaving a declared rest is not fair, except that of a handler."""
+    marks = c.steps.marks.get(d.src, frozenset())
+    if d.fair or "strong" in marks or "unfair" in marks:
+        return Fair.STRONG if (d.fair or ("strong" if "strong" in marks else "")) == "strong" else Fair.NONE
+    return Fair.NONE if "idle" in marks and d.src != c.graph.rest else Fair.WEAK
 
 
 def drop_unread(edges: list[Edge], kept: set[Var]) -> list[Edge]:
@@ -199,24 +226,18 @@ def rename(system: System, changed: dict[Var, Var]) -> System:
     """Replace variables everywhere (their final initial values)."""
     memo: dict[Expr, Expr] = {}
 
-    def leaf(e: Expr) -> Expr | None:
-        if e.op not in (ExprOp.VAR, ExprOp.OLD) or e.payload not in changed:
-            return None
-        new = changed[e.payload]
-        return var(new) if e.op is ExprOp.VAR else old(new)
-
     def sub(e: Expr) -> Expr:
-        return substitute(e, leaf, memo)
+        return rename_in(e, changed, memo)
 
     edges = tuple(
         replace(
-            e, guard=sub(e.guard), assigns=tuple((changed.get(v, v), sub(x)) for v, x in e.assigns),
+            e,
+            guard=sub(e.guard),
+            assigns=tuple((changed.get(v, v), sub(x)) for v, x in e.assigns),
             events=tuple(Event(ev.name, tuple(sub(a) for a in ev.args)) for ev in e.events),
         )
         for e in system.edges
     )
-    processes = tuple(
-        replace(p, runs=sub(p.runs), cpu=None if p.cpu is None else sub(p.cpu)) for p in system.processes
-    )
+    processes = tuple(replace(p, runs=sub(p.runs), cpu=None if p.cpu is None else sub(p.cpu)) for p in system.processes)
     properties = tuple(replace(p, formula=sub(p.formula), goal=sub(p.goal)) for p in system.properties)
     return replace(system, edges=edges, processes=processes, properties=properties)

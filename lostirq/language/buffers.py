@@ -25,7 +25,12 @@ def drains(node: Node) -> bool:
 
 def _loads(node: Node) -> bool:
     """A load of shared memory outside atomic blocks and locked operations."""
-    return not node.region and bool(node.touched) and (node.touched != node.stores or bool(node.reads)) and not drains(node)
+    return (
+        not node.region
+        and bool(node.touched)
+        and (node.touched != node.stores or bool(node.reads))
+        and not drains(node)
+    )
 
 
 class Flow:
@@ -40,7 +45,7 @@ class Flow:
             for s in n.succ:
                 self.preds[s].append(n)
         self.rest = -1
-        self.filled: set[int] = set()      # operations before which the buffer may hold something
+        self.filled: set[int] = set()  # operations before which the buffer may hold something
 
     def candidate(self, node: Node) -> bool:
         return bool(node.stores - self.watched) and not node.region and not drains(node)
@@ -98,7 +103,9 @@ class Flow:
                 reached = level[node.index] + int(follower.buffered)
                 if reached > MAX_DEPTH:
                     report.add(
-                        follower.frame.span, "LI021", "the store buffer has no static bound: stores without a drain between them",
+                        follower.frame.span,
+                        "LI030",
+                        "the store buffer has no static bound: stores without a drain between them",
                         "a fence, a locked operation or drain() in the loop",
                     )
                     return 0

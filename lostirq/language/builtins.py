@@ -21,6 +21,7 @@ from lostirq.ir.expr import (
     bit,
     concat,
     count,
+    extract,
     highest,
     implies,
     integer,
@@ -33,7 +34,7 @@ from lostirq.ir.expr import (
     value_of,
     var,
 )
-from lostirq.language.places import PackedValue, Ref, ScalarPlace, Value, WordsPlace, choose_value
+from lostirq.language.places import PackedValue, Ref, ScalarPlace, StructPlace, Value, WordsPlace, choose_value
 from lostirq.language.types import ArrayType, Scalar, WordsType, show
 
 if TYPE_CHECKING:
@@ -41,10 +42,36 @@ if TYPE_CHECKING:
 
 # Names of what makes a step or marks one; `lostirq.language.primitives` compiles them.
 EFFECTS = (
-    "WRITE_ONCE", "smp_store_release", "lock_set", "spin_lock", "spin_unlock", "test_and_set_bit", "test_and_clear_bit",
-    "set_bit", "clear_bit", "test_and_set", "test_and_clear", "xchg", "cmpxchg", "fetch_add", "fetch_or", "fetch_and",
-    "wait", "choose", "event", "idle", "strong", "step", "drain", "smp_mb", "smp_wmb", "smp_rmb",
-    "smp_mb__before_atomic", "smp_mb__after_atomic", "barrier",
+    "WRITE_ONCE",
+    "smp_store_release",
+    "lock_set",
+    "spin_lock",
+    "spin_unlock",
+    "test_and_set_bit",
+    "test_and_clear_bit",
+    "set_bit",
+    "clear_bit",
+    "test_and_set",
+    "test_and_clear",
+    "xchg",
+    "cmpxchg",
+    "fetch_add",
+    "fetch_or",
+    "fetch_and",
+    "wait",
+    "choose",
+    "event",
+    "idle",
+    "strong",
+    "unfair",
+    "step",
+    "drain",
+    "smp_mb",
+    "smp_wmb",
+    "smp_rmb",
+    "smp_mb__before_atomic",
+    "smp_mb__after_atomic",
+    "barrier",
 )
 IN_PROPERTIES = ("old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty")
 
@@ -116,7 +143,9 @@ def _bits(tr: Translator, node: ast.Call) -> Value:
 def _bits_value(tr: Translator, node: ast.expr) -> Expr:
     value = tr.scalar(node)
     if value.type.kind is not Kind.BITS:
-        raise tr.fail(node, "LI010", f"bits are needed here, not {show(value.type)}", "bits(W) reads a Words as a whole")
+        raise tr.fail(
+            node, "LI010", f"bits are needed here, not {show(value.type)}", "bits(W) reads a Words as a whole"
+        )
     return value
 
 
@@ -147,6 +176,49 @@ def _two(pick_smaller: bool) -> Callable[[Translator, ast.Call], Value]:
     return build
 
 
+def _extract(tr: Translator, node: ast.Call) -> Value:
+    """extract(b, low, width): a run of bits, as bits."""
+    value, low, width = arguments(tr, node, (3,))
+    bits, first, size = _bits_value(tr, value), tr.constant(low), tr.constant(width)
+    if first < 0 or size < 1 or first + size > bits.type.width:
+        if not tr.universe.phantom:
+            raise tr.fail(
+                node, "LI017", f"bits {first}..{first + size - 1} are outside {show(bits.type)}", "check the bounds"
+            )
+        first, size = 0, min(max(1, size), bits.type.width)
+    return extract(bits, first, size)
+
+
+def _insert(tr: Translator, node: ast.Call) -> Value:
+    """insert(b, low, part): b with a run of bits replaced."""
+    value, low, new = arguments(tr, node, (3,))
+    whole, first, part = _bits_value(tr, value), tr.constant(low), _bits_value(tr, new)
+    rest = whole.type.width - first - part.type.width
+    if first < 0 or rest < 0:
+        if not tr.universe.phantom:
+            raise tr.fail(
+                node, "LI017", f"{show(part.type)} at bit {first} is outside {show(whole.type)}", "check the bounds"
+            )
+        return whole
+    parts = [extract(whole, 0, first)] if first else []
+    parts.append(part)
+    if rest:
+        parts.append(extract(whole, first + part.type.width, rest))
+    return concat(*parts)
+
+
+def _index(tr: Translator, node: ast.Call) -> Value:
+    """index(vcpu): the number of a structure in its array; finding it is no access."""
+    (target,) = arguments(tr, node, (1,))
+    ref = tr.place(target)
+    options: list[tuple[Expr, Expr]] = []
+    for cond, place in ref.alternatives:
+        if not isinstance(place, StructPlace) or place.index < 0 and not tr.universe.phantom:
+            raise tr.fail(target, "LI010", f"this {ref.type} is not an element of an array of structures")
+        options.append((cond, integer(max(0, place.index))))
+    return choose_value(options)
+
+
 def _len(tr: Translator, node: ast.Call) -> Value:
     (place,) = arguments(tr, node, (1,))
     type_ = tr.place(place).type
@@ -167,7 +239,9 @@ def loop_range(tr: Translator, node: ast.expr) -> list[int]:
             for arg in node.args:
                 value = tr.number_expr(arg)
                 if not is_const(value):
-                    raise tr.fail(arg, "LI018", "the bound of a loop must be constant", "use while, or a constant bound")
+                    raise tr.fail(
+                        arg, "LI018", "the bound of a loop must be constant", "use while, or a constant bound"
+                    )
                 bounds.append(value_of(value))
             if len(bounds) == 3 and bounds[2] == 0:
                 raise tr.fail(node, "LI018", "the step of a range is not 0")
@@ -232,7 +306,21 @@ def _sum(tr: Translator, node: ast.Call) -> Value:
 
 
 READERS: dict[str, Callable[[Translator, ast.Call], Value]] = {
-    "READ_ONCE": _load, "smp_load_acquire": _load, "test_bit": _test_bit, "bits": _bits, "bit": _bit,
-    "with_bit": _with_bit, "highest": _highest, "popcount": _popcount, "min": _two(True), "max": _two(False),
-    "any": _any, "all": _all, "sum": _sum, "len": _len,
+    "READ_ONCE": _load,
+    "smp_load_acquire": _load,
+    "test_bit": _test_bit,
+    "bits": _bits,
+    "bit": _bit,
+    "with_bit": _with_bit,
+    "highest": _highest,
+    "popcount": _popcount,
+    "min": _two(True),
+    "max": _two(False),
+    "extract": _extract,
+    "insert": _insert,
+    "index": _index,
+    "any": _any,
+    "all": _all,
+    "sum": _sum,
+    "len": _len,
 }

@@ -25,7 +25,7 @@ from lostirq.language.declarations import (
 from lostirq.language.expand import CallFrame, Expander
 from lostirq.language.graph import Op
 from lostirq.language.places import Binding, Ref
-from lostirq.language.properties import Context, PropertyCompiler, property_id
+from lostirq.language.properties import Context, PropertyCompiler, PropertyTranslator, property_id
 from lostirq.language.scope import Scope
 from lostirq.language.source import Abandon, Report
 from lostirq.language.translate import Translator
@@ -44,12 +44,13 @@ def workspace(declarations: Declarations, report: Report) -> None:
     _recursion(declarations, report)
     if report.found:
         return
+    context = _context(declarations)
     for decl in declarations.functions():
         try:
-            _function(universe, decl)
+            _function(universe, decl, context)
         except Abandon:
             continue
-    _properties(universe)
+    _properties(universe, context)
 
 
 def _types(universe: Universe) -> None:
@@ -85,7 +86,11 @@ def _recursion(declarations: Declarations, report: Report) -> None:
     """LI013: a function that calls itself, directly or through others."""
     functions = {d.name: d for d in declarations.functions()}
     calls = {
-        name: [n for n in ast.walk(d.node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in functions]
+        name: [
+            n
+            for n in ast.walk(d.node)
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in functions
+        ]
         for name, d in functions.items()
     }
     done: set[str] = set()
@@ -111,7 +116,7 @@ def _recursion(declarations: Declarations, report: Report) -> None:
                 stack.append((callee, 0))
 
 
-def _function(universe: Universe, decl: FunctionDecl) -> None:
+def _function(universe: Universe, decl: FunctionDecl, context: Context) -> None:
     if decl.role in PROPERTIES:
         return
     x = Expander(universe, decl.name, 0, Scope(decl.source, decl, {}, decl.name))
@@ -119,7 +124,7 @@ def _function(universe: Universe, decl: FunctionDecl) -> None:
     x.anchor = decl.node
     names = {p.arg: _stand_in(x, decl, p) for p in decl.parameters}
     if decl.role is Role.PURE:
-        pure.evaluate(Translator(universe, Scope(decl.source, decl, {})), decl, names)
+        pure.evaluate(PropertyTranslator(universe, Scope(decl.source, decl, {}), context), decl, names)
         return
     x.scope.names = dict(names)
     type_ = None if decl.role is not Role.FUNCTION else x.result_type(decl)
@@ -128,7 +133,9 @@ def _function(universe: Universe, decl: FunctionDecl) -> None:
     x.emit(Op.NOP)
     statements.block(x, decl.node.body)
     if x.pending and result is not None:
-        x.report.add(decl.source.header(decl.node), "LI019", f"'{decl.name}' may end without a value", "return on every path")
+        x.report.add(
+            decl.source.header(decl.node), "LI019", f"'{decl.name}' may end without a value", "return on every path"
+        )
     if decl.role in PROCESSES:
         _options(universe, decl)
 
@@ -166,12 +173,15 @@ def _options(universe: Universe, decl: FunctionDecl) -> None:
             raise tr.fail(node, "LI007", f"{option}= is a lambda over the instance", f"{option}=lambda i: ...")
 
 
-def _properties(universe: Universe) -> None:
+def _context(d: Declarations) -> Context:
+    """What properties may name; there are no processes yet."""
+    families = frozenset(f.name for f in d.functions() if f.role in PROCESSES)
+    names = frozenset(f.name for f in d.functions())
+    return Context((), 0, Memory.SC, families, d.windows, d.events, names)
+
+
+def _properties(universe: Universe, context: Context) -> None:
     d = universe.declarations
-    context = Context(
-        (), 0, Memory.SC, frozenset(f.name for f in d.functions() if f.role in PROCESSES), d.windows, d.events,
-        frozenset(f.name for f in d.functions()),
-    )
     compiler = PropertyCompiler(universe, context)
     known: dict[str, FunctionDecl] = {}
     properties = [f for f in d.functions() if f.role in PROPERTIES]
@@ -180,7 +190,9 @@ def _properties(universe: Universe) -> None:
         if ident in known:
             where = known[ident].source.header(known[ident].node)
             universe.report.add(
-                decl.source.header(decl.node), "LI004", f"property '{ident}' is declared twice, first in {where.file}:{where.line}"
+                decl.source.header(decl.node),
+                "LI004",
+                f"property '{ident}' is declared twice, first in {where.file}:{where.line}",
             )
         known[ident] = decl
         try:
@@ -195,4 +207,3 @@ def _properties(universe: Universe) -> None:
         target = known.get(name) or next((p for p in properties if p.name == name), None)
         if target is None or target.role is not Role.REACHABLE:
             universe.report.add(decl.source.span(node), "LI033", f"the witness '{name}' is not a @reachable property")
-

@@ -9,25 +9,26 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from lostirq.ir.expr import TRUE, Expr, Kind, Var, eq, integer, is_const, not_, substitute, value_of, var
-from lostirq.ir.expr import Op as ExprOp
-from lostirq.ir.system import Edge, Memory, Process, Property, Sort, System
+from lostirq.ir.expr import TRUE, Expr, Kind, Var, eq, integer, is_const, not_, value_of, var
+from lostirq.ir.system import Access, Edge, Memory, Process, Property, Sort, System
 from lostirq.language import assemble, buffers, sharing, statements
 from lostirq.language.declarations import PROCESSES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
 from lostirq.language.expand import CallFrame, Expander
-from lostirq.language.graph import Graph, Node, Op
-from lostirq.language.places import Binding
+from lostirq.language.graph import Frame, Graph, Node, Op
+from lostirq.language.places import Binding, Write
 from lostirq.language.properties import Context, PropertyCompiler
+from lostirq.language.rewrite import Reads, literal, put_in_both, rename_in
 from lostirq.language.scope import Scope
-from lostirq.language.sharing import Reads, literal
 from lostirq.language.source import Abandon, Report
 from lostirq.language.steps import Composer, place_locations
 from lostirq.language.translate import Translator
 from lostirq.language.universe import Universe
 
 _SORTS = {
-    Purpose.THREAD: Sort.THREAD, Purpose.HANDLER: Sort.HANDLER, Purpose.SCHEDULER: Sort.SCHEDULER,
+    Purpose.THREAD: Sort.THREAD,
+    Purpose.HANDLER: Sort.HANDLER,
+    Purpose.SCHEDULER: Sort.SCHEDULER,
     Purpose.HARDWARE: Sort.HARDWARE,
 }
 
@@ -81,9 +82,12 @@ def compile_request(declarations: Declarations, request: Request, report: Report
 # -- processes ----------------------------------------------------------------------------------------------------
 
 
-def expand_process(universe: Universe, decl: FunctionDecl, name: str, owner: int, names: dict[str, Binding]) -> Expander:
+def expand_process(
+    universe: Universe, decl: FunctionDecl, name: str, names: dict[str, Binding], cpu: Expr | None = None
+) -> Expander:
     """The operations of one process or function body."""
-    x = Expander(universe, name, owner, Scope(decl.source, decl, names, name))
+    x = Expander(universe, name, -1, Scope(decl.source, decl, names, name))
+    x.cpu = cpu
     x.stack = (decl.name,)
     x.anchor = decl.node
     x.frames.append(CallFrame(decl, None, None))
@@ -93,7 +97,8 @@ def expand_process(universe: Universe, decl: FunctionDecl, name: str, owner: int
     x.region, x.windows = 0, frozenset()
     x.anchor = decl.node
     if x.pending:
-        x.emit(Op.END, 0)
+        end = x.emit(Op.END, 0)
+        end.frame = Frame(end.frame.span, f"end of {decl.name}", decl.name, (decl.name,), frozenset())
     return x
 
 
@@ -106,7 +111,9 @@ def _instances(universe: Universe, decl: FunctionDecl) -> list[Graph]:
         over = decl.options.get("over")
         wanted = 0 if over is None else 1
         if len(decl.parameters) != wanted:
-            raise tr.fail(decl.node, "LI012", f"process '{decl.name}' takes {wanted} parameter(s)", "one with over=, else none")
+            raise tr.fail(
+                decl.node, "LI012", f"process '{decl.name}' takes {wanted} parameter(s)", "one with over=, else none"
+            )
         numbers = [-1] if over is None else list(range(tr.constant(over)))
         for number in numbers:
             found.append(_instance(universe, decl, number))
@@ -118,9 +125,10 @@ def _instances(universe: Universe, decl: FunctionDecl) -> list[Graph]:
 def _instance(universe: Universe, decl: FunctionDecl, number: int) -> Graph:
     name = decl.name if number < 0 else f"{decl.name}({number})"
     names: dict[str, Binding] = {} if number < 0 else {decl.parameters[0].arg: integer(number)}
-    x = expand_process(universe, decl, name, -1, names)
+    cpu = _lambda(universe, decl, "cpu", number)
+    x = expand_process(universe, decl, name, names, cpu)
     graph = Graph(name, decl.name, number, _SORTS[decl.role], x.nodes, x.locals, span=decl.source.header(decl.node))
-    graph.cpu = _lambda(universe, decl, "cpu", number)
+    graph.cpu = cpu
     graph.holds = _lambda(universe, decl, "holds", number) or TRUE
     graph.masked = _lambda(universe, decl, "masked", number)
     symmetric = decl.options.get("symmetric")
@@ -143,7 +151,9 @@ def _lambda(universe: Universe, decl: FunctionDecl, option: str, number: int) ->
         body = node.body
         params = [a.arg for a in node.args.args]
         if len(params) > 1 or number < 0 and params:
-            raise universe.report.fail(decl.source.span(node), "LI012", f"{option}= takes the instance number", "lambda i: ...")
+            raise universe.report.fail(
+                decl.source.span(node), "LI012", f"{option}= takes the instance number", "lambda i: ..."
+            )
         names = {p: integer(number) for p in params}
     tr = Translator(universe, Scope(decl.source, None, dict(names)))
     return tr.number_expr(body) if option == "cpu" else tr.condition(body)
@@ -155,25 +165,21 @@ def _own(graph: Graph, owner: int) -> None:
     graph.locals = list(renamed.values())
     memo: dict[Expr, Expr] = {}
 
-    def leaf(e: Expr) -> Expr | None:
-        new = renamed.get(e.payload) if e.op is ExprOp.VAR else None  # type: ignore[call-overload]  # a Var
-        return None if new is None else var(new)
-
     def sub(e: Expr) -> Expr:
-        return substitute(e, leaf, memo)
+        return rename_in(e, renamed, memo)
 
     for node in graph.nodes:
         node.cond = sub(node.cond)
         node.guards, node.args = tuple(sub(g) for g in node.guards), tuple(sub(a) for a in node.args)
         node.options = tuple((v, sub(g)) for v, g in node.options)
-        node.writes = tuple(sharing.Write(renamed.get(w.var, w.var), sub(w.value), sub(w.cond)) for w in node.writes)
+        node.writes = tuple(Write(renamed.get(w.var, w.var), sub(w.value), sub(w.cond)) for w in node.writes)
         node.pick = None if node.pick is None else renamed[node.pick]
 
 
 def _run_initial(universe: Universe, decl: FunctionDecl, initial: dict[Var, int], reads: Reads) -> None:
     """Execute an @initial function on the initial values."""
     before = len(universe.report.found)
-    x = expand_process(universe, decl, decl.name, -1, {})
+    x = expand_process(universe, decl, decl.name, {})
     if len(universe.report.found) > before:
         return
     graph = Graph(decl.name, decl.name, -1, Sort.HARDWARE, x.nodes, x.locals, span=decl.source.header(decl.node))
@@ -209,7 +215,9 @@ def _locations(
             values = _values(g, initial)
             g.rest = Composer(g, reads, Report()).prologue(values)
             if not _is_wait(g.nodes[g.rest], g):
-                report.add(g.span, "LI022", f"the first location of handler '{g.name}' must be a wait", "while True: wait(...)")
+                report.add(
+                    g.span, "LI022", f"the first location of handler '{g.name}' must be a wait", "while True: wait(...)"
+                )
     depth = 0
     filled: dict[int, set[int]] = {}
     if memory is Memory.TSO:
@@ -231,7 +239,7 @@ def _is_wait(node: Node, graph: Graph) -> bool:
 def _exit_fence(graph: Graph) -> None:
     """A drain before the handler returns to its rest, as the return from an interrupt is serialising."""
     rest = graph.nodes[graph.rest]
-    fence = Node(len(graph.nodes), Op.FENCE, rest.frame, access=buffers.Access.FENCE, implicit=True, succ=[rest.index])
+    fence = Node(len(graph.nodes), Op.FENCE, rest.frame, access=Access.FENCE, implicit=True, succ=[rest.index])
     graph.nodes.append(fence)
     graph.exit_fence = fence.index
 
@@ -258,11 +266,17 @@ def _compose(graphs: list[Graph], reads: Reads, initial: dict[Var, int], report:
 
 
 def _system(
-    universe: Universe, request: Request, composed: list[assemble.Composed], cpus: int, depth: int,
-    constants: dict[Var, Expr], initial: dict[Var, int], reads: Reads,
+    universe: Universe,
+    request: Request,
+    composed: list[assemble.Composed],
+    cpus: int,
+    depth: int,
+    constants: dict[Var, Expr],
+    initial: dict[Var, int],
+    reads: Reads,
 ) -> System:
     def fold(e: Expr) -> Expr:
-        return substitute(e, lambda leaf: constants.get(leaf.payload) if leaf.op in (ExprOp.VAR, ExprOp.OLD) else None)  # type: ignore[call-overload, no-any-return]  # a Var
+        return put_in_both(e, constants)
 
     for c in composed:
         g = c.graph
@@ -284,8 +298,13 @@ def _system(
 
 
 def _context(
-    universe: Universe, request: Request, processes: tuple[Process, ...], cpus: int, fold: object,
-    constants: dict[Var, Expr], initial: dict[Var, int],
+    universe: Universe,
+    request: Request,
+    processes: tuple[Process, ...],
+    cpus: int,
+    fold: object,
+    constants: dict[Var, Expr],
+    initial: dict[Var, int],
 ) -> Context:
     d = universe.declarations
     messages = tuple(
@@ -293,14 +312,29 @@ def _context(
     )
     assert callable(fold)
     return Context(
-        processes, cpus, request.memory, frozenset(f.name for f in d.functions() if f.role in PROCESSES),
-        d.windows, d.events, frozenset(f.name for f in d.functions()), messages, fold,
+        processes,
+        cpus,
+        request.memory,
+        frozenset(f.name for f in d.functions() if f.role in PROCESSES),
+        d.windows,
+        d.events,
+        frozenset(f.name for f in d.functions()),
+        messages,
+        fold,
     )
 
 
 def _renew(
-    universe: Universe, request: Request, composed: list[assemble.Composed], processes: tuple[Process, ...],
-    edges: list[Edge], properties: tuple[Property, ...], cpus: int, depth: int, initial: dict[Var, int], live: set[Var],
+    universe: Universe,
+    request: Request,
+    composed: list[assemble.Composed],
+    processes: tuple[Process, ...],
+    edges: list[Edge],
+    properties: tuple[Property, ...],
+    cpus: int,
+    depth: int,
+    initial: dict[Var, int],
+    live: set[Var],
 ) -> System:
     """Put the final initial values into the variables, and everything together."""
     renamed: dict[Var, Var] = {}
@@ -320,10 +354,17 @@ def _renew(
             if v in live:
                 add(v)
     system = System(
-        request.name, request.memory, False, tuple(variables), processes, tuple(edges), properties, cpus,
-        depth if request.memory is Memory.TSO else 0, tuple(sorted(request.values.items())), request.dropped,
+        request.name,
+        request.memory,
+        False,
+        tuple(variables),
+        processes,
+        tuple(edges),
+        properties,
+        cpus,
+        depth if request.memory is Memory.TSO else 0,
+        tuple(sorted(request.values.items())),
+        request.dropped,
     )
     changed = {a: b for a, b in renamed.items() if a != b}
     return assemble.rename(system, changed) if changed else system
-
-

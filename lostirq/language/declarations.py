@@ -35,7 +35,9 @@ PROPERTIES = frozenset({Role.INVARIANT, Role.STEP, Role.RECURRENCE, Role.REACHAB
 _PROPERTY_OPTIONS = frozenset(
     {"id", "title", "source", "over", "when", "excuses", "witness", "planted", "at", "process", "goal", "statement"}
 )
-_PROCESS_OPTIONS = frozenset({"over", "when", "cpu", "holds", "masked", "symmetric", "role", "kernel", "hardware", "source"})
+_PROCESS_OPTIONS = frozenset(
+    {"over", "when", "cpu", "holds", "masked", "symmetric", "role", "kernel", "hardware", "source"}
+)
 OPTIONS: dict[Role, frozenset[str]] = {
     Role.FUNCTION: frozenset({"kernel", "hardware", "source"}),
     Role.PURE: frozenset({"kernel", "hardware", "source"}),
@@ -99,8 +101,9 @@ class FunctionDecl:
     node: ast.FunctionDef
     role: Role
     options: dict[str, ast.expr]
-    assigned: dict[str, int] = field(default_factory=dict)   # how often each local name is assigned in the text
-    looped: frozenset[str] = frozenset()                     # local names that are assigned inside a loop
+    assigned: dict[str, int] = field(default_factory=dict)  # how often each local name is assigned in the text
+    looped: frozenset[str] = frozenset()  # local names that are assigned inside a loop
+    mutated: frozenset[str] = frozenset()  # names of which a field or an element is assigned
 
     @property
     def parameters(self) -> list[ast.arg]:
@@ -134,7 +137,7 @@ class Declarations:
     names: dict[str, Declaration] = field(default_factory=dict)
     scenarios: dict[str, ScenarioDecl] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
-    windows: frozenset[str] = frozenset()      # labels that occur anywhere in the workspace
+    windows: frozenset[str] = frozenset()  # labels that occur anywhere in the workspace
     events: frozenset[str] = frozenset()
 
     def functions(self) -> list[FunctionDecl]:
@@ -236,7 +239,9 @@ class Collector:
             self._declare(StructDecl(node.name, self.source, node, tuple(fields)))
         else:
             raise self._fail(
-                node, "LI003", f"class '{node.name}' is neither a Struct, an Enum nor a scenario",
+                node,
+                "LI003",
+                f"class '{node.name}' is neither a Struct, an Enum nor a scenario",
                 "derive it from Struct or Enum, or decorate it with @scenario(...)",
             )
 
@@ -281,8 +286,8 @@ class Collector:
         a = node.args
         if a.vararg or a.kwarg or a.kwonlyargs or a.posonlyargs:
             raise self._fail(node, "LI006", "parameters are plain names with types", "remove *, / and **")
-        assigned, looped = _assignments(node)
-        self._declare(FunctionDecl(node.name, self.source, node, role, options, assigned, looped))
+        assigned, looped, mutated = _assignments(node)
+        self._declare(FunctionDecl(node.name, self.source, node, role, options, assigned, looped, mutated))
 
 
 def _labels(tree: ast.AST, name: str) -> frozenset[str]:
@@ -290,8 +295,12 @@ def _labels(tree: ast.AST, name: str) -> frozenset[str]:
     return frozenset(
         n.args[0].value
         for n in ast.walk(tree)
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name
-        and n.args and isinstance(n.args[0], ast.Constant) and isinstance(n.args[0].value, str)
+        if isinstance(n, ast.Call)
+        and isinstance(n.func, ast.Name)
+        and n.func.id == name
+        and n.args
+        and isinstance(n.args[0], ast.Constant)
+        and isinstance(n.args[0].value, str)
     )
 
 
@@ -309,29 +318,39 @@ def _body(node: ast.ClassDef) -> list[ast.stmt]:
     ]
 
 
-def _targets(node: ast.expr) -> list[str]:
+def _targets(node: ast.expr) -> list[tuple[str, bool]]:
+    """Names that a target assigns, and whether only a part of each."""
     if isinstance(node, ast.Name):
-        return [node.id]
+        return [(node.id, False)]
     if isinstance(node, ast.Tuple):
         return [n for e in node.elts for n in _targets(e)]
-    return _targets(node.value) if isinstance(node, (ast.Attribute, ast.Subscript)) else []
+    if isinstance(node, (ast.Attribute, ast.Subscript)):
+        return [(name, True) for name, _ in _targets(node.value)]
+    return []
 
 
-def _assignments(function: ast.FunctionDef) -> tuple[dict[str, int], frozenset[str]]:
-    """How often each name is the target (or the root of a target) of an assignment; which of them in loops."""
+def _assignments(function: ast.FunctionDef) -> tuple[dict[str, int], frozenset[str], frozenset[str]]:
+    """How often each name is assigned; which names are assigned in loops; of which a part is assigned."""
     assigned: dict[str, int] = {}
     looped: set[str] = set()
+    mutated: set[str] = set()
     stack: list[tuple[ast.stmt, bool]] = [(s, False) for s in function.body]
     while stack:
         node, inside = stack.pop()
-        names: list[str] = []
+        names: list[tuple[str, bool]] = []
         if isinstance(node, ast.Assign):
             names = [n for t in node.targets for n in _targets(t)]
-        elif isinstance(node, ast.AugAssign) or isinstance(node, ast.AnnAssign) and node.value is not None:
+        elif (
+            isinstance(node, ast.AugAssign)
+            or isinstance(node, ast.AnnAssign)
+            and node.value is not None
+            or isinstance(node, ast.For)
+        ):
             names = _targets(node.target)
-        elif isinstance(node, ast.For):
-            names = _targets(node.target)
-        for name in names:
+        for name, part in names:
+            if part:
+                mutated.add(name)
+                continue
             assigned[name] = assigned.get(name, 0) + 1
             if inside:
                 looped.add(name)
@@ -341,5 +360,4 @@ def _assignments(function: ast.FunctionDef) -> tuple[dict[str, int], frozenset[s
                 stack.append((child, deeper))
             elif isinstance(child, ast.match_case):
                 stack.extend((s, deeper) for s in child.body)
-    return assigned, frozenset(looped)
-
+    return assigned, frozenset(looped), frozenset(mutated)

@@ -42,6 +42,7 @@ from lostirq.language.universe import Universe
 
 MAX_NODES = 100_000
 
+
 @dataclass(slots=True)
 class CallFrame:
     """An inlined call that is being expanded."""
@@ -72,6 +73,7 @@ class Expander(Translator):
         self.anchor: ast.AST = ast.Pass()
         self.looking = 0
         self.index_check: Var | None = None
+        self.cpu: Expr | None = None
         self._effectful: dict[int, bool] = {}
 
     # -- building -------------------------------------------------------------------------------------------------
@@ -79,7 +81,9 @@ class Expander(Translator):
     def emit(self, op: Op, ways: int = 1, writes: tuple[Write, ...] = (), **fields: object) -> Node:
         """Append an operation behind all pending ways; it takes the reads noted since the last one."""
         if len(self.nodes) >= MAX_NODES:
-            raise self.fail(self.anchor, "LI002", f"process '{self.name}' has too many operations", "split the scenario")
+            raise self.fail(
+                self.anchor, "LI002", f"process '{self.name}' has too many operations", "split the scenario"
+            )
         source = self.scope.source
         header = self.anchor if isinstance(self.anchor, ast.expr) else _header(self.anchor)
         span = source.header(self.anchor) if isinstance(self.anchor, ast.stmt) else source.span(self.anchor)
@@ -244,7 +248,9 @@ class Expander(Translator):
             try:
                 found = self.scalar(other)
                 if found.type.kind is Kind.INT:
-                    return Scalar(int_type(min(found.type.lo, value.type.lo), max(found.type.hi, value.type.hi), value.type.names))
+                    return Scalar(
+                        int_type(min(found.type.lo, value.type.lo), max(found.type.hi, value.type.hi), value.type.names)
+                    )
             finally:
                 self.looking -= 1
                 self.groups, self.checks = groups, checks
@@ -302,6 +308,8 @@ class Expander(Translator):
     def perform(self, name: str, node: ast.Call) -> Value | None:
         """A call, with its effects; None if it has no value."""
         decl = self.universe.function(name)
+        if name == "this_cpu" and decl is None:
+            return self._this_cpu(node)
         if self.looking or decl is not None and decl.role is Purpose.PURE:
             return super().call(name, node)
         if decl is not None:
@@ -311,6 +319,14 @@ class Expander(Translator):
         if name in primitives.EFFECTS:
             return primitives.EFFECTS[name](self, node)
         return super().call(name, node)
+
+    def _this_cpu(self, node: ast.Call) -> Expr:
+        """The CPU that the process runs on: a register, so that reading it is no access."""
+        if self.universe.phantom:
+            return integer(0)
+        if self.cpu is None:
+            raise self.fail(node, "LI010", f"'{self.name}' has no cpu=, so this_cpu() has no meaning", "declare cpu=")
+        return self.cpu
 
     def inline(self, decl: FunctionDecl, node: ast.Call) -> Value | None:
         if decl.name in self.stack and not self.universe.phantom:
@@ -383,7 +399,12 @@ class Expander(Translator):
                 return value, ()
             return self.capture_ref(value, name)
         exprs = value.fields if isinstance(value, PackedValue) else (value,)
-        if name not in decl.assigned and all(stable(e) for e in exprs) and _within(value, type_):
+        if (
+            name not in decl.assigned
+            and name not in decl.mutated
+            and all(stable(e) for e in exprs)
+            and _within(value, type_)
+        ):
             return value, ()
         target = self.fresh(name, type_)
         return target, self.write_binding(target, value)

@@ -18,17 +18,17 @@ from lostirq.language.places import Write
 
 
 class Op(Enum):
-    NOP = "nop"          # loop heads and joins
-    ASSIGN = "assign"    # parallel writes; `cond` must hold (spin_lock)
+    NOP = "nop"  # loop heads and joins
+    ASSIGN = "assign"  # parallel writes; `cond` must hold (spin_lock)
     BRANCH = "branch"
     WAIT = "wait"
-    CHOICE = "choice"    # match choose(): one option per successor
-    PICK = "pick"        # v = choose(T)
+    CHOICE = "choice"  # match choose(): one option per successor
+    PICK = "pick"  # v = choose(T)
     FENCE = "fence"
     STEP = "step"
-    ATOMIC = "atomic"    # entry of an atomic block
+    ATOMIC = "atomic"  # entry of an atomic block
     EVENT = "event"
-    MARK = "mark"        # idle() and strong()
+    MARK = "mark"  # idle() and strong()
     END = "end"
 
 
@@ -50,23 +50,23 @@ class Node:
     index: int
     op: Op
     frame: Frame
-    region: int = 0                              # the atomic block that it lies in, 0 for none
-    cond: Expr = TRUE                            # BRANCH, WAIT; ASSIGN: must hold
+    region: int = 0  # the atomic block that it lies in, 0 for none
+    cond: Expr = TRUE  # BRANCH, WAIT; ASSIGN: must hold
     writes: tuple[Write, ...] = ()
     reads: tuple[frozenset[int], ...] = ()
-    access: Access = Access.NONE                 # LOCKED and FENCE drain
-    look: bool = False                           # several reads are one atomic look
-    implicit: bool = False                       # a drain that the language adds
-    guards: tuple[Expr, ...] = ()                # CHOICE, one per option
+    access: Access = Access.NONE  # LOCKED and FENCE drain
+    look: bool = False  # several reads are one atomic look
+    implicit: bool = False  # a drain that the language adds
+    guards: tuple[Expr, ...] = ()  # CHOICE, one per option
     labels: tuple[str, ...] = ()
     pick: Var | None = None
-    options: tuple[tuple[int, Expr], ...] = ()   # PICK: values, each under a guard
+    options: tuple[tuple[int, Expr], ...] = ()  # PICK: values, each under a guard
     event: str = ""
     args: tuple[Expr, ...] = ()
     marks: frozenset[str] = frozenset()
     succ: list[int] = field(default_factory=list)
-    touched: frozenset[int] = frozenset()        # units read or written, after folding
-    stores: frozenset[int] = frozenset()         # units written
+    touched: frozenset[int] = frozenset()  # units read or written, after folding
+    stores: frozenset[int] = frozenset()  # units written
     buffered: bool = False
     location: bool = False
 
@@ -94,8 +94,8 @@ class Graph:
     column: str = ""
     span: Span = Span()
     private_cpu: bool = False
-    rest: int = -1                               # HANDLER: the operation at which it is not active
-    exit_fence: int = -1                         # HANDLER: the drain before it returns to its rest, if one is needed
+    rest: int = -1  # HANDLER: the operation at which it is not active
+    exit_fence: int = -1  # HANDLER: the drain before it returns to its rest, if one is needed
 
     def reachable(self) -> list[Node]:
         """Nodes that the entry reaches, in reverse postorder."""
@@ -116,13 +116,13 @@ class Graph:
         return order
 
 
-Pending = list[tuple[int, int]]   # ways out (node, number) that lead to the operation that comes next
+Pending = list[tuple[int, int]]  # ways out (node, number) that lead to the operation that comes next
 
 
 @dataclass(slots=True)
 class Loop:
     """The ways out of a loop that is being expanded."""
 
-    head: int                                     # -1 in an unrolled loop
+    head: int  # -1 in an unrolled loop
     breaks: Pending = field(default_factory=list)
     continues: Pending = field(default_factory=list)

@@ -51,8 +51,11 @@ class LockPlace:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StructPlace:
+    """`index`: its number in the array that it is an element of, else -1."""
+
     type: StructType
     fields: dict[str, Place]
+    index: int = -1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -147,8 +150,15 @@ class Layout:
         self.variables.append(made)
         return made
 
-    def place(self, name: str, type_: SemType, init: int | None = None, flags: tuple[bool, bool] = (False, False)) -> Place:
-        """The place of one declaration; `flags` are (ghost, message) and go down into the parts."""
+    def place(
+        self,
+        name: str,
+        type_: SemType,
+        init: int | None = None,
+        flags: tuple[bool, bool] = (False, False),
+        index: int = -1,
+    ) -> Place:
+        """The place of one declaration; `flags` are (ghost, message) and go down into the parts; `index`: see StructPlace."""
         if isinstance(type_, GhostType):
             return self.place(name, type_.inner, init, (True, flags[1]))
         if isinstance(type_, MessageType):
@@ -167,9 +177,9 @@ class Layout:
                 words.append(self._variable(f"{name}[{k}]", Scalar(bits_type(width)), init, flags, self._unit()))
             return WordsPlace(type_, tuple(words))
         if isinstance(type_, ArrayType):
-            parts = [self.place(f"{name}[{k}]", type_.element, init, flags) for k in range(type_.length)]
+            parts = [self.place(f"{name}[{k}]", type_.element, init, flags, k) for k in range(type_.length)]
             return ArrayPlace(type_, tuple(parts))
-        return StructPlace(type_, {n: self.place(f"{name}.{n}", t, i, flags) for n, t, i in type_.fields})
+        return StructPlace(type_, {n: self.place(f"{name}.{n}", t, i, flags) for n, t, i in type_.fields}, index)
 
 
 def leaves(place: Place) -> Iterator[Var]:

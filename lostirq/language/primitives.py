@@ -34,7 +34,17 @@ from lostirq.ir.expr import (
 from lostirq.ir.system import Access
 from lostirq.language.builtins import arguments, bits_place, test_bit_of
 from lostirq.language.graph import Op
-from lostirq.language.places import LockPlace, PackedPlace, PackedValue, Ref, ScalarPlace, Value, WordsPlace, Write, leaves
+from lostirq.language.places import (
+    LockPlace,
+    PackedPlace,
+    PackedValue,
+    Ref,
+    ScalarPlace,
+    Value,
+    WordsPlace,
+    Write,
+    leaves,
+)
 from lostirq.language.types import LockType, PackedType, Scalar
 
 if TYPE_CHECKING:
@@ -113,9 +123,7 @@ def cmpxchg(x: Expander, node: ast.Call) -> Value:
     return _exchange(x, ref, tuple(kept), done, "cmpxchg")
 
 
-def _fetch(
-    name: str, kind: Kind, f: Callable[[Expr, Expr], Expr]
-) -> Callable[[Expander, ast.Call], Value]:
+def _fetch(name: str, kind: Kind, f: Callable[[Expr, Expr], Expr]) -> Callable[[Expander, ast.Call], Value]:
     def build(x: Expander, node: ast.Call) -> Value:
         target, value = arguments(x, node, (2,))
         operand = x.scalar(value)
@@ -206,7 +214,9 @@ def choose(x: Expander, node: ast.Call) -> Value:
     if len(args) == 1:
         type_ = x.universe.type_of(args[0], x.scope.source)
         if not isinstance(type_, Scalar):
-            raise x.fail(args[0], "LI010", f"a value of {type_} cannot be chosen", "choose(bool), choose(Int[0, 3]), ...")
+            raise x.fail(
+                args[0], "LI010", f"a value of {type_} cannot be chosen", "choose(bool), choose(Int[0, 3]), ..."
+            )
         result = type_.type
         if result.size > 1 << 12:
             raise x.fail(args[0], "LI014", f"choose would have {result.size} options", "at most 4096")
@@ -252,20 +262,40 @@ def _nothing(x: Expander, node: ast.Call) -> None:
 
 def event(x: Expander, node: ast.Call) -> None:
     if not node.args or not isinstance(node.args[0], ast.Constant) or not isinstance(node.args[0].value, str):
-        raise x.fail(node, "LI026", "an event is written event(\"name\", arguments...)")
+        raise x.fail(node, "LI026", 'an event is written event("name", arguments...)')
     args = tuple(x.scalar(a) for a in node.args[1:])
     x.emit(Op.EVENT, event=node.args[0].value, args=args)
 
 
 EFFECTS: dict[str, Callable[[Expander, ast.Call], Value | None]] = {
-    "WRITE_ONCE": store, "smp_store_release": store, "lock_set": lock_set, "xchg": xchg, "cmpxchg": cmpxchg,
-    "fetch_add": _fetch("fetch_add", Kind.INT, add), "fetch_or": _fetch("fetch_or", Kind.BITS, bor),
+    "WRITE_ONCE": store,
+    "smp_store_release": store,
+    "lock_set": lock_set,
+    "xchg": xchg,
+    "cmpxchg": cmpxchg,
+    "fetch_add": _fetch("fetch_add", Kind.INT, add),
+    "fetch_or": _fetch("fetch_or", Kind.BITS, bor),
     "fetch_and": _fetch("fetch_and", Kind.BITS, band),
-    "test_and_set": _bool_rmw("test_and_set", TRUE), "test_and_clear": _bool_rmw("test_and_clear", FALSE),
-    "test_and_set_bit": _bit_rmw("test_and_set_bit", TRUE, True), "set_bit": _bit_rmw("set_bit", TRUE, False),
-    "test_and_clear_bit": _bit_rmw("test_and_clear_bit", FALSE, True), "clear_bit": _bit_rmw("clear_bit", FALSE, False),
-    "spin_lock": spin_lock, "spin_unlock": spin_unlock, "wait": wait, "choose": choose, "event": event,
-    "idle": _mark("idle"), "strong": _mark("strong"), "step": _fence(Op.STEP), "drain": _fence(Op.FENCE),
-    "smp_mb": _fence(Op.FENCE), "smp_wmb": _nothing, "smp_rmb": _nothing, "smp_mb__before_atomic": _nothing,
-    "smp_mb__after_atomic": _nothing, "barrier": _nothing,
+    "test_and_set": _bool_rmw("test_and_set", TRUE),
+    "test_and_clear": _bool_rmw("test_and_clear", FALSE),
+    "test_and_set_bit": _bit_rmw("test_and_set_bit", TRUE, True),
+    "set_bit": _bit_rmw("set_bit", TRUE, False),
+    "test_and_clear_bit": _bit_rmw("test_and_clear_bit", FALSE, True),
+    "clear_bit": _bit_rmw("clear_bit", FALSE, False),
+    "spin_lock": spin_lock,
+    "spin_unlock": spin_unlock,
+    "wait": wait,
+    "choose": choose,
+    "event": event,
+    "idle": _mark("idle"),
+    "strong": _mark("strong"),
+    "unfair": _mark("unfair"),
+    "step": _fence(Op.STEP),
+    "drain": _fence(Op.FENCE),
+    "smp_mb": _fence(Op.FENCE),
+    "smp_wmb": _nothing,
+    "smp_rmb": _nothing,
+    "smp_mb__before_atomic": _nothing,
+    "smp_mb__after_atomic": _nothing,
+    "barrier": _nothing,
 }

@@ -11,8 +11,6 @@ from lostirq.ir.expr import (
     TRUE,
     Expr,
     Kind,
-    Op as ExprOp,
-    Var,
     and_,
     empty,
     fold,
@@ -29,19 +27,23 @@ from lostirq.ir.expr import (
     value_of,
     var,
 )
+from lostirq.ir.expr import Op as ExprOp
 from lostirq.ir.system import Form, Memory, Process, Property
 from lostirq.language import pure
 from lostirq.language.builtins import IN_PROPERTIES, arguments
 from lostirq.language.declarations import PROPERTIES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
-from lostirq.language.places import Binding, Ref, Value
+from lostirq.language.places import Binding, PackedValue, Ref, Value
+from lostirq.language.rewrite import rename_in, variable_of
 from lostirq.language.scope import Scope, suggest
 from lostirq.language.source import Abandon
 from lostirq.language.translate import Translator
 from lostirq.language.universe import Universe
 
 _FORMS = {
-    Purpose.INVARIANT: Form.INVARIANT, Purpose.STEP: Form.STEP, Purpose.RECURRENCE: Form.RECURRENCE,
+    Purpose.INVARIANT: Form.INVARIANT,
+    Purpose.STEP: Form.STEP,
+    Purpose.RECURRENCE: Form.RECURRENCE,
     Purpose.REACHABLE: Form.REACHABLE,
 }
 
@@ -53,11 +55,11 @@ class Context:
     processes: tuple[Process, ...]
     cpus: int
     memory: Memory
-    families: frozenset[str]               # all processes of the workspace, also those left out
+    families: frozenset[str]  # all processes of the workspace, also those left out
     windows: frozenset[str]
     events: frozenset[str]
     functions: frozenset[str]
-    messages: tuple[Expr, ...] = ()        # each true while a message is in flight
+    messages: tuple[Expr, ...] = ()  # each true while a message is in flight
     constants: Callable[[Expr], Expr] = lambda e: e
 
 
@@ -148,16 +150,28 @@ def _occurs(tr: PropertyTranslator, node: ast.Call) -> Value:
 
 def _old(tr: PropertyTranslator, node: ast.Call) -> Value:
     (inner,) = arguments(tr, node, (1,))
-    return as_old(tr.scalar(inner))
+    value = tr.rvalue(inner)
+    if isinstance(value, PackedValue):
+        return PackedValue(value.type, tuple(as_old(e) for e in value.fields))
+    return as_old(value)
 
 
 def as_old(e: Expr) -> Expr:
-    return substitute(e, lambda leaf: old(leaf.payload) if leaf.op is ExprOp.VAR else None)  # type: ignore[arg-type]  # a Var
+    def leaf(node: Expr) -> Expr | None:
+        v = variable_of(node)
+        return old(v) if v is not None and node.op is ExprOp.VAR else None
+
+    return substitute(e, leaf)
 
 
 _BUILTINS: dict[str, Callable[[PropertyTranslator, ast.Call], Value]] = {
-    "within": _within, "at_rest": _at_rest, "function_of": _function_of, "quiet": _quiet, "occurs": _occurs,
-    "old": _old, "buffers_empty": _buffers_empty,
+    "within": _within,
+    "at_rest": _at_rest,
+    "function_of": _function_of,
+    "quiet": _quiet,
+    "occurs": _occurs,
+    "old": _old,
+    "buffers_empty": _buffers_empty,
 }
 
 
@@ -196,8 +210,10 @@ class PropertyCompiler:
         sizes = [] if over is None else over.elts if isinstance(over, ast.Tuple) else [over]
         if len(sizes) != len(decl.parameters):
             raise tr.fail(
-                decl.node, "LI012",
-                f"'{decl.name}' has {len(decl.parameters)} parameter(s), over= gives {len(sizes)}", "one size for each",
+                decl.node,
+                "LI012",
+                f"'{decl.name}' has {len(decl.parameters)} parameter(s), over= gives {len(sizes)}",
+                "one size for each",
             )
         numbers: list[tuple[int, ...]] = [()]
         for size in sizes:
@@ -227,10 +243,19 @@ class PropertyCompiler:
         ident = property_id(decl)
         key = ident + ("[" + ",".join(str(n) for n in numbers) + "]" if numbers else "")
         return Property(
-            key, ident, form, formula, self._goal(tr, decl, names), decl.text("title"),
-            decl.text("statement") or " ".join(decl.docstring.split()), decl.text("source"),
-            self._labels(tr, decl, "excuses"), witness_id(self.declarations, decl), decl.text("planted"),
-            symmetric=insensitive(formula, self.context.processes), span=decl.source.header(decl.node),
+            key,
+            ident,
+            form,
+            formula,
+            self._goal(tr, decl, names),
+            decl.text("title"),
+            decl.text("statement") or " ".join(decl.docstring.split()),
+            decl.text("source"),
+            self._labels(tr, decl, "excuses"),
+            witness_id(self.declarations, decl),
+            decl.text("planted"),
+            symmetric=insensitive(formula, self.context.processes),
+            span=decl.source.header(decl.node),
         )
 
     def _labels(self, tr: PropertyTranslator, decl: FunctionDecl, option: str) -> tuple[str, ...]:
@@ -260,6 +285,15 @@ class PropertyCompiler:
             return TRUE
         if node is None:
             raise tr.fail(decl.node, "LI007", "a recurrence needs goal=", 'goal="enter"')
+        goal = self.universe.function(node.id) if isinstance(node, ast.Name) else None
+        if goal is not None:
+            given = dict(zip((p.arg for p in goal.parameters), names.values(), strict=False))
+            if goal.role is not Purpose.PURE or len(goal.parameters) != len(names):
+                raise tr.fail(node, "LI007", "the goal is an event or a @pure function of the same parameters")
+            result = pure.evaluate(tr, goal, given)
+            if not isinstance(result, Expr) or result.type.kind is not Kind.BOOL:
+                raise tr.fail(node, "LI010", "a goal must return bool")
+            return self.context.constants(result)
         name = tr.text(node, self.context.events, "event")
         return occurs(name, *(e for e in names.values() if isinstance(e, Expr)))
 
@@ -287,14 +321,8 @@ def insensitive(formula: Expr, processes: tuple[Process, ...]) -> bool:
         for a, b in zip(members, members[1:], strict=False):
             swap = {a.pc: b.pc, b.pc: a.pc}
 
-            def exchange(leaf: Expr, swap: dict[Var, Var] = swap) -> Expr | None:
-                if leaf.op not in (ExprOp.VAR, ExprOp.OLD) or leaf.payload not in swap:
-                    return None
-                other = swap[leaf.payload]
-                return var(other) if leaf.op is ExprOp.VAR else old(other)
-
             table: dict[object, int] = {}
-            if _normal(substitute(formula, exchange), table) != _normal(formula, table):
+            if _normal(rename_in(formula, swap), table) != _normal(formula, table):
                 return False
     return True
 

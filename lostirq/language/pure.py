@@ -96,7 +96,9 @@ def evaluate(tr: Translator, decl: FunctionDecl, names: dict[str, Binding]) -> V
     try:
         _block(tr, decl.node.body, run)
         if run.live is not FALSE or not run.returns:
-            raise tr.fail(decl.node, "LI019", f"'{decl.name}' may end without returning a value", "return on every path")
+            raise tr.fail(
+                decl.node, "LI019", f"'{decl.name}' may end without returning a value", "return on every path"
+            )
         result = run.returns[-1][1]
         for cond, value in reversed(run.returns[:-1]):
             result = _merge(tr, cond, value, result, decl.node)
@@ -148,7 +150,9 @@ def _statement(tr: Translator, node: ast.stmt, run: _Run) -> None:
         _for(tr, node, node.target.id, run)
     else:
         raise tr.fail(
-            node, "LI024", "this statement is not allowed in a pure function",
+            node,
+            "LI024",
+            "this statement is not allowed in a pure function",
             "local assignments, if, for over a range, return",
         )
 

@@ -12,29 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lostirq.ir.expr import FALSE, TRUE, Expr, Kind, Role, Var, const, integer, is_const, substitute, value_of, variables
+from lostirq.ir.expr import FALSE, TRUE, Expr, Kind, Role, Var, is_const, value_of
+from lostirq.ir.system import Access
 from lostirq.language.graph import Graph, Node, Op
 from lostirq.language.places import Write
+from lostirq.language.rewrite import Reads, is_var, literal, put_in
 from lostirq.language.source import Report
-
-
-class Reads:
-    """Variables of expressions, remembered."""
-
-    def __init__(self) -> None:
-        self._memo: dict[Expr, dict[Var, None]] = {}
-
-    def of(self, e: Expr) -> dict[Var, None]:
-        found = self._memo.get(e)
-        if found is None:
-            found = variables([e])
-            self._memo[e] = found
-        return found
-
-
-def literal(v: Var, value: int) -> Expr:
-    """The constant that stands for a variable."""
-    return integer(value) if v.type.kind is Kind.INT and not v.type.names else const(value, v.type)
 
 
 class Folder:
@@ -49,7 +32,7 @@ class Folder:
     def run(self) -> None:
         changed = True
         while changed:
-            changed = any([self._prune(g) for g in self.graphs])
+            changed = sum(self._prune(g) for g in self.graphs) > 0
             fresh = self._fresh_constants()
             if fresh:
                 self.constants.update(fresh)
@@ -58,7 +41,7 @@ class Folder:
 
     def substituted(self, e: Expr) -> Expr:
         """An expression from outside the graphs, with all constants put in."""
-        return substitute(e, lambda leaf: self.constants.get(leaf.payload) if leaf.op.value == "var" else None)  # type: ignore[call-overload, no-any-return]  # the payload of VAR is a Var
+        return put_in(e, self.constants)
 
     def _prune(self, graph: Graph) -> bool:
         """Cut ways that cannot be taken."""
@@ -85,7 +68,7 @@ class Folder:
             for node in graph.reachable():
                 for w in node.writes:
                     seen.setdefault(w.var)
-                    if w.cond is not FALSE and not (w.value.op.value == "var" and w.value.payload is w.var):
+                    if w.cond is not FALSE and not is_var(w.value, w.var):
                         value = value_of(w.value) if is_const(w.value) else None
                         written.setdefault(w.var, set()).add(value)
                 if node.pick is not None:
@@ -98,23 +81,21 @@ class Folder:
         for v in seen:
             values_of = written.get(v)
             if v.role in (Role.MEMORY, Role.GHOST):
-                if values_of is None:
+                only = v.type.size == 1 and values_of == {v.init}
+                if values_of is None or only:
                     fresh[v] = literal(v, self.initial.get(v, v.init))
             elif values_of is None or len(values_of) == 1 and None not in values_of:
                 value = v.init if values_of is None else next(iter(values_of))
                 if value is not None and v.type.kind is Kind.INT and not v.type.lo <= value <= v.type.hi:
-                    continue   # out of range: left for the engines to report
+                    continue  # out of range: left for the engines to report
                 fresh[v] = literal(v, v.init if value is None else value)
         return {v: e for v, e in fresh.items() if v not in self.constants}
 
     def _apply(self, fresh: dict[Var, Expr]) -> None:
         memo: dict[Expr, Expr] = {}
 
-        def leaf(e: Expr) -> Expr | None:
-            return fresh.get(e.payload) if e.op.value == "var" else None  # type: ignore[call-overload, no-any-return]  # a Var
-
         def sub(e: Expr) -> Expr:
-            return substitute(e, leaf, memo) if any(v in fresh for v in self.reads.of(e)) else e
+            return put_in(e, fresh, memo) if any(v in fresh for v in self.reads.of(e)) else e
 
         for graph in self.graphs:
             for node in graph.reachable():
@@ -122,9 +103,7 @@ class Folder:
                 node.guards = tuple(sub(g) for g in node.guards)
                 node.args = tuple(sub(a) for a in node.args)
                 node.options = tuple((v, sub(g)) for v, g in node.options)
-                node.writes = tuple(
-                    Write(w.var, sub(w.value), sub(w.cond)) for w in node.writes if w.var not in fresh
-                )
+                node.writes = tuple(Write(w.var, sub(w.value), sub(w.cond)) for w in node.writes if w.var not in fresh)
                 node.writes = tuple(w for w in node.writes if w.cond is not FALSE)
                 if node.pick in fresh:
                     node.op, node.pick, node.options = Op.NOP, None, ()
@@ -151,7 +130,8 @@ def derive(graphs: list[Graph], reads: Reads) -> Sharing:
                 watched.add(unit)
         for node in graph.reachable():
             stores = _units(w.var for w in node.writes)
-            looks = _units(v for e in node.expressions() for v in reads.of(e))
+            seen = _units(v for e in node.expressions() for v in reads.of(e))
+            looks = frozenset(u for group in node.reads for u in group if u in seen)
             units[node] = (looks | stores, stores)
             for unit in looks | stores:
                 touched.setdefault(unit, set()).add(k)
@@ -181,6 +161,8 @@ def count_accesses(node: Node) -> int:
     sometimes = any(w.cond is not TRUE and w.var.unit in node.stores for w in node.writes)
     groups = read_groups(node)
     loads = (1 if groups else 0) if node.look else len(groups)
+    if node.access is Access.LOCKED:
+        return loads + int(bool(node.stores))
     return loads + len(always) + int(sometimes)
 
 
@@ -192,13 +174,15 @@ def check_accesses(graphs: list[Graph], report: Report) -> None:
                 continue
             if node.op is Op.EVENT:
                 report.add(
-                    node.frame.span, "LI026", "the arguments of an event read shared memory", "load them into locals first"
+                    node.frame.span,
+                    "LI026",
+                    "the arguments of an event read shared memory",
+                    "load them into locals first",
                 )
             elif count_accesses(node) > 1:
                 report.add(
-                    node.frame.span, "LI020",
+                    node.frame.span,
+                    "LI020",
                     f"two accesses to shared memory in one statement ({node.frame.text})",
                     "split the statement: load into a local first, or use with atomic()",
                 )
-
-

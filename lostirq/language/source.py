@@ -118,7 +118,9 @@ def parse(name: str, text: str, report: Report) -> tuple[Source, ast.Module] | N
             tree = ast.parse(text, filename=name)
     except SyntaxError as error:
         line, column = error.lineno or 1, max(0, (error.offset or 1) - 1)
-        report.add(Span(name, line, column, line, column + 1), "LI001", f"syntax error: {error.msg}", "write valid Python")
+        report.add(
+            Span(name, line, column, line, column + 1), "LI001", f"syntax error: {error.msg}", "write valid Python"
+        )
         return None
     except (ValueError, RecursionError, MemoryError):
         report.add(start, "LI002", "the file cannot be parsed (null bytes, or nested too deeply)", "simplify it")

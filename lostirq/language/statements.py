@@ -8,6 +8,7 @@ once; a local whose first assignment failed is poisoned and silent.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lostirq.ir.expr import TRUE, Expr, Kind, integer, is_const
@@ -47,7 +48,9 @@ def statement(x: Expander, node: ast.stmt) -> None:
     if method is None:
         shown = type(node).__name__
         raise x.report.fail(
-            x.scope.source.header(node), "LI006", f"this statement is not part of the language ({shown})",
+            x.scope.source.header(node),
+            "LI006",
+            f"this statement is not part of the language ({shown})",
             "see docs/language.md, section 4",
         )
     method(x, node)
@@ -162,7 +165,9 @@ def _local(
     if isinstance(found, Poison):
         raise Abandon(target.id)
     if target.id in x.universe.declarations.names:
-        raise x.fail(target, "LI016", f"'{target.id}' is declared at module level and is not memory", "rename the local")
+        raise x.fail(
+            target, "LI016", f"'{target.id}' is declared at module level and is not memory", "rename the local"
+        )
     if type_ is None:
         if isinstance(value, PackedValue):
             type_ = value.type
@@ -171,7 +176,10 @@ def _local(
             again = function is not None and (function.assigned.get(target.id, 0) > 1 or target.id in function.looped)
             if is_const(value) and value.type.kind is Kind.INT and not value.type.names and again:
                 raise x.fail(
-                    target, "LI014", f"the type of '{target.id}' is not known from a number", f"{target.id}: Int[lo, hi] = ..."
+                    target,
+                    "LI014",
+                    f"the type of '{target.id}' is not known from a number",
+                    f"{target.id}: Int[lo, hi] = ...",
                 )
             type_ = Scalar(value.type)
     if not isinstance(type_, (Scalar, PackedType)):
@@ -293,7 +301,7 @@ def _with(x: Expander, node: ast.With) -> None:
                     raise x.fail(call, "LI026", 'a window has a name: window("harvest")')
                 x.windows |= {label.value}
             else:
-                raise x.fail(item.context_expr, "LI006", "with takes atomic() or window(\"name\")")
+                raise x.fail(item.context_expr, "LI006", 'with takes atomic() or window("name")')
         block(x, node.body)
     finally:
         x.windows, x.region = windows, region
@@ -309,7 +317,10 @@ def _enter_atomic(x: Expander, node: ast.With) -> None:
     shown = "; ".join(source.text_of(s) for s in node.body[:4] if not isinstance(s, ast.Pass))
     text = f"atomic: {shown}" + ("; ..." if len(node.body) > 4 else "")
     entry.frame = Frame(
-        source.header(node), text[:197] + "..." if len(text) > 200 else text, entry.frame.function, entry.frame.stack,
+        source.header(node),
+        text[:197] + "..." if len(text) > 200 else text,
+        entry.frame.function,
+        entry.frame.stack,
         entry.frame.windows,
     )
 
@@ -324,7 +335,11 @@ def _match(x: Expander, node: ast.Match) -> None:
     guards: list[Expr] = []
     for case in node.cases:
         pattern = case.pattern
-        label = pattern.value.value if isinstance(pattern, ast.MatchValue) and isinstance(pattern.value, ast.Constant) else None
+        label = (
+            pattern.value.value
+            if isinstance(pattern, ast.MatchValue) and isinstance(pattern.value, ast.Constant)
+            else None
+        )
         if not isinstance(label, str):
             raise x.fail(pattern, "LI006", 'a case has a name: case "sti": ...')
         labels.append(label)
@@ -345,8 +360,18 @@ def _guard(x: Expander, case: ast.match_case) -> Expr:
     return TRUE if case.guard is None else x.look(case.guard)
 
 
-_METHODS = {
-    ast.Expr: _expr, ast.Pass: _pass, ast.Assign: _assign, ast.AnnAssign: _annassign, ast.AugAssign: _augassign,
-    ast.If: _if, ast.While: _while, ast.For: _for, ast.Break: _leave, ast.Continue: _leave, ast.Return: _return,
-    ast.With: _with, ast.Match: _match,
+_METHODS: dict[type[ast.stmt], Callable[..., None]] = {
+    ast.Expr: _expr,
+    ast.Pass: _pass,
+    ast.Assign: _assign,
+    ast.AnnAssign: _annassign,
+    ast.AugAssign: _augassign,
+    ast.If: _if,
+    ast.While: _while,
+    ast.For: _for,
+    ast.Break: _leave,
+    ast.Continue: _leave,
+    ast.Return: _return,
+    ast.With: _with,
+    ast.Match: _match,
 }

@@ -10,17 +10,19 @@ access): the number of edges stays small and private branches cost nothing.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lostirq.ir.expr import FALSE, TRUE, Expr, Op as ExprOp, Var, and_, const, is_const, ite, not_, or_, substitute, var
+from lostirq.ir.expr import FALSE, TRUE, Expr, Var, and_, const, is_const, ite, not_, or_, var
+from lostirq.ir.expr import Op as ExprOp
 from lostirq.ir.system import Access, Event, Sort
 from lostirq.language.buffers import drains
 from lostirq.language.graph import Graph, Node, Op
 from lostirq.language.places import Write
-from lostirq.language.sharing import Reads, read_groups
+from lostirq.language.rewrite import Reads, is_var, put_in
+from lostirq.language.sharing import read_groups
 from lostirq.language.source import Report
 
-PRIVATE, OPEN = 0, -1   # modes of a path; a positive number is the atomic block that it is in
+PRIVATE, OPEN = 0, -1  # modes of a path; a positive number is the atomic block that it is in
 
 
 @dataclass(eq=False, slots=True)
@@ -33,7 +35,8 @@ class Path:
     options: tuple[tuple[int, int], ...] = ()
     labels: tuple[str, ...] = ()
     access: Node | None = None
-    marks: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()  # of the location that comes next
+    fair: str = ""  # strong or unfair, for this option alone
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,6 +49,7 @@ class Draft:
     assigns: dict[Var, Expr]
     events: tuple[Event, ...]
     choice: str
+    fair: str
     node: Node
     drains: bool
 
@@ -116,14 +120,16 @@ class Composer:
     # -- whole process --------------------------------------------------------------------------------------------
 
     def prologue(self, values: dict[Var, Expr]) -> int:
-        """Run the private code before the first location on constants; `values` are the initial ones and are updated."""
+        """Run the private code before the first location on constants; `values` are initial ones and are updated."""
         path = Path(env=values)
         ends = self._run([(0, 0, PRIVATE, path)])
         (end, final), *more = ends
         if more or final.literals:
             raise AssertionError(f"the prologue of {self.graph.name} is not deterministic")
         if final.events:
-            self.report.add(self.graph.span, "LI026", "an event before the first step of a process", "put it into a step")
+            self.report.add(
+                self.graph.span, "LI026", "an event before the first step of a process", "put it into a step"
+            )
         values.update(final.env)
         self._arrive(end, final.marks)
         return end
@@ -153,10 +159,10 @@ class Composer:
             if end == self.graph.rest and self.graph.exit_fence >= 0 and src != self.graph.exit_fence:
                 end = self.graph.exit_fence
             acted = path.access or node
-            assigns = {v: e for v, e in path.env.items() if not (e.op is ExprOp.VAR and e.payload is v)}
+            assigns = {v: e for v, e in path.env.items() if not is_var(e, v)}
             needs = self.graph.sort is not Sort.HARDWARE and (drains(acted) or src == self.graph.rest)
             guard = and_(*path.literals)
-            found.append(Draft(src, end, guard, assigns, path.events, ", ".join(path.labels), acted, needs))
+            found.append(Draft(src, end, guard, assigns, path.events, ", ".join(path.labels), path.fair, acted, needs))
         return found
 
     # -- one step -------------------------------------------------------------------------------------------------
@@ -213,7 +219,7 @@ class Composer:
         """The operation at a location."""
         if node.op in (Op.CHOICE, Op.PICK):
             return self._operate(node, path, rounds, OPEN)
-        acted = Path(path.literals, path.env, path.events, path.options, path.labels, node, frozenset())
+        acted = replace(path, access=node, marks=frozenset())
         return self._operate(node, acted, rounds, node.region if node.op is Op.ATOMIC else PRIVATE)
 
     def _operate(self, node: Node, path: Path, rounds: int, mode: int) -> list[tuple[int, int, int, Path]]:
@@ -235,11 +241,12 @@ class Composer:
                 found.append((0, chosen))
         elif node.op is Op.EVENT:
             event = Event(node.event, tuple(self._value(a, path) for a in node.args))
-            marked = Path(path.literals, path.env, (*path.events, event), path.options, path.labels, path.access, path.marks)
+            marked = Path(
+                path.literals, path.env, (*path.events, event), path.options, path.labels, path.access, path.marks
+            )
             found = [(0, marked)]
         elif node.op is Op.MARK:
-            marks = path.marks | node.marks
-            found = [(0, Path(path.literals, path.env, path.events, path.options, path.labels, path.access, marks))]
+            found = [(0, self._marked(path, node, mode))]
         else:
             found = [(0, p) for p in self._assign(node, path)]
         out: list[tuple[int, int, int, Path]] = []
@@ -250,12 +257,18 @@ class Composer:
                 out.append((target, rounds + int(back), mode, after))
         return out
 
+    def _marked(self, path: Path, node: Node, mode: int) -> Path:
+        """idle() is said of the next location; so are strong() and unfair(), but after a choice of the option taken."""
+        if mode == OPEN and "idle" not in node.marks:
+            return replace(path, fair=next(iter(node.marks)))
+        return replace(path, marks=path.marks | node.marks)
+
     def _chosen(self, path: Path, node: Node, option: int, label: str) -> Path:
         """Record an option; one that is forced leaves no label."""
         if node.op is Op.CHOICE and len(node.guards) == 1 or node.op is Op.PICK and len(node.options) == 1:
             return path
         options, labels = (*path.options, (node.index, option)), (*path.labels, label)
-        return Path(path.literals, path.env, path.events, options, labels, path.access, path.marks)
+        return replace(path, options=options, labels=labels)
 
     def _assign(self, node: Node, path: Path) -> list[Path]:
         assumed = self._assume(path, self._value(node.cond, path))
@@ -281,13 +294,13 @@ class Composer:
             value = self._value(w.value, path)
             cond = self._value(w.cond, path)
             env[w.var] = ite(cond, value, env.get(w.var, var(w.var)))
-        return Path(path.literals, env, path.events, path.options, path.labels, path.access, path.marks)
+        return replace(path, env=env)
 
     def _value(self, e: Expr, path: Path) -> Expr:
         env = path.env
         if is_const(e) or not env or not any(v in env for v in self.reads.of(e)):
             return e
-        return substitute(e, lambda leaf: env.get(leaf.payload) if leaf.op is ExprOp.VAR else None)  # type: ignore[call-overload, no-any-return]  # the payload of VAR is a Var
+        return put_in(e, env)
 
     def _assume(self, path: Path, cond: Expr) -> Path | None:
         """The path under one more condition, or None if it contradicts."""
@@ -299,14 +312,14 @@ class Composer:
                 return None
             if part not in literals:
                 literals.append(part)
-        return Path(tuple(literals), path.env, path.events, path.options, path.labels, path.access, path.marks)
+        return replace(path, literals=tuple(literals))
 
     # -- merging --------------------------------------------------------------------------------------------------
 
     def _merge(self, paths: list[Path]) -> list[Path]:
         groups: dict[tuple[object, ...], list[Path]] = {}
         for p in paths:
-            groups.setdefault((p.events, p.options, p.access, p.marks), []).append(p)
+            groups.setdefault((p.events, p.options, p.access, p.marks, p.fair), []).append(p)
         found: list[Path] = []
         for group in groups.values():
             while len(group) > 1:
@@ -331,7 +344,7 @@ class Composer:
         else:
             rest = or_(tell, and_(*right))
         literals = a.literals[:same] if rest is TRUE else (*a.literals[:same], rest)
-        return Path(literals, env, a.events, a.options, a.labels, a.access, a.marks)
+        return replace(a, literals=literals, env=env)
 
 
 def _common(a: tuple[Expr, ...], b: tuple[Expr, ...]) -> int:
@@ -346,7 +359,10 @@ def _excluded(part: Expr, literals: list[Expr]) -> bool:
     if part.op is not ExprOp.EQ or not is_const(part.args[1]):
         return False
     return any(
-        e.op is ExprOp.EQ and e.args[0] is part.args[0] and is_const(e.args[1]) and e.args[1].payload != part.args[1].payload
+        e.op is ExprOp.EQ
+        and e.args[0] is part.args[0]
+        and is_const(e.args[1])
+        and e.args[1].payload != part.args[1].payload
         for e in literals
     )
 

@@ -73,8 +73,8 @@ class Translator:
         self.universe = universe
         self.report = universe.report
         self.scope = scope
-        self.groups: list[frozenset[int]] = []   # one per read of memory: the units of which one is read
-        self.checks: list[Expr] = []             # conditions under which the run-time indices are in range
+        self.groups: list[frozenset[int]] = []  # one per read of memory: the units of which one is read
+        self.checks: list[Expr] = []  # conditions under which the run-time indices are in range
 
     # -- errors ---------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,9 @@ class Translator:
             raise self.fail(node, "LI010", f"a {show(type_)} is needed here, not {show(have)}")
         if type_.kind is Kind.INT and (have.hi < type_.lo or have.lo > type_.hi) and not self.universe.phantom:
             shown = str(value_of(value)) if is_const(value) else show(have)
-            raise self.fail(node, "LI050", f"{shown} is outside {show(type_)}", "widen the type, or guard the statement")
+            raise self.fail(
+                node, "LI050", f"{shown} is outside {show(type_)}", "widen the type, or guard the statement"
+            )
         if type_.kind is Kind.INT and is_const(value) and type_.lo <= value_of(value) <= type_.hi:
             return const(value_of(value), type_) if type_.names else integer(value_of(value))
         return value
@@ -175,7 +177,9 @@ class Translator:
         method = _METHODS.get(type(node))
         if method is None:
             shown = type(node).__name__
-            raise self.fail(node, "LI006", f"this expression is not part of the language ({shown})", "see docs/language.md")
+            raise self.fail(
+                node, "LI006", f"this expression is not part of the language ({shown})", "see docs/language.md"
+            )
         return method(self, node)
 
     def _constant(self, node: ast.Constant) -> Value:
@@ -289,7 +293,7 @@ class Translator:
                 continue
             if size == 0:
                 raise self.fail(node, "LI017", "the array is empty in this scenario", "guard the access by its length")
-            if not (0 <= index.type.lo and index.type.hi < size):
+            if not (index.type.lo >= 0 and index.type.hi < size):
                 self.checks.append(or_(not_(cond), and_(le(integer(0), index), lt(index, integer(size)))))
             for k in range(max(0, index.type.lo), min(size - 1, index.type.hi) + 1):
                 found.append((and_(cond, eq(index, integer(k))), elements[k]))
@@ -390,8 +394,10 @@ class Translator:
         if isinstance(op, (ast.LShift, ast.RShift)) and 0 <= b <= 64:
             return a << b if isinstance(op, ast.LShift) else a >> b
         simple: dict[type[ast.operator], Callable[[int, int], int]] = {
-            ast.Mult: lambda x, y: x * y, ast.BitAnd: lambda x, y: x & y,
-            ast.BitOr: lambda x, y: x | y, ast.BitXor: lambda x, y: x ^ y,
+            ast.Mult: lambda x, y: x * y,
+            ast.BitAnd: lambda x, y: x & y,
+            ast.BitOr: lambda x, y: x | y,
+            ast.BitXor: lambda x, y: x ^ y,
         }
         if type(op) in simple:
             result = simple[type(op)](a, b)
@@ -447,7 +453,9 @@ class Translator:
         if builtin is not None:
             return builtin(self, node)
         if name in builtins.EFFECTS:
-            raise self.fail(node, "LI024", f"'{name}' has an effect, which is not allowed here", "only look at memory here")
+            raise self.fail(
+                node, "LI024", f"'{name}' has an effect, which is not allowed here", "only look at memory here"
+            )
         known = [*builtins.READERS, *builtins.EFFECTS, *self.universe.declarations.names]
         raise self.fail(node, "LI005", f"unknown function '{name}'", suggest(name, known))
 

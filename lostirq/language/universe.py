@@ -53,7 +53,9 @@ class EnumInfo:
 class Universe:
     """See the module; `values` maps parameters to numbers."""
 
-    def __init__(self, declarations: Declarations, values: dict[str, int], report: Report, phantom: bool = False) -> None:
+    def __init__(
+        self, declarations: Declarations, values: dict[str, int], report: Report, phantom: bool = False
+    ) -> None:
         self.declarations = declarations
         self.values = values
         self.report = report
@@ -104,7 +106,9 @@ class Universe:
         """Run `make`, with a check that `name` does not depend on itself."""
         if name in self._resolving:
             cycle = " -> ".join([*self._resolving[self._resolving.index(name) :], name])
-            raise self.report.fail(source.span(node), "LI013", f"'{name}' is declared by itself: {cycle}", "break the cycle")
+            raise self.report.fail(
+                source.span(node), "LI013", f"'{name}' is declared by itself: {cycle}", "break the cycle"
+            )
         self._resolving.append(name)
         try:
             return make()
@@ -120,7 +124,9 @@ class Universe:
             lo, hi = min(numbers.values()), max(numbers.values())
             if hi - lo >= MAX_LENGTH or len(set(numbers.values())) != len(numbers):
                 raise self.report.fail(
-                    decl.source.header(decl.node), "LI008", f"the numbers of enum '{decl.name}' are not small and distinct"
+                    decl.source.header(decl.node),
+                    "LI008",
+                    f"the numbers of enum '{decl.name}' are not small and distinct",
                 )
             by_number = {v: n for n, v in numbers.items()}
             type_ = int_type(lo, hi, tuple(by_number.get(k, str(k)) for k in range(lo, hi + 1)))
@@ -141,7 +147,9 @@ class Universe:
             assert isinstance(item.target, ast.Name)
             name = item.target.id
             if any(n == name for n, _, _ in fields):
-                raise self.report.fail(decl.source.span(item), "LI004", f"field '{name}' is declared twice", "rename one")
+                raise self.report.fail(
+                    decl.source.span(item), "LI004", f"field '{name}' is declared twice", "rename one"
+                )
             type_ = self.type_of(item.annotation, decl.source)
             fields.append((name, type_, self._initial(item, type_, decl.source)))
         return StructType(decl.name, tuple(fields))
@@ -169,7 +177,9 @@ class Universe:
             return self._generic(node.value.id, node, source)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Packed":
             return self._packed(node, source)
-        raise self.report.fail(source.span(node), "LI014", f"'{source.text_of(node)}' is not a type", "bool, Int[lo, hi], ...")
+        raise self.report.fail(
+            source.span(node), "LI014", f"'{source.text_of(node)}' is not a type", "bool, Int[lo, hi], ..."
+        )
 
     def _named_type(self, name: str, node: ast.expr, source: Source) -> SemType:
         if name == "bool":
@@ -177,7 +187,9 @@ class Universe:
         if name == "Lock":
             return LockType()
         if name in ("int", "Int", "Bits", "Words", "Array", "str", "float", "list", "dict"):
-            raise self.report.fail(source.span(node), "LI014", f"'{name}' has no bound", "write Int[lo, hi], Bits[n], ...")
+            raise self.report.fail(
+                source.span(node), "LI014", f"'{name}' has no bound", "write Int[lo, hi], Bits[n], ..."
+            )
         decl = self.declarations.names.get(name)
         if isinstance(decl, EnumDecl):
             return Scalar(self.enum(decl).type)
@@ -198,7 +210,9 @@ class Universe:
         expected = {"Int": 2, "Bits": 1, "Words": 2, "Array": 2, "Ghost": 1, "Message": 1}
         if name not in expected or len(args) != expected[name]:
             raise self.report.fail(
-                source.span(node), "LI014", f"'{source.text_of(node)}' is not a type",
+                source.span(node),
+                "LI014",
+                f"'{source.text_of(node)}' is not a type",
                 "Int[lo, hi], Bits[n], Words[n, w], Array[T, n], Ghost[T], Message[T]",
             )
         if name == "Ghost":

@@ -136,7 +136,9 @@ def compile_scenario(
             raise UsageError(f"unknown parameter '{key}'; {suggest(key, workspace.parameters)}".rstrip("; "))
         values[key] = int(value)
     dropped = tuple(
-        p.name for p in workspace.parameters.values() if p.is_bool and p.name.startswith("GUEST_") and not values[p.name]
+        p.name
+        for p in workspace.parameters.values()
+        if p.is_bool and p.name.startswith("GUEST_") and not values[p.name]
     )
     report = Report()
     request = Request(name, memory, values, scenario.properties, dropped)
@@ -148,17 +150,27 @@ def compile_scenario(
 
 def _property(declarations: Declarations, decl: FunctionDecl) -> PropertyInfo:
     return PropertyInfo(
-        property_id(decl), decl.role.value, decl.text("title"),
-        decl.text("statement") or " ".join(decl.docstring.split()), decl.text("source"),
-        witness_id(declarations, decl), decl.text("planted"), decl.source.header(decl.node),
+        property_id(decl),
+        decl.role.value,
+        decl.text("title"),
+        decl.text("statement") or " ".join(decl.docstring.split()),
+        decl.text("source"),
+        witness_id(declarations, decl),
+        decl.text("planted"),
+        decl.source.header(decl.node),
     )
 
 
 def _function(decl: FunctionDecl) -> FunctionInfo:
     first = decl.docstring.splitlines()
     return FunctionInfo(
-        decl.name, decl.role.value, decl.text("kernel"), decl.text("hardware"), decl.source.header(decl.node),
-        first[0] if first else "", abstractions(decl.source, decl.node),
+        decl.name,
+        decl.role.value,
+        decl.text("kernel"),
+        decl.text("hardware"),
+        decl.source.header(decl.node),
+        first[0] if first else "",
+        abstractions(decl.source, decl.node),
     )
 
 
@@ -230,8 +242,14 @@ class _Scenarios:
         self.open.remove(decl.name)
         docs = (ast.get_docstring(decl.node) or "").splitlines()
         scenario = Scenario(
-            decl.name, self._tier(decl) or (base.tier if base else "standard"), self._memory(decl, base),
-            docs[0] if docs else "", values, self._properties(decl, base), self._flag(decl, "bugs"), where,
+            decl.name,
+            self._tier(decl) or (base.tier if base else "standard"),
+            self._memory(decl, base),
+            docs[0] if docs else "",
+            values,
+            self._properties(decl, base),
+            self._flag(decl, "bugs"),
+            where,
         )
         self.done[decl.name] = scenario
         return scenario
@@ -240,12 +258,11 @@ class _Scenarios:
         node = decl.options.get("base")
         if node is None:
             return None
-        name = node.id if isinstance(node, ast.Name) else node.value if isinstance(node, ast.Constant) else None
-        base = self.declarations.scenarios.get(str(name))
+        name = node.id if isinstance(node, ast.Name) else decl.source.text_of(node).strip("\"'")
+        known = self.declarations.scenarios
+        base = known.get(name)
         if base is None:
-            raise self.report.fail(
-                decl.source.span(node), "LI030", f"unknown scenario '{name}'", suggest(str(name), self.declarations.scenarios)
-            )
+            raise self.report.fail(decl.source.span(node), "LI036", f"unknown scenario '{name}'", suggest(name, known))
         return self.resolve(base)
 
     def _strings(self, decl: ScenarioDecl, option: str) -> tuple[str, ...] | None:
@@ -285,9 +302,6 @@ class _Scenarios:
         known = [property_id(d) for d in self.declarations.functions() if d.role in PROPERTIES]
         for n in names:
             if n not in known:
-                self.report.add(
-                    decl.source.header(decl.node), "LI033", f"unknown property '{n}' in scenario '{decl.name}'", suggest(n, known)
-                )
+                message = f"unknown property '{n}' in scenario '{decl.name}'"
+                self.report.add(decl.source.header(decl.node), "LI033", message, suggest(n, known))
         return names
-
-
