@@ -24,6 +24,7 @@ Values = tuple[int, ...]
 Entry = tuple[int, Values]
 Buffers = tuple[tuple[Entry, ...], ...]
 State = tuple[Values, Buffers]
+_Instruction = tuple[Expr, tuple[int, ...], int | None]    # a node, where its operands are, where its variable is
 
 
 class RangeError(LostirqError):
@@ -60,28 +61,39 @@ class Interpreter:
         self._index = {v: i for i, v in enumerate(system.variables)}
         self._from = system.edges_from()
         self._unit = {u: [self._index[v] for v in vs] for u, vs in system.units().items()}
-        self._orders: dict[Expr, list[Expr]] = {}
+        self._programs: dict[Expr, list[_Instruction]] = {}
 
     # -- expressions ----------------------------------------------------------------------------------------------
 
-    def _evaluate(self, root: Expr, leaf: Callable[[Expr, list[int]], int]) -> int:
+    def _evaluate(self, root: Expr, leaf: Callable[[Expr, list[int], int], int]) -> int:
         """The value of an expression; `leaf` gives the values of variables and of what else is not an operator."""
-        order = self._orders.get(root)
-        if order is None:
-            order = self._orders[root] = list(postorder([root]))
-        value: dict[Expr, int] = {}
-        for node in order:
-            args = [value[a] for a in node.args]
-            value[node] = leaf(node, args) if node.op in (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY) else apply(node, args)
-        return value[root]
+        program = self._programs.get(root)
+        if program is None:
+            program = self._programs[root] = self._compiled(root)
+        value: list[int] = []
+        for node, operands, position in program:
+            args = [value[i] for i in operands]
+            value.append(apply(node, args) if position is None else leaf(node, args, position))
+        return value[-1]
+
+    def _compiled(self, root: Expr) -> list[_Instruction]:
+        order = {node: i for i, node in enumerate(postorder([root]))}
+        return [(node, tuple(order[a] for a in node.args), self._position(node)) for node in order]
+
+    def _position(self, node: Expr) -> int | None:
+        """None for an operator; for a leaf the position of its variable in the state, -1 if it has none."""
+        if node.op in (Op.VAR, Op.OLD):
+            return self._index[node.payload]  # type: ignore[index]  # the payload of VAR and OLD is a Var
+        return -1 if node.op in (Op.OCCURS, Op.EMPTY) else None
 
     def _value(self, root: Expr, values: Values | list[int], buffers: Buffers) -> int:
+        """An expression over the values given, which are memory or what a process sees of it."""
         if root.op is Op.CONST:
             return apply(root, [])
 
-        def leaf(node: Expr, _: list[int]) -> int:
+        def leaf(node: Expr, _: list[int], position: int) -> int:
             if node.op is Op.VAR:
-                return values[self._index[node.payload]]  # type: ignore[index]  # the payload of VAR is a Var
+                return values[position]
             if node.op is Op.EMPTY:
                 return int(not buffers[node.payload]) if self.buffering else 1  # type: ignore[call-overload]  # a CPU
             raise AssertionError(f"{node.op} outside a step property")
@@ -96,12 +108,10 @@ class Interpreter:
         """A formula over a step: OLD is the value before, VAR after, OCCURS an event of the step."""
         seen = self.events(before, move)
 
-        def leaf(node: Expr, args: list[int]) -> int:
+        def leaf(node: Expr, args: list[int], position: int) -> int:
             if node.op is Op.OCCURS:
                 return int((node.payload, tuple(args)) in seen)
-            if node.op is Op.OLD:
-                return before[0][self._index[node.payload]]  # type: ignore[index]  # the payload of OLD is a Var
-            return self._value(node, *after)
+            return before[0][position] if node.op is Op.OLD else self._value(node, *after)
 
         return bool(self._evaluate(formula, leaf))
 
