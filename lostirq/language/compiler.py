@@ -216,7 +216,10 @@ def _locations(
             g.rest = Composer(g, reads, Report()).prologue(values)
             if not _is_wait(g.nodes[g.rest], g):
                 report.add(
-                    g.span, "LI022", f"the first location of handler '{g.name}' must be a wait", "while True: wait(...)"
+                    g.span,
+                    "LI022",
+                    f"the first location of handler '{g.name}' must be a wait or a choice",
+                    "while True: wait(...)",
                 )
     depth = 0
     filled: dict[int, set[int]] = {}
@@ -231,9 +234,10 @@ def _locations(
 
 
 def _is_wait(node: Node, graph: Graph) -> bool:
+    """A wait, an atomic block that starts with one, or a choice between interrupts."""
     if node.op is Op.ATOMIC:
         return any(graph.nodes[s].op is Op.WAIT for s in node.succ)
-    return node.op is Op.WAIT
+    return node.op in (Op.WAIT, Op.CHOICE)
 
 
 def _exit_fence(graph: Graph) -> None:
