@@ -34,6 +34,9 @@ class Type:
     width: int = 0
     names: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash((self.lo, self.hi, self.width))
+
     @property
     def size(self) -> int:
         """Number of values."""
@@ -93,6 +96,9 @@ class Var:
     unit: int = -1
     message: bool = False
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 class Op(Enum):
     CONST = "const"      # payload: int
@@ -123,22 +129,17 @@ class Op(Enum):
     OCCURS = "occurs"    # step properties: payload: event name; operands: its arguments
     EMPTY = "empty"      # payload: CPU number; its store buffer is empty (annotated IR only)
 
+    __hash__ = object.__hash__   # members are single; that of Enum hashes the name, at every look-up
+
 
 class Expr:
-    """An interned node: `op`, operands `args`, `payload`, result `type`."""
+    """An interned node: `op`, operands `args`, `payload`, result `type`.  Equality and hash are those of identity."""
 
-    __slots__ = ("op", "args", "payload", "type", "_hash", "__weakref__")
+    __slots__ = ("op", "args", "payload", "type", "__weakref__")
     op: Op
     args: tuple[Expr, ...]
     payload: object
     type: Type
-    _hash: int
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
 
     def __repr__(self) -> str:
         return show(self)
@@ -156,7 +157,6 @@ def make(op: Op, args: tuple[Expr, ...], payload: object, type_: Type) -> Expr:
     if found is None:
         found = object.__new__(Expr)
         found.op, found.args, found.payload, found.type = op, args, payload, type_
-        found._hash = hash((op, tuple(id(a) for a in args), payload, type_))
         _interned[key] = found
     return found
 
