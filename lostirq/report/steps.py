@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What each step of a run says to a reader: its column, its function, and the few facts that carry the argument.
 
-Invariants: every step yields one `Said`, in order; with `full` nothing is left out.  Otherwise a fact is told only if
-its variable is *shared in the run* (written by one column and touched by another) or decides the violation, so that
-the loads that a race turns on stay, and the hundred fields that nobody contended for go.
+Invariants: every step yields one `Said`, in order; with `full` nothing is left out.  Otherwise a load is told only if
+another column writes the variable somewhere in the run, a store only if another column touches it, and both if the
+variable decides the violation: the accesses that a race turns on stay, and the hundred fields that nobody contended
+for go.
 
 References: race tables in the kernel: Documentation/virt/kvm/vcpu-requests.rst, kernel/sched/membarrier.c.
 """
@@ -53,7 +54,7 @@ class Teller:
         self._owners: list[str] = _flush_owners(run, self.column_of)
         self._touches = [self._touch(s, n) for n, s in enumerate(run.steps)]
         self.deciding = self._deciding()
-        self._shared = self._shared_in_run()
+        self._readers, self._writers = self._who_touches()
 
     def told(self) -> list[Said]:
         return [self._tell(n, s) for n, s in enumerate(self.run.steps)]
@@ -72,7 +73,7 @@ class Teller:
     def in_the_end(self) -> list[str]:
         """The facts that make the property false, of memory and instrumentation."""
         facts = [self.names.is_(v, value, "was" if old else "=") for (v, old), value in self.deciding.items()
-                 if v.role in (Role.MEMORY, Role.GHOST)]
+                 if v.role in (Role.MEMORY, Role.GHOST) and not (v.message and value == v.init)]
         for v, value in ((v, x) for (v, old), x in self.deciding.items() if v.role is Role.PC and not old):
             process = self.system.processes[v.owner]
             place = process.locations[value]
@@ -127,7 +128,7 @@ class Teller:
         return justify(self.prop.formula, lambda v: now[0][self._index[v]], lambda v: before[0][self._index[v]],
                        lambda name, args: (name, args) in events, lambda cpu: not self._holds(now, cpu))
 
-    def _shared_in_run(self) -> frozenset[Var]:
+    def _who_touches(self) -> tuple[dict[Var, set[str]], dict[Var, set[str]]]:
         readers: dict[Var, set[str]] = {}
         writers: dict[Var, set[str]] = {}
         for touch in self._touches:
@@ -135,11 +136,15 @@ class Teller:
                 readers.setdefault(v, set()).add(touch.column)
             for v in touch.writes:
                 writers.setdefault(v, set()).add(touch.column)
-        shared = {v for v, by in writers.items() if len(by | readers.get(v, set())) > 1}
-        shared |= {v for v, _ in self.deciding if v.role is Role.MEMORY}
+        return readers, writers
+
+    def _tells(self, v: Var, column: str, *, load: bool = False) -> bool:
+        if self.full or (v, False) in self.deciding or (v, True) in self.deciding:
+            return True
         if len({t.column for t in self._touches}) < 2:
-            shared |= writers.keys()
-        return frozenset(shared)
+            return not load
+        others = self._writers.get(v, set()) | (set() if load else self._readers.get(v, set()))
+        return bool(others - {column})
 
     # -- telling --------------------------------------------------------------------------------------------------
 
@@ -147,7 +152,7 @@ class Teller:
         touch = self._touches[number]
         if step.edge is None:
             facts = [f"store buffer: {fact} reaches memory" for v, (_, new) in touch.writes.items()
-                     if self._tells(v) for fact in [self.names.is_(v, new, "=")]]
+                     if self._tells(v, touch.column) for fact in [self.names.is_(v, new, "=")]]
             return Said(touch.column, "", tuple(facts))
         edge = step.edge
         facts = [edge.choice] if edge.choice else []
@@ -161,13 +166,10 @@ class Teller:
             facts.append(_statement(edge.text))
         return Said(touch.column, self._heading(edge), tuple(facts))
 
-    def _tells(self, v: Var) -> bool:
-        return self.full or v in self._shared
-
     def _writes(self, edge: Edge, touch: _Touch) -> list[str]:
         facts = []
         for v, (before, after) in touch.writes.items():
-            if not self._tells(v) or (before == after and edge.access is Access.ATOMIC):
+            if not self._tells(v, touch.column) or (before == after and edge.access is Access.ATOMIC):
                 continue
             late = " (in store buffer)" if v in touch.buffered else ""
             if late:
@@ -179,7 +181,7 @@ class Teller:
     def _reads(self, edge: Edge, touch: _Touch, step: Step, *, wrote: bool) -> list[str]:
         facts = []
         for v, value in touch.reads.items():
-            if not self._tells(v) or v in touch.writes:
+            if v in touch.writes or not self._tells(v, touch.column, load=True):
                 continue
             said = self.names.is_(v, value)
             if edge.access is Access.LOAD:

@@ -106,7 +106,7 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
         s.object(value | ({"bugs": show.bugs_json(results, outcome)["bugs"]} if with_bugs else {}))
     else:
         s.lines(show.bugs_summary(results) if results else [])
-        s.lines(show.summary(report))
+        s.lines(show.summary(report, {p.name for p in workspace.parameters.values() if not p.is_bool}))
     s.err.writelines(line + "\n" for line in show.timing(report, time.monotonic() - started))
     return outcome
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from lostirq.errors import LostirqError, UsageError
 from lostirq.evidence.trace_file import read_text, write_text
 from lostirq.workflow.bugs import Bug, library, read_bug
+from lostirq.workflow.show import natural
 from lostirq.workflow.workspace import load, locate, sources
 
 MARK = "Abstraction:"
@@ -110,7 +111,7 @@ def properties(texts: Mapping[str, str]) -> list[PropertyDoc]:
                     options = {k.arg: _text(k.value) for k in decorator.keywords if k.arg is not None}
                     found.append(PropertyDoc(file, node.lineno, node.name, ast.unparse(decorator.func),
                                              _text(decorator.args[0]), options, ast.get_docstring(node) or ""))
-    return sorted(found, key=lambda p: _natural(p.id))
+    return sorted(found, key=lambda p: natural(p.id))
 
 
 def model_page(root: Path) -> str:
@@ -191,14 +192,6 @@ def _text(node: ast.expr) -> str:
     if isinstance(node, ast.Tuple):
         return ", ".join(_text(e) for e in node.elts)
     return ast.unparse(node)
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    """Sort key: numbers inside a text count as numbers."""
-    parts: list[tuple[int, str]] = []
-    for part in text.replace("-", " ").split():
-        parts.append((int(part), "") if part.isdigit() else (-1, part))
-    return parts
 
 
 def _single_blanks(rows: list[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lostirq.language import PropertyInfo, Workspace
 from lostirq.workflow.bugs import Bug, library, read_bug
+from lostirq.workflow.show import natural
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Listing:
 def listing(root: Path, workspace: Workspace) -> Listing:
     """Raises `UsageError` and `ModelErrors`."""
     found = tuple(read_bug(p) for p in library(root).values())
-    return Listing(workspace, dict(sorted(workspace.properties.items())), found)
+    return Listing(workspace, dict(sorted(workspace.properties.items(), key=lambda item: natural(item[0]))), found)
 
 
 def to_json(found: Listing) -> dict[str, object]:

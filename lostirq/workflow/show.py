@@ -7,8 +7,9 @@ times are in `timing`, which goes to stderr.
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import BugResult
@@ -48,9 +49,14 @@ def scenario_lines(name: str, summary: str, done: Iterable[tuple[Job, ScenarioRe
         first, *more = failure.message.splitlines() or [failure.outcome.value]
         lines.append(f"  {word(failure.outcome, colour=colour)} {'+'.join(labels):<7} {first}")
         lines += [f"    {line}" for line in more]
-    for prop, found in sorted(by_property.items()):
+    for prop, found in sorted(by_property.items(), key=lambda item: natural(item[0])):
         lines += _property_lines(prop, found, colour=colour)
     return lines
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Sort key in which numbers count as numbers: T-2 before T-10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def size(result: ScenarioResult) -> str:
@@ -93,15 +99,15 @@ def counterexamples(report: CheckReport) -> list[str]:
     return lines
 
 
-def summary(report: CheckReport) -> list[str]:
-    """Verdict, bounds and assumptions."""
+def summary(report: CheckReport, sizes: Container[str]) -> list[str]:
+    """Verdict, bounds and assumptions.  `sizes`: the parameters that are numbers."""
     results = list(report.results.values())
     ids = {r.id for result in results for r in result.rows}
     scenarios = {j.scenario for j in report.todo}
     memories = list(dict.fromkeys(j.memory.value.upper() for j in report.todo))
-    bad = sorted({r.id for result in results for r in result.rows if r.outcome is Outcome.VIOLATED})
-    open_ = sorted({r.id for result in results for r in result.rows
-                    if r.outcome not in (Outcome.HOLDS, Outcome.VIOLATED)})
+    bad = sorted({r.id for s in results for r in s.rows if r.outcome is Outcome.VIOLATED}, key=natural)
+    open_ = sorted({r.id for s in results for r in s.rows if r.outcome not in (Outcome.HOLDS, Outcome.VIOLATED)},
+                   key=natural)
     lines = [""]
     for prop, witness in report.vacuous.items():
         lines.append(f"  ?     {prop}: vacuous: its witness {witness} was reached in no scenario")
@@ -112,11 +118,11 @@ def summary(report: CheckReport) -> list[str]:
     said += [f"without a result: {_count(len(report.failures), 'search', 'searches')}"] if report.failures else []
     said += ["all hold"] if report.outcome is Outcome.HOLDS else []
     lines.append("SUMMARY: " + "; ".join(said))
-    lines += assumptions(results)
+    lines += assumptions(results, sizes)
     return lines
 
 
-def assumptions(results: Iterable[ScenarioResult]) -> list[str]:
+def assumptions(results: Iterable[ScenarioResult], sizes: Container[str]) -> list[str]:
     """What the verdicts are bounded by and rest on."""
     found = list(results)
     ranges: dict[str, set[int]] = {}
@@ -129,7 +135,7 @@ def assumptions(results: Iterable[ScenarioResult]) -> list[str]:
             dropped.setdefault(choice, set()).add(r.scenario)
         notes.update(dict.fromkeys(r.notes))
     everywhere = len({r.scenario for r in found})
-    bounds = [f"{k} {_range(v)}" for k, v in ranges.items() if not v <= {0, 1} or k.isupper() and len(k) < 8]
+    bounds = [f"{k} {_range(v)}" for k, v in ranges.items() if k in sizes]
     lines = _wrapped("bounds: ", ", ".join(bounds)) if bounds else []
     if dropped:
         said = [c if len(s) == everywhere else f"{c} (in {_count(len(s), 'scenario')})" for c, s in dropped.items()]
