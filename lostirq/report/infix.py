@@ -175,7 +175,7 @@ class Writer:
         return d.conditional(low, text, outside) if low else text
 
     def assignments(self, changed: list[tuple[Var, Expr]]) -> list[str]:
-        """Statements with the effect of the parallel assignment: what is read late goes through scratch variables."""
+        """Statements with the effect of the parallel assignment, in an order that needs few scratch variables."""
         out: list[str] = []
         memo: dict[Expr, str] = {}
         changed = [(v, rhs) for v, rhs in changed if v in self.names]
@@ -187,12 +187,17 @@ class Writer:
                 out.append(f"{memo[operand]} {self.dialect.assign} {text}")
         late: list[str] = []
         used = len(memo)
-        for position, (v, rhs) in enumerate(changed):
-            text = self.expression(rhs, dict(memo))
+        reads = {v: variables([rhs]) for v, rhs in changed}
+        left = dict(changed)
+        while left:
+            # A variable that nothing left reads can be assigned at once; only a cycle needs a scratch variable.
+            free = next((v for v in left if not any(v in reads[o] for o in left if o is not v)), None)
+            v = next(iter(left)) if free is None else free
+            text = self.expression(left.pop(v), dict(memo))
             if v.type.kind is Kind.INT:
                 text = offset(text, -v.type.lo)
             target = self.names[v]
-            if any(v in variables([other]) for _, other in changed[position + 1 :]):
+            if free is None:
                 target = self._scratch(used, int_type(0, v.type.size - 1) if v.type.kind is Kind.INT else v.type)
                 used += 1
                 late.append(f"{self.names[v]} {self.dialect.assign} {target}")

@@ -27,6 +27,13 @@ def test_assignments_are_parallel() -> None:
     assert "d_step { true; t0 = v1_b; v1_b = v0_a; v0_a = t0 }" in promela(swap)
 
 
+def test_an_order_without_scratch_variables_is_found() -> None:
+    a, b = toys.memory("a", int_type(0, 3), 1), toys.memory("b", int_type(0, 3), 2)
+    shift = toys.system("shift", (a, b), {"p": [(0, 0, x.TRUE, ((a, x.integer(0)), (b, x.var(a))))]})
+    assert "d_step { true; v1_b = v0_a; v0_a = 0 }" in promela(shift)
+    assert "hidden" not in promela(shift)
+
+
 def test_wide_bits_are_refused() -> None:
     wide = toys.memory("pir", bits_type(64))
     s = toys.system("wide", (wide,), {"p": [(0, 0, x.TRUE, ())]})

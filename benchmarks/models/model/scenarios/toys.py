@@ -35,9 +35,8 @@ class pi_small:
 
 @scenario(tier="standard", memory=("sc",))
 class pi_large:
-    """A vCPU, senders, a device and a toggler, two vectors: some millions of states."""
+    """A vCPU, two senders, a device and a toggler: some millions of states."""
 
     PI_SENDERS = 2
     PI_DEVICES = 1
     PI_TOGGLERS = 1
-    PI_VECTORS = 2
