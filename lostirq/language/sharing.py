@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Constants folded away, and what is shared derived, over the control-flow graphs of all processes.
 
-A variable that no process writes is a constant; folding it cuts branches, which removes writers, so both are repeated
+A variable to which nothing but its initial value is ever written is a constant; folding it cuts branches, which removes writers, so both are repeated
 until nothing changes.  A unit is shared if two processes touch it and one of them writes it.  What `cpu=`, `holds=` and
 `masked=` of a process read counts as touched by that process (a write to it by another is a step: cli and sti are real
 steps), though reading it there is none.
@@ -81,9 +81,9 @@ class Folder:
         for v in seen:
             values_of = written.get(v)
             if v.role in (Role.MEMORY, Role.GHOST):
-                only = v.type.size == 1 and values_of == {v.init}
-                if values_of is None or only:
-                    fresh[v] = literal(v, self.initial.get(v, v.init))
+                start = self.initial.get(v, v.init)
+                if values_of is None or values_of == {start}:
+                    fresh[v] = literal(v, start)
             elif values_of is None or len(values_of) == 1 and None not in values_of:
                 value = v.init if values_of is None else next(iter(values_of))
                 if value is not None and v.type.kind is Kind.INT and not v.type.lo <= value <= v.type.hi:
