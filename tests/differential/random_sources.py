@@ -97,12 +97,16 @@ def w() -> bool:
 '''
 
 
+def bool_places(cell: str) -> tuple[str, ...]:
+    return "gate", f"{cell}.flag", f"{cell}.control.on", "note"
+
+
 @dataclass
 class Writer:
     """Writes one process; `indent` and `lines` are the text so far."""
 
     random: Random
-    buffered: bool                                # has a store buffer, or not (hardware)
+    palette: tuple[tuple[str, ...], tuple[str, ...]]  # places that this source likes: bools and numbers
     lines: list[str] = field(default_factory=list)
     indent: int = 1
     in_loop: bool = False
@@ -122,10 +126,10 @@ class Writer:
         return self.pick("cells[0]", "cells[1]", "cells[x]")
 
     def bool_place(self) -> str:
-        return self.pick("gate", "gate", f"{self.cell()}.flag", f"{self.cell()}.control.on", "note")
+        return self.pick(*self.palette[0] * 4, *bool_places(self.cell()))
 
     def number_place(self) -> str:
-        return self.pick("num", "num", f"{self.cell()}.value")
+        return self.pick(*self.palette[1] * 3, "num", f"{self.cell()}.value")
 
     def load(self) -> str:
         """One access of type bool."""
@@ -165,6 +169,11 @@ class Writer:
             f"mode = Mode.{self.pick('OUT', 'IN', 'EXIT')}", f"{self.cell()}.control.nv = x", "irqs_off = not b",
             "word.word[0] = 1",
         ))
+
+    def store_and_load(self) -> None:
+        """What store buffers are for."""
+        self.store()
+        self.read()
 
     def read(self) -> None:
         self.line(self.pick(
@@ -266,8 +275,8 @@ class Writer:
         self.line(f"    {self.pick('break', 'continue') if self.in_loop else 'return'}")
 
     def statement(self, depth: int) -> None:
-        simple = [(self.store, 7), (self.read, 6), (self.locked, 4), (self.exchange, 1), (self.fence, 2),
-                  (self.marks, 2)]
+        simple = [(self.store, 4), (self.store_and_load, 7), (self.read, 4), (self.locked, 3), (self.exchange, 1),
+                  (self.fence, 2), (self.marks, 2)]
         nested = [(self.atomic, 2), (self.wait, 2), (self.locking, 1), (self.branch, 3), (self.loop, 1),
                   (self.choices, 2), (self.pick_value, 1), (self.call, 2), (self.named, 2), (self.leave, 1)]
         options = simple + (nested if depth else [])
@@ -328,11 +337,15 @@ def properties(w: Writer, processes: list[str]) -> str:
 def build(seed: int, processes: int, size: int) -> dict[str, str]:
     """The files of a workspace."""
     random = Random(seed)
-    w = Writer(random, True)
+    palette = (
+        ("gate", random.choice((*bool_places("cells[0]"), *bool_places("cells[x]")))),
+        (random.choice(("num", "num", "cells[0].value")),),
+    )
+    w = Writer(random, palette)
     text = [STATE.format(value=random.randint(0, 1), width=random.randint(1, 3)), HELPERS]
     names: list[str] = []
     for index in range(processes):
-        kinds = [("@thread", 5), ("@thread(over=2)", 1), ("@thread(over=2, symmetric=True)", 2), ("@hardware", 2),
+        kinds = [("@thread", 6), ("@thread(over=2)", 1), ("@thread(over=2, symmetric=True)", 2), ("@hardware", 1),
                  ("@thread(cpu=lambda: 0)", 2), ("@thread(cpu=lambda: where)", 1)]
         if index:
             kinds += [("@handler(cpu=lambda: 0, masked=lambda: irqs_off)", 3), ("@scheduler(cpu=lambda: where)", 1),
@@ -340,7 +353,7 @@ def build(seed: int, processes: int, size: int) -> dict[str, str]:
         decorator = random.choices([k for k, _ in kinds], [n for _, n in kinds])[0]
         if "over=" in decorator and index == 2:
             decorator = "@thread"
-        writer = Writer(random, not decorator.startswith("@hardware"))
+        writer = Writer(random, palette)
         name = f"p{index}"
         text.append(writer.process(name, decorator, rest="handler" in decorator, size=random.randint(2, size)))
         names.append(name)
