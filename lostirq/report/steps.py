@@ -2,9 +2,8 @@
 """What each step of a run says to a reader: its column, its function, and the few facts that carry the argument.
 
 Invariants: every step yields one `Said`, in order; with `full` nothing is left out.  Otherwise a load is told only if
-another column writes the variable somewhere in the run, a store only if another column touches it, and both if the
-variable decides the violation: the accesses that a race turns on stay, and the hundred fields that nobody contended
-for go.
+another column writes the variable somewhere in the run, a store only if another column touches it or if it decides the
+violation: the accesses that a race turns on stay, and the hundred fields that nobody contended for go.
 
 References: race tables in the kernel: Documentation/virt/kvm/vcpu-requests.rst, kernel/sched/membarrier.c.
 """
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 
 from lostirq.evidence.replay import Run, Step
 from lostirq.interpret import Interpreter, State
-from lostirq.ir.expr import Role, Var, is_const
-from lostirq.ir.system import Access, Edge, Event, Form, Memory, Process, Property, System
+from lostirq.ir.expr import Op, Role, Var, is_const, postorder
+from lostirq.ir.system import Access, Edge, Form, Process, Property, System
 from lostirq.report.justify import justify
 from lostirq.report.names import Names
 
@@ -55,6 +54,8 @@ class Teller:
         self._touches = [self._touch(s, n) for n, s in enumerate(run.steps)]
         self.deciding = self._deciding()
         self._readers, self._writers = self._who_touches()
+        self._alone = len({t.column for t in self._touches}) < 2
+        self._marks = _events_of(prop)
 
     def told(self) -> list[Said]:
         return [self._tell(n, s) for n, s in enumerate(self.run.steps)]
@@ -74,6 +75,8 @@ class Teller:
         """The facts that make the property false, of memory and instrumentation."""
         facts = [self.names.is_(v, value, "was" if old else "=") for (v, old), value in self.deciding.items()
                  if v.role in (Role.MEMORY, Role.GHOST) and not (v.message and value == v.init)]
+        untouched = {self.names.is_(v, value, "=") for (v, _), value in self.deciding.items() if v not in self._writers}
+        facts.sort(key=lambda fact: fact in untouched)
         for v, value in ((v, x) for (v, old), x in self.deciding.items() if v.role is Role.PC and not old):
             process = self.system.processes[v.owner]
             place = process.locations[value]
@@ -139,12 +142,11 @@ class Teller:
         return readers, writers
 
     def _tells(self, v: Var, column: str, *, load: bool = False) -> bool:
-        if self.full or (v, False) in self.deciding or (v, True) in self.deciding:
-            return True
-        if len({t.column for t in self._touches}) < 2:
-            return not load
-        others = self._writers.get(v, set()) | (set() if load else self._readers.get(v, set()))
-        return bool(others - {column})
+        others = self._writers.get(v, set()) - {column}
+        if self.full or load or others:
+            return self.full or bool(others)
+        decides = (v, False) in self.deciding or (v, True) in self.deciding
+        return decides or self._alone or bool(self._readers.get(v, set()) - {column})
 
     # -- telling --------------------------------------------------------------------------------------------------
 
@@ -159,7 +161,7 @@ class Teller:
         reads = self._reads(edge, touch, step, wrote=bool(touch.writes))
         writes = self._writes(edge, touch)
         facts += [*reads, *writes] if edge.access is Access.LOAD else [*writes, *reads]
-        if edge.access is Access.FENCE and (self.full or self.system.memory is Memory.TSO):
+        if edge.access is Access.FENCE and (self.full or self._buffered_before(number, edge)):
             facts.append(_statement(edge.text))
         facts += self._events(edge, step)
         if self.full and not facts:
@@ -205,13 +207,15 @@ class Teller:
         return ""
 
     def _events(self, edge: Edge, step: Step) -> list[str]:
-        wanted = self.full or self.prop is None or self.prop.form is not Form.INVARIANT
-        if not wanted:
+        if not edge.events:
             return []
-        marks: list[Event] = list(edge.events)
-        values = self.interpreter.events(step.before, step.move)
-        return [f"[{e.name}{'(' + ', '.join(map(str, args)) + ')' if args else ''}]"
-                for e, (_, args) in zip(marks, values, strict=True)]
+        return [f"[{name}{'(' + ', '.join(map(str, args)) + ')' if args else ''}]"
+                for name, args in self.interpreter.events(step.before, step.move) if self.full or name in self._marks]
+
+    def _buffered_before(self, number: int, edge: Edge) -> bool:
+        """Did the CPU of a fence have a store in its buffer at some time before it?  Else the fence says nothing."""
+        cpu = self.interpreter.cpu(self.system.processes[edge.process], self.run.steps[number].before)
+        return cpu is not None and any(self._holds(s.before, cpu) for s in self.run.steps[:number])
 
     def _heading(self, edge: Edge) -> str:
         """The innermost function that is more than a wrapper around one access."""
@@ -219,6 +223,14 @@ class Teller:
             if self._steps_in[name] > 1:
                 return name
         return edge.function
+
+
+def _events_of(prop: Property | None) -> frozenset[str]:
+    """The events that a property speaks of."""
+    if prop is None:
+        return frozenset()
+    nodes = postorder([prop.formula, prop.goal])
+    return frozenset(str(n.payload) for n in nodes if n.op is Op.OCCURS)
 
 
 def _statement(text: str) -> str:

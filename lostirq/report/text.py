@@ -51,7 +51,9 @@ def _legend(run: Run, prop: Property | None) -> list[str]:
     trace, system = run.trace, run.system
     memory = "TSO (store buffers)" if system.memory is Memory.TSO else "SC (no store buffers)"
     if trace.loop is not None:
-        size = f"{trace.loop} steps, then {len(trace.moves) - trace.loop} that repeat; short, not claimed minimal"
+        repeated = len(trace.moves) - trace.loop
+        size = f"{_count(trace.loop, 'step')}, then " + (f"{repeated} that repeat" if repeated else "nothing for ever")
+        size += "; short, not claimed minimal"
     elif trace.minimal:
         size = f"{_count(len(trace.moves), 'step')}, the fewest possible; {_count(run.switches, 'change')} of agent"
     else:

@@ -9,7 +9,7 @@ processes end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -234,8 +234,12 @@ def vacuous(results: Iterable[ScenarioResult]) -> dict[str, str]:
     return {prop: witness for prop, witness in wanted if (prop, witness) not in reached}
 
 
-def violations(report: CheckReport) -> Iterator[tuple[Job, Row]]:
-    for job, result in report.results.items():
-        for row in result.rows:
-            if row.trace is not None:
-                yield job, row
+def violations(report: CheckReport) -> list[tuple[Job, Row]]:
+    """The best first: runs that end before runs that loop, then the shorter, then in the order of the plan."""
+    found = [(job, row) for job, result in report.results.items() for row in result.rows if row.trace is not None]
+
+    def rank(item: tuple[Job, Row]) -> tuple[bool, int]:
+        trace = item[1].trace
+        return (trace is not None and trace.trace.loop is not None), 0 if trace is None else len(trace.trace.moves)
+
+    return sorted(found, key=rank)

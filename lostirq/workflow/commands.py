@@ -219,7 +219,7 @@ def _label(job: Job) -> str:
 
 def _keep(s: Setting, report: CheckReport, save: Path | None) -> None:
     """Store the counterexamples: the first as `last`, all of them in the folder asked for."""
-    found = list(violations(report))
+    found = violations(report)
     for job, row in found:
         if save is not None and row.trace is not None:
             name = f"{row.key}-{job.scenario}-{job.memory.value}".replace("/", "_")

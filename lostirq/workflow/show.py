@@ -17,6 +17,7 @@ from lostirq.workflow.check import CheckReport, Job, Row, ScenarioResult, violat
 from lostirq.workflow.outcome import Outcome, combine, exit_code
 
 WIDTH = 100
+MOST = 3                # counterexamples printed in whole
 _WORDS = {Outcome.HOLDS: "PASS", Outcome.VIOLATED: "FAIL", Outcome.USAGE: "ERROR", Outcome.INTERNAL: "ERROR",
           Outcome.SKIPPED: "SKIP"}
 _COLOURS = {"PASS": "32", "FAIL": "31", "ERROR": "31", "?": "33"}
@@ -83,19 +84,25 @@ def _remark(row: Row | None) -> str:
         return ""
     if row.trace is not None:
         trace = row.trace.trace
-        return f" ({len(trace.moves)} steps{'' if trace.loop is None else ', the last of them for ever'})"
+        return f" ({len(trace.moves)} steps{'' if trace.loop is None else ', a loop'})"
     return f" ({row.reason})"
 
 
 def counterexamples(report: CheckReport) -> list[str]:
-    """The first violation of each property, whole; the others in a line."""
-    lines: list[str] = []
-    seen: set[str] = set()
+    """The best counterexample of each property, whole, but at most `MOST`; several that are one run only once."""
+    best: dict[str, Row] = {}
     for _, row in violations(report):
-        if row.id in seen:
-            continue
-        seen.add(row.id)
-        lines += ["", row.report.rstrip("\n")]
+        best.setdefault(row.id, row)
+    runs: dict[tuple[object, ...], list[str]] = {}
+    for row in best.values():
+        if row.trace is not None:
+            runs.setdefault((row.trace.trace.digest, row.trace.trace.moves), []).append(row.id)
+    lines: list[str] = []
+    for ids in list(runs.values())[:MOST]:
+        lines += ["", best[ids[0]].report.rstrip("\n")]
+        lines += [f"(the same run violates {', '.join(ids[1:])})"] if ids[1:] else []
+    if len(runs) > MOST:
+        lines += ["", f"{len(runs) - MOST} more counterexamples; --save DIR writes all"]
     return lines
 
 
