@@ -29,7 +29,7 @@ from lostirq.workflow.check import BUILT_IN, CheckOptions, Deadline, selected
 from lostirq.workflow.engines import search
 from lostirq.workflow.outcome import Outcome, of_reason
 from lostirq.workflow.patching import Patched, apply
-from lostirq.workflow.workspace import choose, sources
+from lostirq.workflow.workspace import choose, load
 
 _FIELDS = {"title": str, "bugs_md": str, "expected": str, "scenario": str, "memory": str, "property": list,
            "length": int, "reference": str, "needs_tso": bool, "explanation": str}
@@ -108,10 +108,10 @@ def read_bug(folder: Path) -> Bug:
                data.get("bugs_md", ""), data.get("needs_tso", False), data.get("explanation", "").strip())
 
 
-def patched_workspace(root: Path, bug: Bug) -> tuple[Workspace, Patched]:
+def patched_workspace(base: Workspace, bug: Bug) -> tuple[Workspace, Patched]:
     """The workspace with the bug in it.  Raises `UsageError` and `ModelErrors`."""
     path = bug.folder / "bug.patch"
-    patched = apply(sources(root), read_text(path, "bug patch"), str(path))
+    patched = apply(base.sources, read_text(path, "bug patch"), str(path))
     return load_sources(patched.sources), patched
 
 
@@ -123,9 +123,10 @@ def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
     slugs = choose(wanted, known, "bug") if wanted else list(known)
     options = options.shared_by(len(slugs))
     deadline = Deadline.after(options.seconds)
+    base = load(root)
     arrived: dict[int, BugResult] = {}
     shown = 0
-    running = jobs.run(slugs, lambda slug, report: attempt(root, known[slug], deadline.limit(options), report),
+    running = jobs.run(slugs, lambda slug, report: attempt(base, known[slug], deadline.limit(options), report),
                        processes=options.processes, seconds=options.seconds,
                        on_progress=lambda number, p: on_progress(slugs[number], p))
     for done in running:
@@ -142,26 +143,30 @@ def _failed(slug: str, failure: jobs.Failure | None) -> BugResult:
     return BugResult(slug, "", verdict, False, found.outcome, why=found.message)
 
 
-def attempt(root: Path, folder: Path, options: CheckOptions, report: jobs.Report, *, record: bool = False) -> BugResult:
-    """Try one bug.  Raises `UsageError`, `ModelErrors` for a folder that is not in order."""
+def attempt(base: Workspace, folder: Path, options: CheckOptions, report: jobs.Report, *,
+            record: bool = False) -> BugResult:
+    """Try one bug against the workspace.  Raises `UsageError`, `ModelErrors` for a folder that is not in order."""
     started = time.monotonic()
     bug = read_bug(folder)
-    workspace, patched = patched_workspace(root, bug)
+    workspace, patched = patched_workspace(base, bug)
     _known_scenario(bug, workspace)
     system = compile_scenario(workspace, bug.scenario, bug.memory)
-    original = compile_scenario(load_sources(sources(root)), bug.scenario, bug.memory)
-    if digest(system) == digest(original):
-        return _wrong(bug, "holds", f"the patch changes nothing in scenario {bug.scenario}", started)
     if bug.expected == "holds":
+        if digest(system) == digest(compile_scenario(base, bug.scenario, bug.memory)):
+            return _unchanged(bug, started)
         return _control(bug, system, options, report, started)
     found = _hunt(bug, system, options, report, record=record)
     trace = _first(bug, system, found)
     if trace is None:
+        if digest(system) == digest(compile_scenario(base, bug.scenario, bug.memory)):
+            return _unchanged(bug, started)
         return _not_caught(bug, found, started)
     run = replay(system, trace)
     text = render(run, confirm(run))
     why = "" if record else _against_record(bug, trace)
-    why = why or ("" if takes_changed_step(run, patched, original) else "the counterexample takes no changed step")
+    if not why and not takes_changed_line(run, patched):
+        original = compile_scenario(base, bug.scenario, bug.memory)
+        why = "" if takes_new_edge(run, original) else "the counterexample takes no step that the patch changes"
     if bug.needs_tso and not why:
         why = _under_sc(bug, workspace, options, report)
     return BugResult(bug.slug, bug.expected, "violated", not why, Outcome.VIOLATED if why else Outcome.HOLDS,
@@ -172,7 +177,7 @@ def attempt(root: Path, folder: Path, options: CheckOptions, report: jobs.Report
 def record(root: Path, slug: str, options: CheckOptions) -> BugResult:
     """Find the bug again and write trace.json, report.txt and the length.  Raises `UsageError`."""
     folder = library(root)[choose((slug,), library(root), "bug")[0]]
-    result = attempt(root, folder, options, lambda progress: None, record=True)
+    result = attempt(load(root), folder, options, lambda progress: None, record=True)
     if result.trace is not None and result.ok:
         write(folder / "trace.json", result.trace)
         write_text(folder / "report.txt", result.report)
@@ -236,6 +241,10 @@ def _not_caught(bug: Bug, found: SearchResult, started: float) -> BugResult:
     return _wrong(bug, "holds", said, started, found.states)
 
 
+def _unchanged(bug: Bug, started: float) -> BugResult:
+    return _wrong(bug, "holds", f"the patch changes nothing in scenario {bug.scenario}", started)
+
+
 def _wrong(bug: Bug, verdict: str, why: str, started: float, states: int = 0) -> BugResult:
     return BugResult(bug.slug, bug.expected, verdict, False, Outcome.VIOLATED, why=why, states=states,
                      seconds=time.monotonic() - started)
@@ -276,20 +285,17 @@ def _under_sc(bug: Bug, workspace: Workspace, options: CheckOptions, report: job
     return ""
 
 
-def takes_changed_step(run: Run, patched: Patched, original: System) -> bool:
-    """Does the run take a step that the patch changed: one whose statement lies on a changed line (or next to a
-    removed one), or that exists in no edge of the unpatched system?"""
+def takes_changed_line(run: Run, patched: Patched) -> bool:
+    """Does the run take a step whose statement lies on a line that the patch changed, or next to one it removed?"""
+    spans = [step.edge.span for step in run.steps if step.edge is not None]
+    return any(n in patched.changed.get(s.file, frozenset()) for s in spans
+               for n in range(s.line, max(s.line, s.end_line) + 1))
+
+
+def takes_new_edge(run: Run, original: System) -> bool:
+    """Does the run take a step that no edge of the unpatched system takes?"""
     known = {_identity(e) for e in original.edges}
-    for step in run.steps:
-        if step.edge is None:
-            continue
-        span = step.edge.span
-        lines = patched.changed.get(span.file, frozenset())
-        if any(n in lines for n in range(span.line, max(span.line, span.end_line) + 1)):
-            return True
-        if _identity(step.edge) not in known:
-            return True
-    return False
+    return any(step.edge is not None and _identity(step.edge) not in known for step in run.steps)
 
 
 def _identity(edge: Edge) -> tuple[object, ...]:

@@ -59,7 +59,7 @@ def _trace(root: Path, path: Path, stored: StoredTrace, *, full: bool) -> Explan
         if stored.bug not in known:
             raise UsageError(f"{path}: belongs to the known bug {stored.bug!r}, which this workspace does not have"
                              + suggestion(stored.bug, known))
-        workspace, _ = patched_workspace(root, read_bug(known[stored.bug]))
+        workspace, _ = patched_workspace(load(root), read_bug(known[stored.bug]))
     else:
         workspace = load(root)
     return Explanation("trace", stored.trace.property, told(workspace, stored, str(path), full=full))
@@ -89,7 +89,7 @@ def _bug(root: Path, bug: Bug, *, full: bool) -> Explanation:
     if bug.expected == "violated" and not stored.is_file():
         raise UsageError(f"{bug.slug}: no counterexample is recorded; run `lostirq bugs --record {bug.slug}`")
     if stored.is_file():
-        workspace, _ = patched_workspace(root, bug)
+        workspace, _ = patched_workspace(load(root), bug)
         text += "\n" + told(workspace, read(stored), str(stored), full=full)
     return Explanation("trace", bug.slug, text)
 
