@@ -232,13 +232,6 @@ def effect(system: System, edge: Edge) -> dict[Var, Expr]:
     return changed
 
 
-def at_source(system: System, edge: Edge) -> Callable[[Expr], Expr | None]:
-    """Leaf mapping for `substitute` that fixes the program counter of the edge's process to its source."""
-    pc = system.processes[edge.process].pc
-    here = const(edge.src, pc.type)
-    return lambda leaf: here if leaf.op is Op.VAR and leaf.payload is pc else None
-
-
 def weakest_precondition(changed: Mapping[Var, Expr], goal: Expr, memo: dict[Expr, Expr] | None = None) -> Expr:
     """The goal after the assignment, as an expression over the state before.  `memo` serves one assignment only."""
     return substitute(goal, lambda leaf: changed.get(leaf.payload) if leaf.op is Op.VAR else None, memo)  # type: ignore[call-overload]  # a Var

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 
 import z3
 
-from lostirq.ir.expr import TRUE, Expr, Kind, Op, Var, and_, apply, fold, integer, le, substitute, variables
+from lostirq.ir.expr import TRUE, Expr, Kind, Op, Var, and_, apply, const, fold, integer, le
 from lostirq.ir.system import Edge, System
-from lostirq.symbolic.encode import Encoder, at_source, effect, enabled, weakest_precondition
+from lostirq.symbolic.encode import Encoder, effect
+from lostirq.symbolic.rewrite import Rewriter
 
 RANGE = "range"  # name of the obligation that an edge assigns no Int outside its range
 DEFAULT_RLIMIT = 50_000_000
@@ -112,71 +113,120 @@ def conjuncts_of(e: Expr) -> tuple[Expr, ...]:
     return e.args if e.op is Op.AND else (e,)
 
 
-class StepQueries:
-    """The queries of one edge under fixed hypotheses.  The solver is made when the first goal needs it."""
+class Prover:
+    """What all queries over one system and one set of hypotheses share."""
 
-    def __init__(self, system: System, edge: Edge, hypotheses: Iterable[Expr], rlimit: int = DEFAULT_RLIMIT) -> None:
+    def __init__(self, system: System, hypotheses: Iterable[Expr], rlimit: int = DEFAULT_RLIMIT) -> None:
         if not system.flat:
             raise ValueError("induction reads a flat system: lower it first")
-        self._system, self._edge, self._rlimit = system, edge, rlimit
-        self._here = at_source(system, edge)
-        self._changed = effect(system, edge)
-        self._memo: dict[Expr, Expr] = {}
-        self._after: dict[Expr, Expr] = {}
-        known: dict[Expr, None] = {}
-        for h in (enabled(system, edge), *hypotheses):
-            known.update(dict.fromkeys(conjuncts_of(substitute(h, self._here, self._memo))))
-        known.pop(TRUE, None)
-        self._known = known
-        self._encoder: Encoder | None = None
-        self._solver: z3.Solver | None = None
+        self.system, self.rlimit = system, rlimit
+        self.rewriter = Rewriter(system.variables)
+        self.encoder = Encoder(system.variables)
+        self.counters = self.rewriter.mask_of(p.pc for p in system.processes)
+        self._hypotheses = tuple(part for h in hypotheses for part in conjuncts_of(h))
+        self._places: dict[tuple[int, int], dict[Expr, int]] = {}
+
+    def known(self, process: int, place: int) -> dict[Expr, int]:
+        """The hypotheses at a location of a process, its program counter put in, with their variables."""
+        found = self._places.get((process, place))
+        if found is None:
+            found = {}
+            pc = self.system.processes[process].pc
+            mapping, memo = {pc: const(place, pc.type)}, dict[Expr, Expr]()
+            touched = self.rewriter.mask_of(mapping)
+            for h in self._hypotheses:
+                for part in conjuncts_of(self.rewriter.replace(h, mapping, memo, touched)):
+                    if part is not TRUE:
+                        found[part] = self.rewriter.mask(part)
+            self._places[process, place] = found
+        return found
+
+
+class StepQueries:
+    """The queries of one edge."""
+
+    def __init__(self, prover: Prover, edge: Edge) -> None:
+        self._prover, self._edge = prover, edge
+        rewriter, process = prover.rewriter, prover.system.processes[edge.process]
+        self._here = {process.pc: const(edge.src, process.pc.type)}
+        self._here_memo: dict[Expr, Expr] = {}
+        self._here_mask = rewriter.mask_of(self._here)
+        self._changed = {v: self.reduced(rhs) for v, rhs in effect(prover.system, edge).items()}
+        self._after = {**self._here, **self._changed}
+        self._after_memo: dict[Expr, Expr] = {}
+        self._after_mask = rewriter.mask_of(self._after)
+        self.written = rewriter.mask_of(self._changed)
+        self._known = prover.known(edge.process, edge.src)
+        guard = self.reduced(and_(process.runs, edge.guard))
+        self._guard = {g: rewriter.mask(g) for g in conjuncts_of(guard) if g is not TRUE}
+
+    def reduced(self, e: Expr) -> Expr:
+        """The expression at the source of the edge."""
+        return self._prover.rewriter.replace(e, self._here, self._here_memo, self._here_mask)
 
     def range_goals(self) -> Iterator[Expr]:
-        """What must hold before the edge for its assignments to stay in range, over the state before."""
-        for v, rhs in self._edge.assigns:
+        """What must hold before the edge for its assignments to stay in range."""
+        for v, rhs in self._changed.items():
             if v.type.kind is Kind.INT and not v.type.lo <= rhs.type.lo <= rhs.type.hi <= v.type.hi:
-                yield and_(le(integer(v.type.lo), rhs), le(rhs, integer(v.type.hi)))
-
-    def writes(self, goal: Expr) -> bool:
-        return any(v in self._changed for v in variables([goal]))
+                yield self.open(and_(le(integer(v.type.lo), rhs), le(rhs, integer(v.type.hi))))
 
     def precondition(self, goal: Expr) -> Expr:
         """What must hold before the edge for the goal to hold after it, beyond the hypotheses; TRUE if nothing."""
-        return self.reduced(weakest_precondition(self._changed, goal, self._after))
+        return self.open(self._prover.rewriter.replace(goal, self._after, self._after_memo, self._after_mask))
 
-    def reduced(self, goal: Expr) -> Expr:
-        """A formula over the state before, without what the hypotheses say already."""
-        here = substitute(goal, self._here, self._memo)
-        return and_(*(g for g in conjuncts_of(here) if g not in self._known))
+    def open(self, goal: Expr) -> Expr:
+        """The formula without what the hypotheses and the guard say already."""
+        return and_(*(g for g in conjuncts_of(goal) if g not in self._known and g not in self._guard))
 
     def holds(self, name: str, goal: Expr) -> Answer:
-        """Does a reduced formula hold in every state where the edge can be taken and the hypotheses hold?"""
+        """Does the formula hold in every state where the edge can be taken and the hypotheses hold?  Hypotheses that
+        have no variable in common with it, directly or through others, are tried last."""
         if goal is TRUE:
             return Valid(False)
-        solver, encoder = self._prepare()
-        solver.push()
-        solver.add(z3.Not(encoder.term(goal)))
+        near = self._near(goal)
+        solver = self._solver(goal, near)
         answer = solver.check()
-        try:
-            if answer == z3.unsat:
-                return Valid(True)
-            if answer == z3.sat:
-                return self._counterexample(name, encoder, solver.model())
-            return Gave(solver.reason_unknown() or "unknown")
-        finally:
-            solver.pop()
+        if answer == z3.sat and len(near) < len(self._known) + len(self._guard):
+            solver = self._solver(goal, [*self._known, *self._guard])
+            answer = solver.check()
+        if answer == z3.unsat:
+            return Valid(True)
+        if answer == z3.sat:
+            return self._counterexample(name, solver.model())
+        return Gave(solver.reason_unknown() or "unknown")
 
-    def _prepare(self) -> tuple[z3.Solver, Encoder]:
-        if self._solver is None or self._encoder is None:
-            self._encoder = Encoder(self._system.variables)
-            self._solver = z3.SolverFor("QF_BV")
-            self._solver.set("rlimit", self._rlimit)
-            self._solver.add(*self._encoder.in_range(), *(self._encoder.term(h) for h in self._known))
-        return self._solver, self._encoder
+    def _near(self, goal: Expr) -> list[Expr]:
+        prover = self._prover
+        reach = prover.rewriter.mask(goal) & ~prover.counters
+        left = {**self._known, **self._guard}
+        found: list[Expr] = []
+        grew = True
+        while grew:
+            grew = False
+            for h, mask in list(left.items()):
+                own = mask & ~prover.counters
+                if own & reach or not own:
+                    grew = grew or bool(own & ~reach)
+                    reach |= own
+                    found.append(h)
+                    del left[h]
+        return found
 
-    def _counterexample(self, name: str, encoder: Encoder, model: z3.ModelRef) -> Counterexample:
-        state = {v: encoder.value(model, v) for v in self._system.variables}
-        state[self._system.processes[self._edge.process].pc] = self._edge.src
+    def _solver(self, goal: Expr, hypotheses: list[Expr]) -> z3.Solver:
+        prover, encoder = self._prover, self._prover.encoder
+        mask = prover.rewriter.mask(goal)
+        for h in hypotheses:
+            mask |= prover.rewriter.mask(h)
+        solver = z3.SolverFor("QF_BV")
+        solver.set("rlimit", prover.rlimit)
+        solver.add(*encoder.in_range(prover.rewriter.members(mask)), *(encoder.term(h) for h in hypotheses))
+        solver.add(z3.Not(encoder.term(goal)))
+        return solver
+
+    def _counterexample(self, name: str, model: z3.ModelRef) -> Counterexample:
+        system = self._prover.system
+        state = {v: self._prover.encoder.value(model, v) for v in system.variables}
+        state[system.processes[self._edge.process].pc] = self._edge.src
         new = state | {v: evaluate(rhs, state) for v, rhs in self._changed.items()}
         fits = all(v.type.kind is not Kind.INT or v.type.lo <= new[v] <= v.type.hi for v in self._changed)
         return Counterexample(name, self._edge.index, tuple(state.values()), tuple(new.values()) if fits else None)
@@ -186,7 +236,7 @@ def step_query(
     system: System, edge: Edge, hypotheses: Iterable[Expr], goal: Expr, rlimit: int = DEFAULT_RLIMIT
 ) -> Answer:
     """Does the goal hold after the edge, from every state (of the right types) in which the hypotheses hold?"""
-    queries = StepQueries(system, edge, hypotheses, rlimit)
+    queries = StepQueries(Prover(system, hypotheses, rlimit), edge)
     return queries.holds("goal", queries.precondition(goal))
 
 
@@ -210,15 +260,16 @@ def prove(
     failing = base_fails(system, invariant)
     if failing:
         return BaseFails(failing)
-    hypotheses = tuple(c.formula for c in invariant)
+    prover = Prover(system, (c.formula for c in invariant), rlimit)
+    masks = {c: prover.rewriter.mask(c.formula) for c in invariant}
     found: list[Counterexample] = []
     gave: list[tuple[str, int, str]] = []
     sliced = simplified = solved = 0
     for done, edge in enumerate(system.edges, 1):
-        queries = StepQueries(system, edge, hypotheses, rlimit)
-        touched = [c for c in invariant if queries.writes(c.formula)]
+        queries = StepQueries(prover, edge)
+        touched = [c for c in invariant if masks[c] & queries.written]
         goals = [(c.name, queries.precondition(c.formula)) for c in touched]
-        goals += [(RANGE, queries.reduced(g)) for g in queries.range_goals()]
+        goals += [(RANGE, g) for g in queries.range_goals()]
         open_ = [(name, goal) for name, goal in goals if goal is not TRUE]
         sliced += len(invariant) - len(touched)
         simplified += len(goals) - len(open_)
