@@ -46,7 +46,6 @@ def kvm_lapic_set_irr(vector: Vector, vcpu: Vcpu):
         event("merge", index(vcpu), vector)
     else:
         event("accept", index(vcpu), vector)
-    vcpu.offered = with_bit(vcpu.offered, vector, False)
     with window("set_irr"):
         vcpu.lapic.irr_pending = True
 
@@ -201,7 +200,6 @@ def __apic_accept_irq(vcpu: Vcpu, vector: Vector, running: bool):
 
 @function(kernel="arch/x86/kvm/lapic.c:kvm_apic_set_irq")
 def kvm_apic_set_irq(vcpu: Vcpu, vector: Vector, running: bool):
-    vcpu.offered = with_bit(vcpu.offered, vector, True)
     __apic_accept_irq(vcpu, vector, running)
     event("sent", index(vcpu), vector)
 

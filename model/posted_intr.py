@@ -75,10 +75,8 @@ def kvm_vcpu_trigger_posted_interrupt(vcpu: Vcpu, running: bool):
 def __vmx_deliver_posted_interrupt(vcpu: Vcpu, vector: Vector, running: bool):
     if test_and_set_bit(vcpu.pi_desc.pir, vector):
         event("merge", index(vcpu), vector)
-        vcpu.offered = with_bit(vcpu.offered, vector, False)
         return
     event("accept", index(vcpu), vector)
-    vcpu.offered = with_bit(vcpu.offered, vector, False)
     with window("post"):
         on: bool = test_and_set(vcpu.pi_desc.control.on)
     if on:

@@ -238,7 +238,6 @@ class Vcpu(Struct):
     wait_task: bool                        # wait.task is the vCPU thread (true) or NULL
     task: Task
     carried: Ghost[Bits[VECTORS]]          # vectors in a live local between two places (PIR to IRR, IRR to injected)
-    offered: Ghost[Bits[VECTORS]]          # a sender set out to deliver these, and no sender has set their bit since
     serving: Ghost[Bits[VECTORS]]          # what the guest knows to be in service: handler entered, no EOI yet
 
 

@@ -53,7 +53,7 @@ def nobody_moves(i: VcpuId) -> bool:
 @pure
 def at_boundary(i: VcpuId) -> bool:
     """The guest is at an instruction boundary with nothing that comes before its next instruction."""
-    return within("vcpu_thread", i, "boundary")
+    return within("vcpu_thread", i, "boundary") and not within("vcpu_thread", i, "hw_harvest")
 
 
 @pure
