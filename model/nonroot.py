@@ -171,17 +171,21 @@ def run_guest(vcpu: Vcpu, force_immediate_exit: bool) -> ExitReason:
     if force_immediate_exit:
         return ExitReason.PREEMPTION_TIMER
     reason: ExitReason = ExitReason.NONE
-    while reason == ExitReason.NONE:
+    while True:
         open_window: bool = vcpu.guest.interrupt_flag and not vcpu.guest.sti_shadow
         if open_window and vcpu.vmcs.interrupt_window_exiting:
             reason = ExitReason.INTERRUPT_WINDOW
-        elif open_window and vcpu.guest.recognised:
+            break
+        if open_window and vcpu.guest.recognised:
             step()
             if deliver_virtual_interrupt(vcpu):
                 reason = ExitReason.OTHER
+                break
         else:
             with window("boundary"):
                 reason = guest_instruction(vcpu)
+            if reason != ExitReason.NONE:
+                break
     return reason
 
 
