@@ -44,6 +44,20 @@ class Names:
         base = self._base(v)
         return [f"{self.name(v)}[{base + i}] = {after >> i & 1}" for i in changed]
 
+    def all_are(self, values: list[tuple[Var, int]], verb: str = "=") -> list[str]:
+        """One fact per variable; the words of one bit set are one fact, where the first of them stands."""
+        bits: dict[str, set[int]] = {}
+        for v, value in values:
+            if v in self._word:
+                name, base = self._word[v]
+                bits.setdefault(name, set()).update(base + i for i in range(v.type.width) if value >> i & 1)
+        facts: dict[str, None] = {}
+        for v, value in values:
+            name = self.name(v)
+            shown = "{" + ", ".join(map(str, sorted(bits[name]))) + "}" if name in bits else self.value(v, value)
+            facts.setdefault(f"{name} {verb} {shown}")
+        return list(facts)
+
     def is_(self, v: Var, value: int, verb: str = "==") -> str:
         return f"{self.name(v)} {verb} {self.value(v, value)}"
 

@@ -73,10 +73,11 @@ class Teller:
 
     def in_the_end(self) -> list[str]:
         """The facts that make the property false, of memory and instrumentation."""
-        facts = [self.names.is_(v, value, "was" if old else "=") for (v, old), value in self.deciding.items()
-                 if v.role in (Role.MEMORY, Role.GHOST) and not (v.message and value == v.init)]
-        untouched = {self.names.is_(v, value, "=") for (v, _), value in self.deciding.items() if v not in self._writers}
-        facts.sort(key=lambda fact: fact in untouched)
+        told = sorted(((v, old, value) for (v, old), value in self.deciding.items()
+                       if v.role in (Role.MEMORY, Role.GHOST) and not (v.message and value == v.init)),
+                      key=lambda item: item[0] not in self._writers)
+        facts = self.names.all_are([(v, value) for v, old, value in told if old], "was")
+        facts += self.names.all_are([(v, value) for v, old, value in told if not old])
         for v, value in ((v, x) for (v, old), x in self.deciding.items() if v.role is Role.PC and not old):
             process = self.system.processes[v.owner]
             place = process.locations[value]
@@ -157,7 +158,7 @@ class Teller:
                      if self._tells(v, touch.column) for fact in [self.names.is_(v, new, "=")]]
             return Said(touch.column, "", tuple(facts))
         edge = step.edge
-        facts = [edge.choice] if edge.choice else []
+        facts = [edge.choice] if edge.choice and (self.full or not edge.choice.isdecimal()) else []
         reads = self._reads(edge, touch, step, wrote=bool(touch.writes))
         writes = self._writes(edge, touch)
         facts += [*reads, *writes] if edge.access is Access.LOAD else [*writes, *reads]

@@ -96,7 +96,8 @@ def _groups(told: list[Said]) -> list[_Group]:
         if last is None or last.column != said.column:
             groups.append(_Group(said.column, (said.function,) if said.function else (), said.facts))
         elif last.functions[-1:] == (said.function,) or not (said.function or last.functions):
-            groups[-1] = _Group(last.column, last.functions, last.facts + said.facts)
+            functions = last.functions if last.facts or not said.facts else last.functions[-1:]
+            groups[-1] = _Group(last.column, functions, last.facts + said.facts)
         elif not last.facts and not said.facts:
             groups[-1] = _Group(last.column, (*last.functions, said.function), ())
         else:

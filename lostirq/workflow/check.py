@@ -174,7 +174,7 @@ def check(workspace: Workspace, options: CheckOptions,
             shown += 1
     results = {todo[n]: r for n, r in sorted(arrived.items()) if isinstance(r, ScenarioResult)}
     failures = {todo[n]: r for n, r in sorted(arrived.items()) if isinstance(r, jobs.Failure)}
-    return CheckReport(todo, results, failures, {} if options.partial else vacuous(results.values()))
+    return CheckReport(todo, results, failures, {} if options.partial or failures else vacuous(results.values()))
 
 
 def check_scenario(workspace: Workspace, job: Job, options: CheckOptions, report: jobs.Report) -> ScenarioResult:

@@ -90,7 +90,10 @@ def run(jobs: Sequence[J], work: Callable[[J, Report], R], *, processes: int = 1
             except KeyboardInterrupt:
                 stopped = stopped or Outcome.INTERRUPTED
             if stopped is not None:
-                yield from _stop(running, on_progress)
+                done: Done[R]
+                for done in _stop(running, on_progress):
+                    cut = done.failure is not None and done.failure.outcome is Outcome.INTERRUPTED
+                    yield Done(done.number, None, Failure(stopped, stopped.value)) if cut else done
                 yield from (Done(n, None, _not_started(stopped)) for n in pending)
                 return
     finally:
