@@ -48,6 +48,7 @@ __all__ = [
     "hardware",
     "highest",
     "idle",
+    "lemma",
     "initial",
     "invariant",
     "lock_set",
@@ -181,6 +182,7 @@ invariant: _Decorator = _decorator
 step_property: _Decorator = _decorator
 recurrence: _Decorator = _decorator
 reachable: _Decorator = _decorator
+lemma: _Decorator = _decorator
 
 at_rest: _Operation = _operation
 barrier: _Operation = _operation

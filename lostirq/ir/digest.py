@@ -98,6 +98,7 @@ def _property(p: Property, table: _Table) -> Json:
         "key": p.key, "id": p.id, "form": p.form.value, "formula": table.number(p.formula), "goal": table.number(p.goal),
         "title": p.title, "statement": p.statement, "source": p.source, "excuses": list(p.excuses),
         "witness": p.witness, "planted": p.planted, "symmetric": p.symmetric, "span": _span(p.span),
+        "proves": p.proves, "windows": list(p.windows),
     }
 
 
@@ -150,6 +151,7 @@ def _read(data: Json) -> System:
         Property(
             p["key"], p["id"], Form(p["form"]), table[p["formula"]], table[p["goal"]], p["title"], p["statement"],
             p["source"], tuple(p["excuses"]), p["witness"], p["planted"], p["symmetric"], Span(*p["span"]),
+            p["proves"], tuple(p["windows"]),
         )
         for p in d["properties"]
     )

@@ -162,6 +162,8 @@ class Property:
     planted: str = ""
     symmetric: bool = True            # does not tell members of a symmetric set apart
     span: Span = Span()
+    proves: str = ""                  # a lemma: the id of the property that it is for
+    windows: tuple[str, ...] = ()     # a lemma: windows in which it is only about to hold again
 
 
 @dataclass(frozen=True, slots=True)

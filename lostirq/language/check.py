@@ -199,6 +199,12 @@ def _properties(universe: Universe, context: Context) -> None:
             compiler.instances(decl)
         except Abandon:
             continue
+        if decl.role is Role.LEMMA and decl.text("proves") not in [property_id(p) for p in properties]:
+            universe.report.add(
+                decl.source.header(decl.node),
+                "LI033",
+                f"the lemma is for '{decl.text('proves')}', which is no property",
+            )
     for decl in properties:
         node = decl.options.get("witness")
         if node is None:

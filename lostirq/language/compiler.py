@@ -42,6 +42,7 @@ class Request:
     values: dict[str, int]
     properties: tuple[str, ...] | None = None
     dropped: tuple[str, ...] = ()
+    lemmas: bool = False
 
 
 def compile_request(declarations: Declarations, request: Request, report: Report) -> System | None:
@@ -293,7 +294,7 @@ def _system(
     for k, c in enumerate(composed):
         edges += assemble.make_edges(c, k, len(edges), order)
     context = _context(universe, request, processes, cpus, fold, constants, initial)
-    properties = tuple(PropertyCompiler(universe, context).all(request.properties))
+    properties = tuple(PropertyCompiler(universe, context).all(request.properties, request.lemmas))
     roots = [x for p in processes for x in (p.runs, p.cpu) if x is not None]
     roots += [x for p in properties for x in (p.formula, p.goal)]
     live = assemble.live_variables(edges, roots, reads)

@@ -27,11 +27,14 @@ class Role(Enum):
     STEP = "step_property"
     RECURRENCE = "recurrence"
     REACHABLE = "reachable"
+    LEMMA = "lemma"
 
 
 PROCESSES = frozenset({Role.THREAD, Role.HANDLER, Role.SCHEDULER, Role.HARDWARE})
-PROPERTIES = frozenset({Role.INVARIANT, Role.STEP, Role.RECURRENCE, Role.REACHABLE})
+PROPERTIES = frozenset({Role.INVARIANT, Role.STEP, Role.RECURRENCE, Role.REACHABLE, Role.LEMMA})
 
+_PROPERTY_FOLDERS = ("properties/", "proofs/")
+_OVER_STEPS = frozenset({"old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty"})
 _PROPERTY_OPTIONS = frozenset(
     {"id", "title", "source", "over", "when", "excuses", "witness", "planted", "at", "process", "goal", "statement"}
 )
@@ -44,6 +47,7 @@ OPTIONS: dict[Role, frozenset[str]] = {
     Role.INITIAL: frozenset({"kernel", "hardware", "source"}),
     **dict.fromkeys(PROCESSES, _PROCESS_OPTIONS),
     **dict.fromkeys(PROPERTIES, _PROPERTY_OPTIONS),
+    Role.LEMMA: frozenset({"id", "title", "source", "over", "when", "proves", "windows", "statement"}),
 }
 
 
@@ -283,11 +287,20 @@ class Collector:
                 known = ", ".join(r.value for r in Role)
                 raise self._fail(decorator, "LI007", f"unknown or second decorator '{name}'", f"one of: {known}")
             role, options = found, self._options(decorator, OPTIONS[found])
+        if not node.decorator_list and (self.source.name.startswith(_PROPERTY_FOLDERS) or _is_over_steps(node)):
+            role = Role.PURE
         a = node.args
         if a.vararg or a.kwarg or a.kwonlyargs or a.posonlyargs:
             raise self._fail(node, "LI006", "parameters are plain names with types", "remove *, / and **")
         assigned, looped, mutated = _assignments(node)
         self._declare(FunctionDecl(node.name, self.source, node, role, options, assigned, looped, mutated))
+
+
+def _is_over_steps(node: ast.FunctionDef) -> bool:
+    """Whether a function uses built-ins of properties: then it only computes, with or without @pure."""
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in _OVER_STEPS for n in ast.walk(node)
+    )
 
 
 def _labels(tree: ast.AST, name: str) -> frozenset[str]:

@@ -158,7 +158,7 @@ class Layout:
         flags: tuple[bool, bool] = (False, False),
         index: int = -1,
     ) -> Place:
-        """The place of one declaration; `flags` are (ghost, message) and go down into the parts; `index`: see StructPlace."""
+        """The place of one declaration; `flags` (ghost, message) go down into the parts; `index`: see StructPlace."""
         if isinstance(type_, GhostType):
             return self.place(name, type_.inner, init, (True, flags[1]))
         if isinstance(type_, MessageType):

@@ -45,6 +45,7 @@ _FORMS = {
     Purpose.STEP: Form.STEP,
     Purpose.RECURRENCE: Form.RECURRENCE,
     Purpose.REACHABLE: Form.REACHABLE,
+    Purpose.LEMMA: Form.INVARIANT,
 }
 
 
@@ -183,13 +184,15 @@ class PropertyCompiler:
         self.context = context
         self.declarations: Declarations = universe.declarations
 
-    def all(self, wanted: tuple[str, ...] | None) -> list[Property]:
-        """Instances of the wanted properties and of their witnesses, in order of declaration."""
+    def all(self, wanted: tuple[str, ...] | None, lemmas: bool) -> list[Property]:
+        """Instances of the wanted properties, of their witnesses and lemmas, in order of declaration."""
         decls = [d for d in self.declarations.functions() if d.role in PROPERTIES]
+        decls = [d for d in decls if lemmas or d.role is not Purpose.LEMMA]
         chosen = set(wanted) if wanted is not None else {property_id(d) for d in decls}
         for d in decls:
             if property_id(d) in chosen:
                 chosen |= {witness_id(self.declarations, d)}
+        chosen |= {property_id(d) for d in decls if d.role is Purpose.LEMMA}
         found: list[Property] = []
         for d in decls:
             if property_id(d) in chosen:
@@ -256,6 +259,8 @@ class PropertyCompiler:
             decl.text("planted"),
             symmetric=insensitive(formula, self.context.processes),
             span=decl.source.header(decl.node),
+            proves=decl.text("proves"),
+            windows=self._labels(tr, decl, "windows"),
         )
 
     def _labels(self, tr: PropertyTranslator, decl: FunctionDecl, option: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from lostirq.language import primitives
 from lostirq.language.builtins import loop_range
 from lostirq.language.graph import Frame, Loop, Op, Pending
 from lostirq.language.places import LocalPacked, LocalScalar, PackedValue, Poison, Ref, Value, Write
+from lostirq.language.rewrite import literal
 from lostirq.language.source import Abandon
 from lostirq.language.types import LockType, PackedType, Scalar, SemType
 
@@ -201,6 +202,10 @@ def _annassign(x: Expander, node: ast.AnnAssign) -> None:
         raise x.fail(node, "LI014", f"a local is a scalar or a packed value, not a {type_}")
     if node.target.id not in x.scope.names:
         x.scope.names[node.target.id] = x.fresh(node.target.id, type_)
+    binding = x.scope.names[node.target.id]
+    if isinstance(binding, (LocalScalar, LocalPacked)):
+        local = (binding.var,) if isinstance(binding, LocalScalar) else binding.vars
+        x.emit(Op.ASSIGN, writes=tuple(Write(v, literal(v, v.init)) for v in local))
 
 
 def _augassign(x: Expander, node: ast.AugAssign) -> None:

@@ -11,7 +11,7 @@ from lostirq.errors import ModelErrors, Span, UsageError
 from lostirq.ir.system import Memory, System
 from lostirq.language import check
 from lostirq.language.compiler import Request, compile_request
-from lostirq.language.declarations import PROPERTIES, Collector, Declarations, FunctionDecl, ScenarioDecl
+from lostirq.language.declarations import PROPERTIES, Collector, Declarations, FunctionDecl, Role, ScenarioDecl
 from lostirq.language.properties import property_id, witness_id
 from lostirq.language.scope import Scope, suggest
 from lostirq.language.source import Abandon, Report, Source, parse
@@ -119,14 +119,16 @@ def load_sources(texts: dict[str, str]) -> Workspace:
     parameters = {
         p.name: ParameterInfo(p.name, p.default, p.is_bool, p.doc, p.source.span(p.node)) for p in declarations.params()
     }
-    properties = {property_id(d): _property(declarations, d) for d in declarations.functions() if d.role in PROPERTIES}
+    stated = [d for d in declarations.functions() if d.role in PROPERTIES and d.role is not Role.LEMMA]
+    properties = {property_id(d): _property(declarations, d) for d in stated}
     return Workspace(declarations, scenarios, functions, parameters, properties, dict(texts))
 
 
 def compile_scenario(
-    workspace: Workspace, name: str, memory: Memory, *, overrides: dict[str, int] | None = None
+    workspace: Workspace, name: str, memory: Memory, *, overrides: dict[str, int] | None = None, lemmas: bool = False
 ) -> System:
-    """The annotated system of a scenario under a memory model; raises UsageError or ModelErrors."""
+    """The annotated system of a scenario under a memory model, with the lemmas of proofs/ if they are wanted and
+    loaded; raises UsageError or ModelErrors."""
     scenario = workspace.scenarios.get(name)
     if scenario is None:
         raise UsageError(f"unknown scenario '{name}'; " + (suggest(name, workspace.scenarios) or "see 'lostirq list'"))
@@ -141,7 +143,7 @@ def compile_scenario(
         if p.is_bool and p.name.startswith("GUEST_") and not values[p.name]
     )
     report = Report()
-    request = Request(name, memory, values, scenario.properties, dropped)
+    request = Request(name, memory, values, scenario.properties, dropped, lemmas)
     system = compile_request(workspace.declarations, request, report)
     if report.found or system is None:
         raise ModelErrors(report.found, workspace.sources)
