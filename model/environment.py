@@ -33,6 +33,7 @@ def kicker(k: KickerId):
         target: VcpuId = choose(VcpuId)
         kvm_make_request(Request.KVM_REQ_OTHER, vcpus[target])
         kvm_vcpu_kick(vcpus[target], False)
+        event("kick", target)
 
 
 @thread(over=TOGGLERS)
@@ -41,8 +42,10 @@ def toggler(t: TogglerId):
     while True:
         idle()
         kvm_set_or_clear_apicv_inhibit(APICV)
+        event("toggle")
         idle()
         kvm_set_or_clear_apicv_inhibit(not APICV)
+        event("toggle")
 
 
 @thread(over=BYPASSERS)
@@ -51,6 +54,7 @@ def bypasser(b: BypasserId):
     while True:
         idle()
         kvm_arch_irq_bypass_add_producer()
+        event("attach")
         idle()
         kvm_arch_irq_bypass_del_producer()
 

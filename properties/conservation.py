@@ -80,11 +80,12 @@ def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
 def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
     """The step in which a vector is accepted leaves it in PIR or IRR; a sender that returns has had it accepted.
 
-    A sender that sets out promises its vector (offered); it may return only after the bit was set, by it or by
-    another, or while it is set.
+    A sender returns from behind its acceptance (it announces there), in the very step that accepted or found the
+    bit set, or while the bit is set.
     """
     there = bit(posted_in(i), v) or bit(requested_in(i), v)
-    return there or not (occurs("accept", i, v) or occurs("sent", i, v, True))
+    landed = old(announcing()) or occurs("accept", i, v) or occurs("merge", i, v)
+    return there or not (occurs("accept", i, v) or (occurs("sent", i, v) and not landed))
 
 
 @invariant(
@@ -139,7 +140,7 @@ def w_enter(i: VcpuId, v: AnyVector) -> bool:
 @reachable("W-coalesced", over=(VCPUS, VECTORS))
 def w_coalesced(i: VcpuId, v: AnyVector) -> bool:
     """A sender returns after its vector was accepted and already entered."""
-    return occurs("sent", i, v, False) and places_of(i, v) == 0
+    return occurs("sent", i, v) and places_of(i, v) == 0
 
 
 @reachable("W-carried", over=VCPUS)

@@ -20,11 +20,12 @@ from properties.views import *
 
 @pure
 def disturbed(i: VcpuId) -> bool:
-    """Somebody outside the vCPU acted on it in this step: an acceptance, a request, a preemption."""
-    accepted = any(occurs("accept", i, w) for w in range(VECTORS))
-    asked = vcpus[i].requests.other and not old(vcpus[i].requests.other)
-    toggled = vcpus[i].requests.apicv_update and not old(vcpus[i].requests.apicv_update)
-    return accepted or asked or toggled or (vcpus[i].task.preempted and not old(vcpus[i].task.preempted))
+    """Somebody outside the vCPU acted on it in this step: an acceptance, a kick, a toggle, an attachment, a
+    preemption.
+    """
+    sent = any(occurs("accept", i, w) or occurs("merge", i, w) for w in range(VECTORS))
+    acted = occurs("kick", i) or occurs("toggle") or occurs("attach")
+    return sent or acted or (vcpus[i].task.preempted and not old(vcpus[i].task.preempted))
 
 
 @pure

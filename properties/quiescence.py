@@ -173,9 +173,10 @@ def announcement_is_under_way(i: VcpuId) -> bool:
     """In the guest with ON set, a notification is pending at the pCPU of the vCPU, in flight from a device, or
     about to be sent.
 
-    Excused: a poster between ON and its notification.
+    Excused: a poster between ON and its notification; a vCPU that was told to leave the guest (mode EXITING),
+    because it looks at ON before it comes back.
     """
-    if not in_guest(i) or not vcpus[i].pi_desc.control.on:
+    if not in_guest(i) or not vcpus[i].pi_desc.control.on or vcpus[i].mode == Mode.EXITING_GUEST_MODE:
         return True
     sending = within("sender", "notify") or within("ipiv_sender", "notify") or within("device", "notify")
     return sending or pcpus[vcpus[i].task.cpu].apic.posted_intr

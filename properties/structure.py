@@ -158,7 +158,7 @@ def svi_is_in_service(i: VcpuId) -> bool:
     title="RVI is the highest requested vector",
     source="KVM.md T-8, C7.8; vmx.c:vmx_sync_pir_to_irr",
     over=VCPUS,
-    excuses=("set_irr", "kick"),
+    excuses=("set_irr", "kick", "hw_harvest"),
     witness="W-rvi-behind",
     planted="harvest-of-empty-pir-returns-none",
 )
@@ -166,13 +166,13 @@ def rvi_is_requested(i: VcpuId) -> bool:
     """From the synchronisation before an entry until the exit, with APICv active, RVI is the highest vector of
     the IRR.
 
-    Excused: a sender that saw APICv inactive and put its vector into the IRR, until its request is seen
-    (KVM_REQ_EVENT set).
+    Excused: posted-interrupt processing between its writes of the IRR and of RVI; a sender that saw APICv
+    inactive and put its vector into the IRR, until its request is seen (KVM_REQ_EVENT set).
     """
     synced = in_guest(i) or within("vcpu_thread", i, "synced")
     if not synced or not vcpus[i].lapic.apicv_active:
         return True
-    excused = kicking() or vcpus[i].requests.event
+    excused = within("vcpu_thread", i, "hw_harvest") or kicking() or vcpus[i].requests.event
     return excused or vcpus[i].vmcs.rvi == highest(requested_in(i))
 
 

@@ -87,6 +87,14 @@ def kicking() -> bool:
 
 
 @pure
+def announcing() -> bool:
+    """Somebody has set the bit of a vector, in PIR or IRR, and has not finished to announce it."""
+    posting = within("sender", "post") or within("vcpu_thread", "post")
+    notifying = within("sender", "notify") or within("vcpu_thread", "notify")
+    return posting or notifying or kicking()
+
+
+@pure
 def injecting(i: VcpuId) -> OptVector:
     """The vector that was acknowledged and whose handler entry is still owed by an injection, or -1.
 
