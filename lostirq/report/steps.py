@@ -204,7 +204,7 @@ class Teller:
             if cpu == own and newest:
                 return " (from its own store buffer)"
             if cpu != own and newest and newest[-1] != value:
-                return f" (the store of {v.type.show(newest[-1])} is still in a store buffer)"
+                return f" ({v.type.show(newest[-1])} is still in a store buffer)"
         return ""
 
     def _events(self, edge: Edge, step: Step) -> list[str]:

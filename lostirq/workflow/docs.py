@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Generate docs/model.md and docs/properties.md from a workspace.
+"""Generate docs/model.md and docs/properties.md from a workspace, and renew the counterexamples that pages quote.
 
-`python -m lostirq.workflow.docs [--workspace DIR] [--out DIR] [--check]`.  Invariant: the pages are functions of the
-sources alone; a test holds the committed pages to that.
+`python -m lostirq.workflow.docs [--workspace DIR] [--out DIR] [--check]`.  Invariant: what is generated is a function
+of the workspace alone; a test holds the committed pages to that.  A page quotes the report of a known bug between
+`<!-- counterexample: SLUG -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -165,6 +167,18 @@ def property_page(root: Path) -> str:
 
 
 PAGES = {"model.md": model_page, "properties.md": property_page}
+_QUOTE = re.compile(r"(<!-- counterexample: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def quoted(root: Path, text: str) -> str:
+    """The text of a page with its quoted counterexamples as the library has them now.  Raises `UsageError`."""
+
+    def renew(found: re.Match[str]) -> str:
+        report = read_text(root / "counterexamples" / found.group(2) / "report.txt", "report")
+        lines = "".join(f"    {line}\n" if line else "\n" for line in report.splitlines())
+        return f"{found.group(1)}\n{lines}\n{found.group(4)}"
+
+    return _QUOTE.sub(renew, text)
 
 
 def _planted(root: Path) -> dict[str, Bug]:
@@ -212,9 +226,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         root = locate(options.workspace, Path.cwd())
         load(root)
-        for name, page in PAGES.items():
-            path = options.out / name
-            text = page(root)
+        texts = {options.out / name: page(root) for name, page in PAGES.items()}
+        for path in (root / "README.md", *sorted(options.out.glob("*.md"))):
+            if path not in texts and path.is_file():
+                texts[path] = quoted(root, read_text(path, "page"))
+        for path, text in texts.items():
             if options.check and (not path.is_file() or read_text(path, "page") != text):
                 stale.append(str(path))
             elif not options.check:

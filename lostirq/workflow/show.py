@@ -142,7 +142,7 @@ def assumptions(results: Iterable[ScenarioResult], sizes: Container[str]) -> lis
             dropped.setdefault(choice, set()).add(r.scenario)
         notes.update(dict.fromkeys(r.notes))
     everywhere = len({r.scenario for r in found})
-    bounds = [f"{k} {_range(v)}" for k, v in ranges.items() if k in sizes]
+    bounds = [f"{k} {_range(v)}" for k, v in ranges.items() if k in sizes and v != {0}]
     lines = _wrapped("bounds: ", ", ".join(bounds)) if bounds else []
     if dropped:
         said = [c if len(s) == everywhere else f"{c} (in {_count(len(s), 'scenario')})" for c, s in dropped.items()]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lostirq.cli import COMMANDS, make_parser
-from lostirq.workflow.docs import PAGES, abstractions, functions, properties
+from lostirq.workflow.docs import PAGES, abstractions, functions, properties, quoted
 from lostirq.workflow.outcome import EXIT_CODES
 from lostirq.workflow.workspace import sources
 
@@ -19,6 +19,13 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_generated_pages_are_current(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == PAGES[name](ROOT), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_quoted_counterexamples_are_what_the_tool_prints(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert "<!-- counterexample: " in text
+    assert quoted(ROOT, text) == text, "run `make docs`"
 
 
 @pytest.mark.parametrize("page", sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"),

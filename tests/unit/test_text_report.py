@@ -22,24 +22,24 @@ Q-2[0,2]: a vector stays in PIR: never delivered - violated
 scenario posting, memory model TSO (store buffers)
 8 steps, the fewest possible; 3 changes of agent
 
-vCPU 0                               sender
-------                               ------
+vCPU 0                                sender
+------                                ------
 vcpu_enter_guest():
   vcpu.mode = IN_GUEST_MODE (in
     store buffer)
 vmx_sync_pir_to_irr():
   LD control.on == 0
-                                     sender():
-                                       pi_desc.pir[2] = 1
-                                       control.on = 1
-                                       LD vcpu.mode == OUTSIDE_GUEST_MODE
-                                         (the store of IN_GUEST_MODE is
-                                         still in a store buffer)
+                                      sender():
+                                        pi_desc.pir[2] = 1
+                                        control.on = 1
+                                        LD vcpu.mode == OUTSIDE_GUEST_MODE
+                                          (IN_GUEST_MODE is still in a
+                                          store buffer)
 store buffer: vcpu.mode =
   IN_GUEST_MODE reaches memory
 vcpu_enter_guest(): vcpu.entered = 1
 
-in the end: vcpu.entered = 1, pi_desc.pir = {2}, pcpu.ipi = 0
+in the end: vcpu.entered = 1, pi_desc.pir = {2}
 *** Q-2[0,2]: a vector stays in PIR: never delivered ***
 """
 
