@@ -11,7 +11,7 @@ import ast
 
 from lostirq.ir.expr import TRUE, integer
 from lostirq.ir.system import Memory
-from lostirq.language import pure, statements
+from lostirq.language import inline, pure, statements
 from lostirq.language.declarations import (
     PROCESSES,
     PROPERTIES,
@@ -22,11 +22,11 @@ from lostirq.language.declarations import (
     Role,
     StructDecl,
 )
-from lostirq.language.expand import CallFrame, Expander
+from lostirq.language.expand import Expander
 from lostirq.language.graph import Op
 from lostirq.language.places import Binding, Ref
 from lostirq.language.properties import Context, PropertyCompiler, PropertyTranslator, property_id
-from lostirq.language.scope import Scope
+from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.source import Abandon, Report
 from lostirq.language.translate import Translator
 from lostirq.language.types import PackedType, Scalar
@@ -127,7 +127,7 @@ def _function(universe: Universe, decl: FunctionDecl, context: Context) -> None:
         pure.evaluate(PropertyTranslator(universe, Scope(decl.source, decl, {}), context), decl, names)
         return
     x.scope.names = dict(names)
-    type_ = None if decl.role is not Role.FUNCTION else x.result_type(decl)
+    type_ = None if decl.role is not Role.FUNCTION else inline.result_type(x, decl)
     result = None if type_ is None else x.fresh("return", type_)
     x.frames.append(CallFrame(decl, result, type_))
     x.emit(Op.NOP)

@@ -14,12 +14,12 @@ from lostirq.ir.system import Access, Edge, Memory, Process, Property, Sort, Sys
 from lostirq.language import assemble, buffers, sharing, statements
 from lostirq.language.declarations import PROCESSES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
-from lostirq.language.expand import CallFrame, Expander
+from lostirq.language.expand import Expander
 from lostirq.language.graph import Frame, Graph, Node, Op
 from lostirq.language.places import Binding, Write
 from lostirq.language.properties import Context, PropertyCompiler
 from lostirq.language.rewrite import Reads, literal, put_in_both, rename_in
-from lostirq.language.scope import Scope
+from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.source import Abandon, Report
 from lostirq.language.steps import Composer, place_locations
 from lostirq.language.translate import Translator

@@ -10,7 +10,6 @@ while the callee runs.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 
 from lostirq.ir.expr import (
     FALSE,
@@ -27,31 +26,18 @@ from lostirq.ir.expr import (
     is_const,
     ite,
     var,
-    variables,
 )
-from lostirq.language import primitives, pure, statements
+from lostirq.language import inline, primitives
 from lostirq.language.builtins import EFFECTS
-from lostirq.language.declarations import FunctionDecl
 from lostirq.language.declarations import Role as Purpose
-from lostirq.language.graph import Frame, Loop, Node, Op, Pending
-from lostirq.language.places import Binding, LocalPacked, LocalScalar, PackedValue, Ref, Value, Write
-from lostirq.language.scope import Scope
+from lostirq.language.graph import Frame, Node, Op, Pending
+from lostirq.language.places import LocalPacked, LocalScalar, PackedValue, Ref, Value, Write
+from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.translate import Translator
 from lostirq.language.types import PackedType, Scalar, SemType
 from lostirq.language.universe import Universe
 
 MAX_NODES = 100_000
-
-
-@dataclass(slots=True)
-class CallFrame:
-    """An inlined call that is being expanded."""
-
-    decl: FunctionDecl
-    result: LocalScalar | LocalPacked | None
-    type: SemType | None
-    returns: Pending = field(default_factory=list)
-    loops: list[Loop] = field(default_factory=list)
 
 
 class Expander(Translator):
@@ -315,7 +301,7 @@ class Expander(Translator):
         if decl is not None:
             if decl.role is not Purpose.FUNCTION:
                 raise self.fail(node, "LI025", f"'{name}' is a process or a property; it cannot be called")
-            return self.inline(decl, node)
+            return inline.inline(self, decl, node)
         if name in primitives.EFFECTS:
             return primitives.EFFECTS[name](self, node)
         return super().call(name, node)
@@ -327,98 +313,6 @@ class Expander(Translator):
         if self.cpu is None:
             raise self.fail(node, "LI010", f"'{self.name}' has no cpu=, so this_cpu() has no meaning", "declare cpu=")
         return self.cpu
-
-    def inline(self, decl: FunctionDecl, node: ast.Call) -> Value | None:
-        if decl.name in self.stack and not self.universe.phantom:
-            cycle = " -> ".join([*self.stack[self.stack.index(decl.name) :], decl.name])
-            raise self.fail(node, "LI013", f"recursion: {cycle}", "model functions are inlined; use a loop")
-        number = self.scope.calls.get(decl.name, 0)
-        self.scope.calls[decl.name] = number + 1
-        path = f"{self.scope.path}/{decl.name}" + (f"#{number}" if number else "")
-        names = self._arguments(decl, node, path)
-        type_ = None if decl.node.returns is None else self.result_type(decl)
-        caller, anchor = self.scope, self.anchor
-        self.scope = Scope(decl.source, decl, names, path)
-        result = None if type_ is None else self.fresh("return", type_)
-        frame = CallFrame(decl, result, type_)
-        if self.universe.phantom:
-            self.scope = caller
-            return None if result is None else self.bound(result)
-        self.stack += (decl.name,)
-        self.frames.append(frame)
-        try:
-            statements.block(self, decl.node.body)
-            if self.pending and result is not None:
-                raise self.fail(decl.node, "LI019", f"'{decl.name}' may end without a value", "return on every path")
-        finally:
-            self.frames.pop()
-            self.stack = self.stack[:-1]
-            self.scope, self.anchor = caller, anchor
-            self.pending = self.pending + frame.returns
-        return None if result is None else self.bound(result)
-
-    def result_type(self, decl: FunctionDecl) -> SemType | None:
-        node = decl.node.returns
-        if node is None or isinstance(node, ast.Constant) and node.value is None:
-            return None
-        type_ = self.universe.type_of(node, decl.source)
-        if not isinstance(type_, (Scalar, PackedType)):
-            raise self.report.fail(
-                decl.source.span(node), "LI010", f"a function that makes steps cannot return a {type_}", "make it @pure"
-            )
-        return type_
-
-    def _arguments(self, decl: FunctionDecl, node: ast.Call, path: str) -> dict[str, Binding]:
-        """Bind the parameters; what must be fixed now is captured, all in one operation."""
-        pairs = pure.bind_arguments(self, decl, node)
-        names: dict[str, Binding] = {}
-        writes: tuple[Write, ...] = ()
-        values: list[tuple[str, Value, SemType]] = []
-        for k, (param, arg) in enumerate(pairs):
-            value = pure.argument_value(self, decl, param, arg)
-            later = any(a is not None and self.effectful(a) for _, a in pairs[k + 1 :])
-            if later and self.groups and not isinstance(value, Ref):
-                value = self.capture(value, param.arg)
-            assert param.annotation is not None
-            values.append((param.arg, value, self.universe.type_of(param.annotation, decl.source)))
-        caller, self.scope = self.scope, Scope(decl.source, decl, {}, path)
-        try:
-            for name, value, type_ in values:
-                binding, more = self._bind(decl, name, value, type_)
-                names[name] = binding
-                writes += more
-        finally:
-            self.scope = caller
-        if writes:
-            self.emit(Op.ASSIGN, writes=writes)
-        return names
-
-    def _bind(self, decl: FunctionDecl, name: str, value: Value, type_: SemType) -> tuple[Binding, tuple[Write, ...]]:
-        if isinstance(value, Ref):
-            if all(stable(c) for c, _ in value.alternatives):
-                return value, ()
-            return self.capture_ref(value, name)
-        exprs = value.fields if isinstance(value, PackedValue) else (value,)
-        if (
-            name not in decl.assigned
-            and name not in decl.mutated
-            and all(stable(e) for e in exprs)
-            and _within(value, type_)
-        ):
-            return value, ()
-        target = self.fresh(name, type_)
-        return target, self.write_binding(target, value)
-
-
-def stable(e: Expr) -> bool:
-    """Whether an expression is over locals only."""
-    return all(v.role is Role.LOCAL for v in variables([e]))
-
-
-def _within(value: Value, type_: SemType) -> bool:
-    if isinstance(value, Expr) and isinstance(type_, Scalar) and value.type.kind is Kind.INT:
-        return type_.type.lo <= value.type.lo and value.type.hi <= type_.type.hi
-    return True
 
 
 def _start(type_: Type) -> int:

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lostirq.language.declarations import FunctionDecl
-from lostirq.language.places import Binding
+from lostirq.language.graph import Loop, Pending
+from lostirq.language.places import Binding, LocalPacked, LocalScalar
 from lostirq.language.source import Source
+from lostirq.language.types import SemType
 
 
 @dataclass(slots=True)
@@ -22,6 +24,17 @@ class Scope:
     names: dict[str, Binding]
     path: str = ""
     calls: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class CallFrame:
+    """An inlined call that is being expanded."""
+
+    decl: FunctionDecl
+    result: LocalScalar | LocalPacked | None
+    type: SemType | None
+    returns: Pending = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

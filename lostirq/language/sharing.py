@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Constants folded away, and what is shared derived, over the control-flow graphs of all processes.
 
-A variable to which nothing but its initial value is ever written is a constant; folding it cuts branches, which removes
-writers, so both are repeated until nothing changes.  A unit is shared if two processes touch it and one of them writes it.  What `cpu=`, `holds=` and
-`masked=` of a process read counts as touched by that process (a write to it by another is a step: cli and sti are real
-steps), though reading it there is none.
+A variable to which nothing but its initial value is ever written is a constant; folding it cuts branches, which
+removes writers, so both are repeated until nothing changes.  A unit is shared if two processes touch it and one of
+them writes it.  What `cpu=`, `holds=` and `masked=` of a process read counts as touched by that process (a write to it
+by another is a step: cli and sti are real steps), though reading it there is none.
 """
 
 from __future__ import annotations
