@@ -51,12 +51,15 @@ def toggler(t: TogglerId):
 @thread(over=BYPASSERS)
 def bypasser(b: BypasserId):
     """A thread that attaches the first assigned device to the VM, and detaches it again."""
-    while True:
+    idle()
+    kvm_arch_irq_bypass_add_producer()
+    event("attach")
+    while BYPASS_DETACH:
+        idle()
+        kvm_arch_irq_bypass_del_producer()
         idle()
         kvm_arch_irq_bypass_add_producer()
         event("attach")
-        idle()
-        kvm_arch_irq_bypass_del_producer()
 
 
 @hardware(over=DEVICES, symmetric=True)

@@ -207,9 +207,10 @@ def kvm_apic_set_irq(vcpu: Vcpu, vector: Vector, running: bool):
 @function(kernel="arch/x86/kvm/lapic.c:kvm_apic_ack_interrupt")
 def kvm_apic_ack_interrupt(vcpu: Vcpu, vector: OptVector):
     # Abstraction: vectors with automatic EOI (Hyper-V) are left out.
-    apic_clear_irr(vector, vcpu)
-    apic_set_isr(vector, vcpu)
-    __apic_update_ppr(vcpu)
+    with window("acknowledge"):
+        apic_clear_irr(vector, vcpu)
+        apic_set_isr(vector, vcpu)
+        __apic_update_ppr(vcpu)
 
 
 @function(kernel="arch/x86/kvm/lapic.c:apic_set_eoi")

@@ -60,6 +60,7 @@ def deliver_event(vcpu: Vcpu, vector: OptVector) -> bool:
         strong()
         match choose():
             case "delivery completes":
+                step()
                 vcpu.vmcs.idt_vectoring = -1
             case "delivery causes an exit":
                 unfair()

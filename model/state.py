@@ -34,7 +34,8 @@ DEVICES = Param(0, "assigned devices whose interrupts the IOMMU posts")
 IPIV_SENDERS = Param(0, "vCPUs of other pCPUs that send by IPI virtualization")
 KICKERS = Param(0, "threads that make a request and kick, without an interrupt")
 TOGGLERS = Param(0, "threads that inhibit and uninhibit APICv")
-BYPASSERS = Param(0, "threads that attach and detach the first assigned device")
+BYPASSERS = Param(0, "threads that attach the first assigned device")
+BYPASS_DETACH = Param(False, "the device is detached again, and attached, for ever")
 PREEMPTION = Param(False, "the scheduler preempts vCPU threads, and migrates them if there are two pCPUs")
 
 # -- features ---------------------------------------------------------------------------------------------------------

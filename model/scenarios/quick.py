@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Scenarios that are exhausted in seconds each; `make check` runs them all."""
+"""Scenarios that are exhausted in seconds each; `make check` runs them all.
+
+docs/races.md says which scenario can show which race.
+"""
 
 from lostirq.prelude import *
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class sender_halt:
-    """A software sender and a vCPU that halts."""
+    """A software sender; the vCPU halts, masks, and sends to itself, also from the fastpath."""
 
     SENDERS = 1
     GUEST_HLT = True
     GUEST_CLI = True
     GUEST_STI = True
+    GUEST_SELF_IPI = True
+    GUEST_ICR = True
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class device_halt:
-    """An assigned device and a vCPU that halts."""
+    """An assigned device; the vCPU halts and masks."""
 
     DEVICES = 1
     GUEST_HLT = True
@@ -26,7 +31,7 @@ class device_halt:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class sender_device:
-    """A software sender and a device share the vector and ON; the vCPU halts."""
+    """A software sender and a device share PIR and ON; the vCPU halts."""
 
     SENDERS = 1
     DEVICES = 1
@@ -43,18 +48,19 @@ class two_senders:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class two_vectors:
-    """Two vectors of different class, with TPR and self-IPI, and a software sender."""
+    """Two vectors of different class, with TPR, self-IPI, halt, and exits in the middle of a delivery."""
 
     SENDERS = 1
     VECTORS = 2
     GUEST_TPR = True
     GUEST_SELF_IPI = True
     GUEST_HLT = True
+    GUEST_VECTORING = True
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class two_words:
-    """Two vectors in different words of PIR and IRR."""
+    """Two vectors in different words of PIR and IRR, from a sender and a device."""
 
     SENDERS = 1
     DEVICES = 1
@@ -65,7 +71,7 @@ class two_words:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class preemption_sender_device:
-    """A sender and a device while the vCPU thread is preempted at any point."""
+    """A sender and a device while the vCPU thread halts and is preempted at any point."""
 
     SENDERS = 1
     DEVICES = 1
@@ -93,26 +99,8 @@ class kicker_sender:
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
-class fastpath:
-    """The vCPU sends to itself by ICR writes that are handled without leaving the entry loop."""
-
-    SENDERS = 1
-    GUEST_ICR = True
-    GUEST_HLT = True
-
-
-@scenario(tier="quick", memory=("sc", "tso"))
-class vectoring:
-    """Exits in the middle of the delivery of an event: the vector is re-injected."""
-
-    SENDERS = 1
-    VECTORS = 2
-    GUEST_VECTORING = True
-
-
-@scenario(tier="quick", memory=("sc", "tso"))
 class injection:
-    """APICv is off: software injects, with interrupt window, TPR threshold and forced exits."""
+    """APICv is off: software injects two vectors, with interrupt window, TPR threshold and forced exits."""
 
     SENDERS = 1
     VECTORS = 2
@@ -123,7 +111,7 @@ class injection:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class injection_kicker:
-    """APICv is off: an entry is cancelled with an event in the entry field."""
+    """APICv is off: entries are cancelled and deliveries interrupted, with an event in the entry field."""
 
     SENDERS = 1
     KICKERS = 1
@@ -133,20 +121,22 @@ class injection_kicker:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class injection_device:
-    """APICv is off but the device still posts."""
+    """APICv is off for the vCPU, but the device still posts."""
 
-    SENDERS = 1
     DEVICES = 1
     APICV = False
     GUEST_HLT = True
+    GUEST_CLI = True
+    GUEST_STI = True
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class toggler_device:
-    """APICv is inhibited and uninhibited while a device posts."""
+    """APICv is inhibited and uninhibited while a device posts; the vCPU halts."""
 
     TOGGLERS = 1
     DEVICES = 1
+    GUEST_HLT = True
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
@@ -159,7 +149,7 @@ class toggler_sender:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class bypass:
-    """The first device is assigned to a VM whose vCPU already sleeps, and taken away again."""
+    """The first device is assigned to a VM whose vCPU halts, or sleeps already."""
 
     BYPASSERS = 1
     DEVICES = 1
@@ -168,9 +158,9 @@ class bypass:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class ipi_virtualization:
-    """The processor of another vCPU posts by itself, beside a software sender."""
+    """The processor of another vCPU posts by itself; the vCPU halts and is preempted."""
 
     IPIV = True
     IPIV_SENDERS = 1
-    SENDERS = 1
+    PREEMPTION = True
     GUEST_HLT = True

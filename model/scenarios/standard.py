@@ -74,6 +74,29 @@ class kicker_sender_device:
     GUEST_HLT = True
 
 
+@scenario(tier="standard", memory=("sc", "tso"), properties=("T-1", "T-2", "T-3", "T-4", "T-5", "T-9", "T-16", "S-1"))
+class bypass_detach:
+    """The only device is attached and detached for ever.
+
+    Structure only: a vCPU that falls asleep during the detachment may sleep on an interrupt (counterexamples/findings).
+    """
+
+    BYPASSERS = 1
+    BYPASS_DETACH = True
+    DEVICES = 1
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class injection_sender_device:
+    """APICv is off; a software sender and a device."""
+
+    SENDERS = 1
+    DEVICES = 1
+    APICV = False
+    GUEST_HLT = True
+
+
 @scenario(tier="standard", memory=("sc", "tso"))
 class bypass_sender:
     """Assignment of the first device while a software sender coalesces with it."""
