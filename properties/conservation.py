@@ -44,7 +44,7 @@ def no_vector_disappears(i: VcpuId, v: AnyVector) -> bool:
     entered = occurs("enter", i, v)
     from_pir = leaves(old(bit(posted_in(i), v)), bit(posted_in(i), v))
     from_local = leaves(old(bit(vcpus[i].carried, v)), bit(vcpus[i].carried, v))
-    merged = (from_pir or from_local) and old(bit(requested_in(i), v)) and bit(requested_in(i), v)
+    merged = (from_pir or from_local) and old(bit(requested_in(i), v))
     return after == before - 1 and (entered or merged)
 
 
@@ -93,7 +93,7 @@ def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
     title="nothing stays in a local",
     source="KVM.md T-9, C7.4-C7.6, C4c; lapic.c:__kvm_apic_update_irr, kvm_apic_ack_interrupt",
     over=VCPUS,
-    excuses=("harvest", "irr_update", "clear_irr"),
+    excuses=("harvest", "irr_update", "acknowledge"),
     witness="W-carried",
     planted="harvest-forgets-a-word",
 )
@@ -104,7 +104,7 @@ def nothing_stays_in_a_local(i: VcpuId) -> bool:
     excused = (
         within("vcpu_thread", i, "harvest")
         or within("vcpu_thread", i, "irr_update")
-        or within("vcpu_thread", i, "clear_irr")
+        or within("vcpu_thread", i, "acknowledge")
     )
     return excused or popcount(vcpus[i].carried) == 0
 
