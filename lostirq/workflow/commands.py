@@ -83,10 +83,12 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
             result = replace(result, message="as above" if result.message in told else result.message, details="")
             told.add(result.message)
         group.append((job, result))
-        if not s.as_json and len(group) == sum(j.scenario == job.scenario for j in todo):
+        if len(group) < sum(j.scenario == job.scenario for j in todo):
+            return
+        begun = any(not isinstance(r, jobs.Failure) or r.started for _, r in group)
+        if begun and not s.as_json:
             s.lines(show.scenario_lines(job.scenario, workspace.scenarios[job.scenario].summary, group, colour=colour))
-        if len(group) == sum(j.scenario == job.scenario for j in todo):
-            group.clear()
+        group.clear()
 
     report = check(workspace, options, on_result, lambda job, p: status.show(_label(job), p))
     status.clear()

@@ -40,6 +40,7 @@ class Failure:
     outcome: Outcome
     message: str
     details: str = ""
+    started: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _child(job: J, work: Callable[[J, Report], R], pipe: Connection, life: tuple
 
 
 def _not_started(outcome: Outcome) -> Failure:
-    return Failure(outcome, f"{outcome.value} before it was started")
+    return Failure(outcome, f"{outcome.value} before it was started", started=False)
 
 
 def failure_of(error: LostirqError) -> Failure:

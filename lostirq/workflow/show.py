@@ -116,6 +116,8 @@ def summary(report: CheckReport, sizes: Container[str]) -> list[str]:
     open_ = sorted({r.id for s in results for r in s.rows if r.outcome not in (Outcome.HOLDS, Outcome.VIOLATED)},
                    key=natural)
     lines = [""]
+    idle = dict.fromkeys(f"{j.scenario} {j.memory.value}" for j, f in report.failures.items() if not f.started)
+    lines += _wrapped("not started: ", ", ".join(idle)) if idle else []
     for prop, witness in report.vacuous.items():
         lines.append(f"  ?     {prop}: vacuous: its witness {witness} was reached in no scenario")
     said = [_count(len(ids), "property", "properties") + f" in {_count(len(scenarios), 'scenario')} under "
@@ -171,9 +173,8 @@ def timing(report: CheckReport, seconds: float) -> list[str]:
     lines = [f"time: {seconds:.1f} s in all"]
     for r in results[:5]:
         s = r.search
-        rate = s.states / s.seconds if s.seconds > 0 else 0.0
-        lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: {s.states:,} states, {rate / 1e6:.2f} M/s, "
-                     f"{s.bits} bits per state, {s.peak_bytes >> 20} MiB, cc {s.compile_seconds:.1f} s")
+        lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: {s.states:,} states of {s.bits} bits, "
+                     f"{s.peak_bytes >> 20} MiB; {s.compile_seconds:.1f} s of it in the C compiler")
     return lines
 
 
