@@ -84,8 +84,8 @@ def _cache(cache: Path) -> Finding:
     except OSError as e:
         return Finding("cache", "broken", f"{cache}: {e.strerror or e}; choose another with --cache-dir")
     free = shutil.disk_usage(cache).free >> 20
-    if os.name == "posix" and cache.stat().st_mode & 0o077:
-        return Finding("cache", "broken", f"{cache} is open to others; chmod 700 {cache}")
+    if cache.stat().st_uid != os.geteuid():
+        return Finding("cache", "broken", f"{cache} belongs to somebody else; choose another with --cache-dir")
     return Finding("cache", "ok" if free >= 64 else "broken", f"{cache}, {free} MiB free")
 
 

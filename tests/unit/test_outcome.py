@@ -27,7 +27,7 @@ def test_precedence() -> None:
     assert combine([]) is Outcome.SKIPPED
 
 
-@pytest.mark.parametrize("reason", ["memory", "states", "not reached", "liveness needs the complete graph", "killed", ""])
+@pytest.mark.parametrize("reason", ["memory", "states", "not reached", "liveness needs another engine", "killed", ""])
 def test_no_unknown_is_success(reason: str) -> None:
     assert exit_code(of_reason(reason)) == 125
     assert exit_code(of_reason("timeout")) == 124

@@ -40,8 +40,9 @@ def test_text_of_a_mail_around_the_diff_is_skipped() -> None:
 
 
 def test_new_and_deleted_files() -> None:
-    text = "--- /dev/null\n+++ b/model/c.py\n@@ -0,0 +1,2 @@\n+one\n+two\n--- a/model/b.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x = 1\n"
-    patched = apply(SOURCES, text)
+    added = "--- /dev/null\n+++ b/model/c.py\n@@ -0,0 +1,2 @@\n+one\n+two\n"
+    deleted = "--- a/model/b.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x = 1\n"
+    patched = apply(SOURCES, added + deleted)
     assert patched.sources["model/c.py"] == "one\ntwo\n"
     assert "model/b.py" not in patched.sources
 
@@ -57,7 +58,8 @@ def test_removed_line_marks_the_code_around_it_not_the_comments() -> None:
     [
         ("", "no change found"),
         ("hello\n", "no change found"),
-        (CHANGE.replace("-line 3", "-line 4"), "hunk 1 (line 2) does not apply: line 3 should be 'line 4', found 'line 3'"),
+        (CHANGE.replace("-line 3", "-line 4"),
+         "hunk 1 (line 2) does not apply: line 3 should be 'line 4', found 'line 3'"),
         (CHANGE.replace("@@ -2,4 +2,4 @@", "@@ -3,4 +3,4 @@"), "does not apply"),
         (CHANGE.replace("@@ -2,4 +2,4 @@", "@@ -20,4 +20,4 @@"), "only 10 lines"),
         (CHANGE.replace("@@ -2,4", "@@ -2,x"), "cannot read"),
