@@ -19,6 +19,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -27,7 +28,8 @@ from lostirq.errors import UsageError
 
 _OBJECT, _HASH = "code.so", "sha256"
 _COMMON = ("-std=gnu11", "-fPIC", "-shared", "-pipe", "-w")
-MODEL_FLAGS = ("-O1", "-fno-stack-protector")
+FAST_FLAGS = ("-O0",)                   # half the speed of the search, a third of the time to compile
+BETTER_FLAGS = ("-O1", "-fno-stack-protector")
 RUNTIME_FLAGS = ("-O2", "-pthread")
 
 
@@ -88,44 +90,149 @@ def runtime_sources() -> dict[str, str]:
     return {f.name: f.read_text() for f in files if f.name.endswith((".c", ".h"))}
 
 
-def load_model(compiler: Compiler, source: str, cache: Path) -> ctypes.CDLL:
-    """The compiled form of a generated file."""
-    return _load(compiler, {"model.h": runtime_sources()["model.h"], "main.c": source}, MODEL_FLAGS, cache)
+def load_model(compiler: Compiler, source: str, cache: Path) -> tuple[ctypes.CDLL, bool]:
+    """The compiled form of a generated file: optimised if the cache has it (True), else what compiles fastest."""
+    better = _model(compiler, source, BETTER_FLAGS).cached(cache)
+    return (better, True) if better is not None else (_model(compiler, source, FAST_FLAGS).load(cache), False)
 
 
 def load_runtime(compiler: Compiler, words: int, cache: Path) -> ctypes.CDLL:
     """The search code for states of that many words."""
     sources = runtime_sources()
     files = {name: text for name, text in sources.items() if name != "runtime.c"} | {"main.c": sources["runtime.c"]}
-    return _load(compiler, files, (*RUNTIME_FLAGS, f"-DLQ_WORDS={words}"), cache)
+    return Build(compiler, files, (*RUNTIME_FLAGS, f"-DLQ_WORDS={words}")).load(cache)
 
 
-def _load(compiler: Compiler, files: dict[str, str], flags: tuple[str, ...], cache: Path) -> ctypes.CDLL:
-    digest = hashlib.sha256()
-    for part in (compiler.version, *compiler.command, *flags, *_COMMON, *(x for f in sorted(files.items()) for x in f)):
-        digest.update(len(part).to_bytes(8, "little") + part.encode())
-    try:
-        _private(cache)
-        entry = cache / digest.hexdigest()
+def _model(compiler: Compiler, source: str, flags: tuple[str, ...]) -> Build:
+    return Build(compiler, {"model.h": runtime_sources()["model.h"], "main.c": source}, flags)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One shared object: its sources by file name (`main.c` is compiled), and the flags."""
+
+    compiler: Compiler
+    files: dict[str, str]
+    flags: tuple[str, ...]
+
+    def entry(self, cache: Path) -> Path:
+        """Where the object is cached."""
+        texts = (x for f in sorted(self.files.items()) for x in f)
+        digest = hashlib.sha256()
+        for part in (self.compiler.version, *self.compiler.command, *self.flags, *_COMMON, *texts):
+            digest.update(len(part).to_bytes(8, "little") + part.encode())
+        return cache / digest.hexdigest()
+
+    def cached(self, cache: Path) -> ctypes.CDLL | None:
+        """The object, if the cache has it."""
+        entry = self.entry(cache)
+        if _sound(entry):
+            with contextlib.suppress(OSError):
+                return ctypes.CDLL(str(entry / _OBJECT))
+        return None
+
+    def load(self, cache: Path) -> ctypes.CDLL:
+        """The object, built if need be."""
+        try:
+            _private(cache)
+            found = self.cached(cache)
+            if found is not None:
+                return found
+            with _folder(cache) as folder:
+                _wait(self.start(folder))
+                return self.install(folder, cache)
+        except (OSError, CompilerFailed):
+            return self._load_once()
+
+    def _load_once(self) -> ctypes.CDLL:
+        """Builds and loads without a cache."""
+        try:
+            with tempfile.TemporaryDirectory(prefix="lostirq-") as folder:
+                _wait(self.start(Path(folder)))
+                return ctypes.CDLL(str(Path(folder) / _OBJECT))
+        except OSError as error:
+            place = tempfile.gettempdir()
+            raise UsageError(f"compiled code can be stored neither in the cache nor in {place}: {error}") from error
+        except CompilerFailed as error:
+            raise UsageError(f"{self.compiler.command[0]} failed: {error}") from error
+
+    def start(self, folder: Path) -> subprocess.Popen[str]:
+        """Starts the compiler in a folder of its own."""
+        for name, text in self.files.items():
+            (folder / name).write_text(text)
+        command = [*self.compiler.command, *_COMMON, *self.flags, "-o", _OBJECT, "main.c"]
+        return subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "TMPDIR": str(folder)},
+        )
+
+    def install(self, folder: Path, cache: Path) -> ctypes.CDLL:
+        """Moves what was compiled in `folder` into the cache, unless another run was faster, and loads it."""
+        entry = self.entry(cache)
+        for name in self.files:
+            (folder / name).unlink()
+        (folder / _HASH).write_text(hashlib.sha256((folder / _OBJECT).read_bytes()).hexdigest() + "\n")
         if not _sound(entry):
             _discard(entry)
-            _install(compiler, files, flags, cache, entry)
+        try:
+            folder.rename(entry)
+        except OSError:
+            if not _sound(entry):
+                raise
         return ctypes.CDLL(str(entry / _OBJECT))
-    except (OSError, CompilerFailed):
-        return _load_once(compiler, files, flags)
 
 
-def _load_once(compiler: Compiler, files: dict[str, str], flags: tuple[str, ...]) -> ctypes.CDLL:
-    """Builds and loads without a cache."""
+class Upgrade:
+    """Compiles a generated file with optimisation while the search already runs on what compiled fastest."""
+
+    def __init__(self, compiler: Compiler, source: str, cache: Path) -> None:
+        self._build, self._cache = _model(compiler, source, BETTER_FLAGS), cache
+        self._stack = contextlib.ExitStack()
+        self._running: subprocess.Popen[str] | None = None
+        with contextlib.suppress(OSError):
+            self._folder = self._stack.enter_context(_folder(cache))
+            self._running = self._build.start(self._folder)
+
+    def poll(self) -> ctypes.CDLL | None:
+        """The object, once, as soon as it is there."""
+        if self._running is None or self._running.poll() is None:
+            return None
+        running, self._running = self._running, None
+        try:
+            _wait(running)
+            return self._build.install(self._folder, self._cache)
+        except (OSError, CompilerFailed):
+            return None                     # go on with what there is
+
+    def close(self) -> None:
+        if self._running is not None:
+            self._running.kill()
+            self._running.communicate()
+            self._running = None
+        self._stack.close()
+
+
+def _wait(running: subprocess.Popen[str]) -> None:
+    """Waits for the compiler; raises CompilerFailed with the most telling line."""
     try:
-        with tempfile.TemporaryDirectory(prefix="lostirq-") as folder:
-            _compile(compiler, files, flags, Path(folder))
-            return ctypes.CDLL(str(Path(folder) / _OBJECT))
-    except OSError as error:
-        place = tempfile.gettempdir()
-        raise UsageError(f"compiled code can be stored neither in the cache nor in {place}: {error}") from error
-    except CompilerFailed as error:
-        raise UsageError(f"{compiler.command[0]} failed: {error}") from error
+        said = running.communicate()[1]
+    except BaseException:
+        running.kill()
+        running.wait()
+        raise
+    if running.returncode:
+        lines = said.strip().splitlines() or [f"exit code {running.returncode}"]
+        raise CompilerFailed(next((x for x in lines if "error" in x), lines[0]))
+
+
+@contextlib.contextmanager
+def _folder(cache: Path) -> Iterator[Path]:
+    """A folder in the cache to build in."""
+    folder = Path(tempfile.mkdtemp(prefix="new-", dir=cache))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _private(cache: Path) -> None:
@@ -154,30 +261,3 @@ def _discard(entry: Path) -> None:
         with contextlib.suppress(OSError):
             entry.rename(Path(trash) / "entry")
         shutil.rmtree(trash, ignore_errors=True)
-
-
-def _install(compiler: Compiler, files: dict[str, str], flags: tuple[str, ...], cache: Path, entry: Path) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="new-", dir=cache))
-    try:
-        _compile(compiler, files, flags, folder)
-        for name in files:
-            (folder / name).unlink()
-        (folder / _HASH).write_text(hashlib.sha256((folder / _OBJECT).read_bytes()).hexdigest() + "\n")
-        try:
-            folder.rename(entry)
-        except OSError:
-            if not _sound(entry):           # otherwise another run was faster
-                raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _compile(compiler: Compiler, files: dict[str, str], flags: tuple[str, ...], folder: Path) -> None:
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    command = [*compiler.command, *_COMMON, *flags, "-o", _OBJECT, "main.c"]
-    environment = {**os.environ, "TMPDIR": str(folder)}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise CompilerFailed(next((x for x in lines if "error" in x), lines[0]))

@@ -12,6 +12,7 @@ References: Kildall 1973 (constants), Giegerich, Moencke and Wilhelm 1981 (faint
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -47,9 +48,9 @@ def needs_check(target: Type, rhs: Expr) -> bool:
     return target.kind is Kind.INT and (rhs.type.lo < target.lo or rhs.type.hi > target.hi)
 
 
-def replace(root: Expr, known: dict[Var, int], memo: dict[Expr, Expr]) -> Expr:
+def replace(root: Expr, known: dict[Var, int], memo: dict[Expr, Expr], reads: Reads) -> Expr:
     """The expression with known variables (VAR) replaced by constants; `memo` belongs to this `known`."""
-    if is_const(root):
+    if is_const(root) or not any(v in known for v in reads.of(root)):
         return root
 
     def constant(leaf: Expr) -> Expr | None:
@@ -113,55 +114,84 @@ Known = dict[Var, int]
 Flowing = list[tuple[Edge, Expr, tuple[tuple[Var, Expr], ...]]]
 
 
-def _transfer(e: Edge, known: Known, memo: dict[Expr, Expr], owned: frozenset[Var], pc: Var) -> tuple[
-        Expr, tuple[tuple[Var, Expr], ...], Known] | None:
-    """The edge under what is known at its source: guard, assignments, and what is known after it; None if disabled."""
-    guard = replace(e.guard, known, memo)
-    if guard is FALSE:
-        return None
-    refined = {v: x for v, x in _conjuncts(guard) if v in owned and v not in known}
-    if refined:
-        known, memo = known | refined, {}
-    assigns = tuple((v, replace(rhs, known, memo)) for v, rhs in e.assigns)
-    after = dict(known)
-    for v, rhs in assigns:
-        if is_const(rhs) and v in owned:
-            after[v] = value_of(rhs)
-        else:
-            after.pop(v, None)
-    after[pc] = e.dst
-    return guard, assigns, after
+class _Constants:
+    """Forward analysis of one process.  `owned`: variables that only it writes; `fixed`: what nobody writes."""
 
+    def __init__(self, system: System, process: int, owned: frozenset[Var], fixed: Known, reads: Reads) -> None:
+        self.pc, self.owned, self.reads = system.processes[process].pc, owned, reads
+        self.at: list[Known | None] = [None] * len(system.processes[process].locations)
+        self.at[self.pc.init] = {v: v.init for v in owned if v != self.pc} | fixed | {self.pc: self.pc.init}
+        self.outgoing: list[list[Edge]] = [[] for _ in self.at]
+        for e in system.edges:
+            if e.process == process:
+                self.outgoing[e.src].append(e)
 
-def constants(
-    system: System, process: int, owned: frozenset[Var], fixed: Known, outgoing: dict[tuple[int, int], list[Edge]],
-) -> tuple[tuple[Known | None, ...], Flowing]:
-    """What is known at each location, and the edges under it.  `owned`: variables that only this process writes;
-    `fixed`: variables that nobody writes."""
-    p = system.processes[process]
-    at: list[Known | None] = [None] * len(p.locations)
-    at[p.pc.init] = {v: v.init for v in owned if v != p.pc} | fixed | {p.pc: p.pc.init}
-    work = [p.pc.init]
-    results: dict[int, Flowing] = {}
-    while work:
-        location = work.pop()
-        known = at[location]
-        assert known is not None
-        memo: dict[Expr, Expr] = {}
-        results[location] = []
-        for e in outgoing.get((process, location), ()):
-            moved = _transfer(e, known, memo, owned, p.pc)
-            if moved is None:
-                continue
-            guard, assigns, after = moved
-            results[location].append((e, guard, assigns))
-            before = at[e.dst]
-            joined = after if before is None else {v: x for v, x in before.items() if after.get(v) == x}
-            if before is None or len(joined) != len(before):
-                at[e.dst] = joined
-                if e.dst not in work:
-                    work.append(e.dst)
-    return tuple(at), [r for location in sorted(results) for r in results[location]]
+    def run(self) -> Flowing:
+        """Iterates to the fixed point; the edges under what is known at their sources."""
+        rank = {location: i for i, location in enumerate(self.order())}
+        work = [(0, self.pc.init)]
+        results: dict[int, Flowing] = {}
+        while work:
+            _, location = heapq.heappop(work)
+            known = self.at[location]
+            assert known is not None
+            memo: dict[Expr, Expr] = {}
+            results[location] = []
+            for e in self.outgoing[location]:
+                moved = self.transfer(e, known, memo)
+                if moved is None:
+                    continue
+                guard, assigns, after = moved
+                results[location].append((e, guard, assigns))
+                if self.join(e.dst, after) and (rank[e.dst], e.dst) not in work:
+                    heapq.heappush(work, (rank[e.dst], e.dst))
+        return [r for location in sorted(results) for r in results[location]]
+
+    def order(self) -> list[int]:
+        """Reverse postorder of the locations: successors late, so that most joins are complete when one is visited."""
+        seen = {self.pc.init}
+        out: list[int] = []
+        stack = [(self.pc.init, iter(self.outgoing[self.pc.init]))]
+        while stack:
+            location, edges = stack[-1]
+            e = next(edges, None)
+            if e is None:
+                stack.pop()
+                out.append(location)
+            elif e.dst not in seen:
+                seen.add(e.dst)
+                stack.append((e.dst, iter(self.outgoing[e.dst])))
+        return out[::-1]
+
+    def transfer(self, e: Edge, known: Known, memo: dict[Expr, Expr]) -> tuple[
+            Expr, tuple[tuple[Var, Expr], ...], Known] | None:
+        """Guard and assignments under what is known before the edge, and what is known after it; None if disabled."""
+        guard = replace(e.guard, known, memo, self.reads)
+        if guard is FALSE:
+            return None
+        refined = {v: x for v, x in _conjuncts(guard) if v in self.owned and v not in known}
+        if refined:
+            known, memo = known | refined, {}
+        assigns = tuple((v, replace(rhs, known, memo, self.reads)) for v, rhs in e.assigns)
+        after = dict(known)
+        for v, rhs in assigns:
+            if is_const(rhs) and v in self.owned:
+                after[v] = value_of(rhs)
+            else:
+                after.pop(v, None)
+        after[self.pc] = e.dst
+        return guard, assigns, after
+
+    def join(self, location: int, after: Known) -> bool:
+        """Forgets at a location what does not hold after another way to it; whether that changes anything."""
+        before = self.at[location]
+        if before is None:
+            self.at[location] = after
+            return True
+        lost = [v for v, x in before.items() if after.get(v) != x]
+        for v in lost:
+            del before[v]
+        return bool(lost)
 
 
 def _classes(formula: Expr, pc: Var, op: Op, size: int) -> dict[tuple[int, ...], list[int]] | None:
@@ -181,11 +211,15 @@ def _classes(formula: Expr, pc: Var, op: Op, size: int) -> dict[tuple[int, ...],
     return grouped
 
 
+def location_classes(formula: Expr, pc: Var, op: Op, size: int) -> list[list[int]]:
+    """Locations that the formula, where it reads `pc` (VAR or OLD of it), does not tell apart."""
+    grouped = _classes(formula, pc, op, size)
+    return list(grouped.values()) if grouped is not None else [[location] for location in range(size)]
+
+
 def fixed_at(formula: Expr, pc: Var, op: Op, size: int) -> Iterator[tuple[list[int], Expr]]:
     """The formula with the program counter (VAR or OLD of it) fixed: groups of locations, and the residual formula."""
-    grouped = _classes(formula, pc, op, size)
-    groups = list(grouped.values()) if grouped is not None else [[location] for location in range(size)]
-    for locations in groups:
+    for locations in location_classes(formula, pc, op, size):
         yield locations, _fix(formula, pc, op, const(locations[0], pc.type))
 
 
@@ -249,7 +283,6 @@ def analyse(
     events = used_events(properties)
     touch = touches(system, events, reads)
     fixed = {v: v.init for v in system.variables if not touch.writers[v]}
-    outgoing = system.edges_from()
     flows = []
     for p in system.processes:
         owned = frozenset(v for v, w in touch.writers.items() if w == {p.index})
@@ -257,8 +290,9 @@ def analyse(
             v for v in owned
             if v.role is not Role.PC and touch.readers[v] <= {p.index} and v not in touch.public
         )
-        known, flowing = constants(system, p.index, owned, fixed, outgoing)
+        constants = _Constants(system, p.index, owned, fixed, reads)
+        flowing = constants.run()
         base = _property_reads(system, p.index, properties, candidates, reads)
         live = liveness(flowing, base, candidates, events, reads)
-        flows.append(ProcessFlow(p.index, owned, candidates, known, live, tuple(flowing)))
+        flows.append(ProcessFlow(p.index, owned, candidates, tuple(constants.at), live, tuple(flowing)))
     return touch, tuple(flows)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lostirq.evidence.verdict import RANGE, Progress, SearchOptions
-from lostirq.explicit.build import Compiler, load_model, load_runtime
+from lostirq.explicit.build import Compiler, Upgrade, load_model, load_runtime
 from lostirq.explicit.outcome import Outcome, available_bytes, wanted_checks
 from lostirq.explicit.plan import Plan
 from lostirq.ir.system import Fair
@@ -22,6 +22,7 @@ from lostirq.ir.system import Fair
 _NEVER = 0xFFFFFFFF
 _REASONS = {0: "", 1: "interrupted", 2: "states", 3: "memory", 4: "stopped early"}
 _FAIR = {Fair.NONE: 0, Fair.WEAK: 1, Fair.STRONG: 2}
+_PATIENCE = 1.0     # seconds after which it pays to optimise the generated code
 _TICK = 0.1         # seconds between two looks at the clock
 
 
@@ -57,12 +58,18 @@ def _declare(library: ctypes.CDLL) -> None:
         function.restype, function.argtypes = result, [_LETTERS[letter] for letter in arguments]
 
 
+def _address(model: ctypes.CDLL) -> int:
+    return ctypes.addressof(ctypes.c_char.in_dll(model, "lq_the_model"))
+
+
 class Native:
     """One compiled system."""
 
     def __init__(self, plan: Plan, source: str, compiler: Compiler, cache: Path) -> None:
-        self.plan = plan
-        self._model = load_model(compiler, source, cache)
+        self.plan, self._source, self._compiler, self._cache = plan, source, compiler, cache
+        model, self._best = load_model(compiler, source, cache)
+        self._loaded = [model]
+        self._upgrade: Upgrade | None = None
         self._runtime = load_runtime(compiler, plan.layout.words, cache)
         _declare(self._runtime)
 
@@ -77,7 +84,7 @@ class Native:
         open_bits = (ctypes.c_uint64 * len(opened))(*opened)
         flags = (ctypes.c_uint8 * plan.count)(*[i in wanted for i in range(plan.count)])
         s = _Search(
-            model=ctypes.addressof(ctypes.c_char.in_dll(self._model, "lq_the_model")),
+            model=_address(self._loaded[-1]),
             max_states=options.max_states or 0, max_bytes=options.memory_bytes or available_bytes(),
             threads=max(1, options.threads), stop_early=bool(options.stop_early and wanted),
             wanted=ctypes.addressof(flags), first=ctypes.addressof(first), open=ctypes.addressof(open_bits),
@@ -183,6 +190,18 @@ class Native:
         self._watch(s, work, SearchOptions(), started)
         return results[0] if results else 0
 
+    def _improve(self, s: _Search) -> None:
+        """Optimises the code of a search that takes long, and lets it use the result from its next round on."""
+        if self._best:
+            return
+        if self._upgrade is None:
+            self._upgrade = Upgrade(self._compiler, self._source, self._cache)
+        better = self._upgrade.poll()
+        if better is not None:
+            self._loaded.append(better)
+            self._best = True
+            s.model = _address(better)
+
     def _watch(self, s: _Search, work: Callable[[], int], options: SearchOptions, started: float) -> tuple[str, int]:
         """Runs `work` on a helper thread; the reason for which it was stopped, and its result."""
         done = threading.Event()
@@ -197,11 +216,14 @@ class Native:
         thread = threading.Thread(target=body, name="lostirq-search", daemon=True)
         thread.start()
         reason = ""
+        begun = time.monotonic()
         while True:
             try:
                 if done.wait(_TICK):
                     break
                 seconds = time.monotonic() - started
+                if time.monotonic() - begun > _PATIENCE:
+                    self._improve(s)
                 if options.seconds is not None and seconds > options.seconds and not reason:
                     reason = "timeout"
                     s.stop = 1
@@ -211,4 +233,6 @@ class Native:
                 reason = reason or "interrupted"
                 s.stop = 1
         thread.join()
+        if self._upgrade is not None:
+            self._upgrade.close()
         return reason if s.stop else "", results[0] if results else -1

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import RANGE, STUCK, Reductions
-from lostirq.explicit.flow import Known, ProcessFlow, Reads, Touch, analyse, fixed_at, needs_check, replace, used_events
+from lostirq.explicit.flow import Known, ProcessFlow, Reads, Touch, analyse, fixed_at, needs_check, replace
 from lostirq.explicit.pack import Layout, Slot, SymmetryLost, layout, lowest
+from lostirq.explicit.steps import StepCheck
 from lostirq.explicit.symmetry import SymmetricSet, find
-from lostirq.ir.expr import FALSE, Expr, Op, Var, and_, const, eq, not_, old, or_, substitute, var
+from lostirq.ir.expr import FALSE, Expr, Op, Var, const, not_, var
 from lostirq.ir.system import Edge, Form, Property, Sort, System
 
 
@@ -92,9 +93,9 @@ def make_plan(system: System, properties: tuple[Property, ...], reductions: Redu
     memo: dict[Expr, Expr] = {}
     return Plan(
         system, placed, sets, placed.pack({v: v.init for v in system.variables}),
-        tuple(planner.check(p, replace(p.formula, fixed, memo)) for p in properties if p.form in _STATE_FORMS),
+        tuple(planner.check(p, replace(p.formula, fixed, memo, reads)) for p in properties if p.form in _STATE_FORMS),
         numbers, goals, len(numbers) + len(goals),
-        tuple(planner.edges()), tuple(replace(p.runs, fixed, memo) for p in system.processes),
+        tuple(planner.edges()), tuple(replace(p.runs, fixed, memo, reads) for p in system.processes),
         tuple(_idle(system, i) for i in range(len(system.processes))),
     )
 
@@ -146,20 +147,19 @@ class _Planner:
                  properties: tuple[Property, ...], numbers: dict[str, int], goals: dict[str, int], reads: Reads,
                  ) -> None:
         self.system, self.layout, self.touch, self.flows, self.reads = system, placed, touch, flows, reads
-        self.events = used_events(properties)
         self.shared: dict[int, list[tuple[Slot, tuple[Var | None, ...]]]] = {}
         for s in placed.shared:
             self.shared.setdefault(s.process, []).append((s.slot, s.occupant))
-        self.steps: list[tuple[int, Expr]] = []           # (check number, condition of a hit over OLD, VAR, OCCURS)
+        steps: list[tuple[int, Expr]] = []           # (check number, condition of a hit over OLD, VAR, OCCURS)
         for p in properties:
             if p.form is Form.STEP:
-                self.steps.append((numbers[p.key], not_(p.formula)))
+                steps.append((numbers[p.key], not_(p.formula)))
             elif p.form is Form.REACHABLE_STEP:
-                self.steps.append((numbers[p.key], p.formula))
+                steps.append((numbers[p.key], p.formula))
             elif p.form is Form.RECURRENCE:
-                self.steps.append((goals[p.key], p.goal))
+                steps.append((goals[p.key], p.goal))
+        self.steps = [StepCheck(system, number, formula, reads) for number, formula in steps]
         self.numbers = numbers
-        self._quiet = [self._after_events(f, ()) for _, f in self.steps]
 
     def check(self, p: Property, formula: Expr) -> Check:
         hit = not_(formula) if p.form is Form.INVARIANT else formula
@@ -204,47 +204,9 @@ class _Planner:
                     writes.append((slot, values[after], lowest(after)))
             elif before != after:
                 writes.append((slot, const(known[after], after.type), lowest(after)))
-        return PlannedEdge(e.index, e.process, e.src, guard, tuple(writes), ranges, self.hits(e, values, known))
+        return PlannedEdge(e.index, e.process, e.src, guard, tuple(writes), ranges, self.hits(e, guard, values))
 
-    def hits(self, e: Edge, values: dict[Var, Expr], known: Known) -> tuple[tuple[int, Expr], ...]:
+    def hits(self, e: Edge, guard: Expr, values: dict[Var, Expr]) -> tuple[tuple[int, Expr], ...]:
         """Conditions, over the state before the step, under which step checks hit on this edge."""
-        marks = tuple((x.name, x.args) for x in e.events if x.name in self.events)
-        formulas = [self._after_events(f, marks) for _, f in self.steps] if marks else self._quiet
-        found: list[tuple[int, Expr]] = []
-        for (number, _), formula in zip(self.steps, formulas, strict=True):
-            if formula is FALSE:
-                continue
-
-            def before(leaf: Expr) -> Expr | None:
-                if leaf.op is Op.OLD:
-                    v: Var = leaf.payload  # type: ignore[assignment]  # a Var
-                    return const(known[v], v.type) if v in known else var(v)
-                if leaf.op is Op.VAR:
-                    w: Var = leaf.payload  # type: ignore[assignment]  # a Var
-                    if w in values:
-                        return values[w]
-                    return const(known[w], w.type) if w in known else None
-                return None
-
-            hit = substitute(formula, before, {})
-            if hit is not FALSE:
-                found.append((number, hit))
-        return tuple(found)
-
-    def _after_events(self, formula: Expr, marks: tuple[tuple[str, tuple[Expr, ...]], ...]) -> Expr:
-        """The formula with OCCURS decided; event arguments, over the state before the step, become OLD."""
-
-        def occurs(leaf: Expr) -> Expr | None:
-            if leaf.op is not Op.OCCURS:
-                return None
-            same = [
-                and_(*(eq(_as_old(x), y) for x, y in zip(args, leaf.args, strict=True)))
-                for name, args in marks if name == leaf.payload and len(args) == len(leaf.args)
-            ]
-            return or_(*same)
-
-        return substitute(formula, occurs, {})
-
-
-def _as_old(root: Expr) -> Expr:
-    return substitute(root, lambda n: old(n.payload) if n.op is Op.VAR else None)  # type: ignore[arg-type]  # a Var
+        found = ((c.number, c.hit(e, guard, values)) for c in self.steps)
+        return tuple((number, hit) for number, hit in found if hit is not FALSE)

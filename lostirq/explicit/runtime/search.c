@@ -282,6 +282,7 @@ static int run_level(lq_search *s, worker *w, u32 level, u64 from, u64 to)
         pthread_t thread[MANY_THREADS];
         u32 started = 0;
         for (u32 t = 0; t < count; t++) {
+            w[t].m = __atomic_load_n(&s->model, __ATOMIC_ACQUIRE);
             w[t].next_chunk = &next;
             w[t].tail = &tail;
             w[t].to = to;
