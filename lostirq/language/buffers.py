@@ -11,16 +11,12 @@ Reference: Owens, Sarkar, Sewell 2009, "A better x86 memory model: x86-TSO".
 
 from __future__ import annotations
 
-from lostirq.ir.system import Access, Sort
-from lostirq.language.graph import Graph, Node, Op
+from lostirq.ir.system import Sort
+from lostirq.language.graph import Graph, Node, drains
 from lostirq.language.source import Report
+from lostirq.language.steps import Draft, Steps
 
 MAX_DEPTH = 16
-
-
-def drains(node: Node) -> bool:
-    """Whether an operation takes place only with an empty buffer."""
-    return node.op in (Op.FENCE, Op.ATOMIC) or node.access is Access.LOCKED
 
 
 def _loads(node: Node) -> bool:
@@ -89,50 +85,61 @@ class Flow:
                     follower.buffered = True
                 work.append(follower)
 
-    def depth(self, report: Report) -> int:
-        """The greatest number of entries between drains."""
-        level = {n.index: int(n.buffered) for n in self.nodes}
-        by_index = {n.index: n for n in self.nodes}
-        work = [n for n in self.nodes if n.buffered]
-        while work:
-            node = work.pop()
-            for s in node.succ:
-                follower = by_index[s]
-                if self.drained(follower):
-                    continue
-                reached = level[node.index] + int(follower.buffered)
-                if reached > MAX_DEPTH:
-                    report.add(
-                        follower.frame.span,
-                        "LI030",
-                        "the store buffer has no static bound: stores without a drain between them",
-                        "a fence, a locked operation or drain() in the loop",
-                    )
-                    return 0
-                if reached > level[s]:
-                    level[s] = reached
-                    work.append(follower)
-        return max(level.values(), default=0)
 
-
-def analyse(graphs: list[Graph], watched: frozenset[int], report: Report) -> tuple[int, dict[int, Flow]]:
-    """Mark the buffered stores; returns the depth of the buffers and the flow of each process with one (by number)."""
+def analyse(graphs: list[Graph], watched: frozenset[int]) -> dict[int, set[int]]:
+    """Mark the buffered stores; returns for each process with a buffer the operations before which it may be filled."""
     flows: dict[int, Flow] = {}
     for k, graph in enumerate(graphs):
         if graph.sort is not Sort.HARDWARE:
             flows[k] = Flow(graph, watched)
             if graph.sort is Sort.HANDLER:
                 flows[k].rest = graph.rest
-    on_cpu = [k for k in flows if graphs[k].cpu is not None and not graphs[k].private_cpu]
+    on_cpu = [k for k in flows if _shares_cpu(graphs[k])]
     schedulers = [k for k in on_cpu if graphs[k].sort is Sort.SCHEDULER]
-    loose = any(_loads(n) for k in schedulers for n in flows[k].nodes)
+    loose = _loose(graphs)
     for k, flow in flows.items():
         flow.mark(everywhere=loose and k in on_cpu and graphs[k].sort is Sort.THREAD)
     if any(n.buffered for k in schedulers for n in flows[k].nodes):
         for k in on_cpu:
             flows[k].mark(everywhere=True)
-    depths = {k: flow.depth(report) for k, flow in flows.items()}
-    threads = [depths[k] for k in on_cpu if graphs[k].sort is Sort.THREAD]
-    together = (sum(threads) if loose else max(threads, default=0)) + sum(depths[k] for k in schedulers)
-    alone = [d for k, d in depths.items() if k not in on_cpu or graphs[k].sort is Sort.HANDLER]
-    return max([together, *alone]), flows
+    return {k: flow.filled for k, flow in flows.items()}
+
+
+def _loose(graphs: list[Graph]) -> bool:
+    """Whether a scheduler loads shared memory without draining first: then what a thread stored may still wait."""
+    return any(_loads(n) for g in graphs if g.sort is Sort.SCHEDULER and _shares_cpu(g) for n in g.reachable())
+
+
+def _shares_cpu(graph: Graph) -> bool:
+    return graph.cpu is not None and not graph.private_cpu and graph.sort is not Sort.HARDWARE
+
+
+def capacity(graphs: list[Graph], steps: list[Steps], report: Report) -> int:
+    """The greatest number of entries that a store buffer may hold.  What a thread leaves behind when its CPU goes to
+    another is drained by the scheduler, unless that loads first."""
+    depths = [_depth(s, report) if g.sort is not Sort.HARDWARE else 0 for g, s in zip(graphs, steps, strict=True)]
+    threads = [d for g, d in zip(graphs, depths, strict=True) if _shares_cpu(g) and g.sort is Sort.THREAD]
+    schedulers = [d for g, d in zip(graphs, depths, strict=True) if _shares_cpu(g) and g.sort is Sort.SCHEDULER]
+    together = (sum(threads) if _loose(graphs) else max(threads, default=0)) + sum(schedulers)
+    return max([together, *depths])
+
+
+def _depth(steps: Steps, report: Report) -> int:
+    """The greatest number of entries of one process between drains."""
+    level = dict.fromkeys(steps.locations, 0)
+    leaving: dict[int, list[Draft]] = {}
+    for d in steps.drafts:
+        leaving.setdefault(d.src, []).append(d)
+    work = list(steps.locations)
+    while work:
+        src = work.pop()
+        for d in leaving.get(src, ()):
+            reached = (0 if d.drains else level[src]) + int(d.node.buffered)
+            if reached > MAX_DEPTH:
+                message = "the store buffer has no static bound: stores without a drain between them"
+                report.add(d.node.frame.span, "LI030", message, "a fence, a locked operation or drain() in the loop")
+                return 0
+            if reached > level[d.dst]:
+                level[d.dst] = reached
+                work.append(d.dst)
+    return max(level.values(), default=0)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from lostirq.ir.expr import TRUE, Expr, Kind, Var, eq, integer, is_const, not_, value_of, var
 from lostirq.ir.system import Access, Edge, Memory, Process, Property, Sort, System
-from lostirq.language import assemble, buffers, sharing, statements
+from lostirq.language import assemble, buffers, sharing, statements, symmetry
 from lostirq.language.declarations import PROCESSES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
 from lostirq.language.expand import Expander
 from lostirq.language.graph import Frame, Graph, Node, Op
-from lostirq.language.places import Binding, Write
+from lostirq.language.places import Binding
 from lostirq.language.properties import Context, PropertyCompiler
-from lostirq.language.rewrite import Reads, literal, put_in_both, rename_in
+from lostirq.language.rewrite import Reads, literal, put_in_both
 from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.source import Abandon, Report
 from lostirq.language.steps import Composer, place_locations
@@ -56,9 +56,10 @@ def compile_request(declarations: Declarations, request: Request, report: Report
     for decl in declarations.functions():
         if decl.role is Purpose.INITIAL:
             _run_initial(universe, decl, initial, reads)
-    graphs = [g for d in declarations.functions() if d.role in PROCESSES for g in _instances(universe, d)]
-    for k, g in enumerate(graphs):
-        _own(g, k)
+    graphs: list[Graph] = []
+    for decl in declarations.functions():
+        if decl.role in PROCESSES:
+            _instances(universe, decl, graphs)
     if report.found:
         return None
     folder = sharing.Folder(graphs, reads, initial)
@@ -70,13 +71,17 @@ def compile_request(declarations: Declarations, request: Request, report: Report
     cpus = assemble.number_cpus(graphs, report)
     shared = sharing.derive(graphs, reads)
     sharing.check_accesses(graphs, report)
-    depth = _locations(graphs, shared, request.memory, reads, initial, report)
+    _locations(graphs, shared, request.memory, reads, initial, report)
     if report.found:
         return None
     composed = _compose(graphs, reads, initial, report)
     if report.found:
         return None
     constants = assemble.fold_unwritten(composed, initial, reads)
+    symmetry.check(composed, initial, report)
+    depth = buffers.capacity(graphs, [c.steps for c in composed], report)
+    if report.found:
+        return None
     return _system(universe, request, composed, cpus, depth, {**folder.constants, **constants}, initial, reads)
 
 
@@ -84,10 +89,10 @@ def compile_request(declarations: Declarations, request: Request, report: Report
 
 
 def expand_process(
-    universe: Universe, decl: FunctionDecl, name: str, names: dict[str, Binding], cpu: Expr | None = None
+    universe: Universe, decl: FunctionDecl, name: str, owner: int, names: dict[str, Binding], cpu: Expr | None = None
 ) -> Expander:
     """The operations of one process or function body."""
-    x = Expander(universe, name, -1, Scope(decl.source, decl, names, name))
+    x = Expander(universe, name, owner, Scope(decl.source, decl, names, name))
     x.cpu = cpu
     x.stack = (decl.name,)
     x.anchor = decl.node
@@ -103,31 +108,28 @@ def expand_process(
     return x
 
 
-def _instances(universe: Universe, decl: FunctionDecl) -> list[Graph]:
+def _instances(universe: Universe, decl: FunctionDecl, graphs: list[Graph]) -> None:
+    """Append the instances of a process."""
     tr = Translator(universe, Scope(decl.source, None, {}))
-    found: list[Graph] = []
     try:
         if "when" in decl.options and not tr.constant(decl.options["when"]):
-            return []
+            return
         over = decl.options.get("over")
         wanted = 0 if over is None else 1
         if len(decl.parameters) != wanted:
-            raise tr.fail(
-                decl.node, "LI012", f"process '{decl.name}' takes {wanted} parameter(s)", "one with over=, else none"
-            )
-        numbers = [-1] if over is None else list(range(tr.constant(over)))
-        for number in numbers:
-            found.append(_instance(universe, decl, number))
+            mend = "one with over=, else none"
+            raise tr.fail(decl.node, "LI012", f"process '{decl.name}' takes {wanted} parameter(s)", mend)
+        for number in [-1] if over is None else range(tr.constant(over)):
+            graphs.append(_instance(universe, decl, number, len(graphs)))
     except Abandon:
-        return found
-    return found
+        return
 
 
-def _instance(universe: Universe, decl: FunctionDecl, number: int) -> Graph:
+def _instance(universe: Universe, decl: FunctionDecl, number: int, owner: int) -> Graph:
     name = decl.name if number < 0 else f"{decl.name}({number})"
     names: dict[str, Binding] = {} if number < 0 else {decl.parameters[0].arg: integer(number)}
     cpu = _lambda(universe, decl, "cpu", number)
-    x = expand_process(universe, decl, name, names, cpu)
+    x = expand_process(universe, decl, name, owner, names, cpu)
     graph = Graph(name, decl.name, number, _SORTS[decl.role], x.nodes, x.locals, span=decl.source.header(decl.node))
     graph.cpu = cpu
     graph.holds = _lambda(universe, decl, "holds", number) or TRUE
@@ -160,32 +162,20 @@ def _lambda(universe: Universe, decl: FunctionDecl, option: str, number: int) ->
     return tr.number_expr(body) if option == "cpu" else tr.condition(body)
 
 
-def _own(graph: Graph, owner: int) -> None:
-    """Give the locals of a process its number."""
-    renamed = {v: Var(v.name, v.type, v.init, v.role, owner, v.unit, v.message) for v in graph.locals}
-    graph.locals = list(renamed.values())
-    memo: dict[Expr, Expr] = {}
-
-    def sub(e: Expr) -> Expr:
-        return rename_in(e, renamed, memo)
-
-    for node in graph.nodes:
-        node.cond = sub(node.cond)
-        node.guards, node.args = tuple(sub(g) for g in node.guards), tuple(sub(a) for a in node.args)
-        node.options = tuple((v, sub(g)) for v, g in node.options)
-        node.writes = tuple(Write(renamed.get(w.var, w.var), sub(w.value), sub(w.cond)) for w in node.writes)
-        node.pick = None if node.pick is None else renamed[node.pick]
-
-
 def _run_initial(universe: Universe, decl: FunctionDecl, initial: dict[Var, int], reads: Reads) -> None:
     """Execute an @initial function on the initial values."""
     before = len(universe.report.found)
-    x = expand_process(universe, decl, decl.name, {})
+    if any(isinstance(n, ast.While) for n in ast.walk(decl.node)):
+        universe.report.add(
+            decl.source.header(decl.node), "LI024", "an @initial function has no while loop", "for over a range"
+        )
+        return
+    x = expand_process(universe, decl, decl.name, -1, {})
     if len(universe.report.found) > before:
         return
     graph = Graph(decl.name, decl.name, -1, Sort.HARDWARE, x.nodes, x.locals, span=decl.source.header(decl.node))
     for node in graph.reachable():
-        if node.op in (Op.CHOICE, Op.PICK, Op.WAIT, Op.NOP) and (node.op is not Op.NOP or len(node.succ) > 1):
+        if node.op in (Op.CHOICE, Op.PICK, Op.WAIT):
             universe.report.add(node.frame.span, "LI024", "an @initial function only assigns", "no wait, no choose")
             return
         node.location = node.op is Op.END
@@ -207,9 +197,14 @@ def _keep(universe: Universe, graph: Graph, values: dict[Var, Expr], initial: di
 
 
 def _locations(
-    graphs: list[Graph], shared: sharing.Sharing, memory: Memory, reads: Reads, initial: dict[Var, int], report: Report
-) -> int:
-    """Find rests, buffered stores and locations; returns the depth of the store buffers."""
+    graphs: list[Graph],
+    shared: sharing.Sharing,
+    memory: Memory,
+    reads: Reads,
+    initial: dict[Var, int],
+    report: Report,
+) -> None:
+    """Find rests, buffered stores and locations."""
     for g in graphs:
         place_locations(g, set())
         if g.sort is Sort.HANDLER:
@@ -222,16 +217,11 @@ def _locations(
                     f"the first location of handler '{g.name}' must be a wait or a choice",
                     "while True: wait(...)",
                 )
-    depth = 0
-    filled: dict[int, set[int]] = {}
-    if memory is Memory.TSO:
-        depth, flows = buffers.analyse(graphs, shared.watched, report)
-        filled = {k: f.filled for k, f in flows.items()}
+    filled = buffers.analyse(graphs, shared.watched) if memory is Memory.TSO else {}
     for k, g in enumerate(graphs):
         if g.sort is Sort.HANDLER and g.rest in filled.get(k, ()):
             _exit_fence(g)
         place_locations(g, filled.get(k, set()))
-    return depth
 
 
 def _is_wait(node: Node, graph: Graph) -> bool:

@@ -77,6 +77,11 @@ class Node:
         return found
 
 
+def drains(node: Node) -> bool:
+    """Whether an operation takes place only with an empty buffer."""
+    return node.op in (Op.FENCE, Op.ATOMIC) or node.access is Access.LOCKED
+
+
 @dataclass(eq=False, slots=True)
 class Graph:
     """A process: its operations, and what the scenario says about it."""

@@ -5,7 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lostirq.ir.expr import Expr, Kind, Op, Var, const, integer, old, substitute, var, variables
+from lostirq.ir.expr import (
+    FALSE,
+    TRUE,
+    Expr,
+    Kind,
+    Op,
+    Var,
+    const,
+    fold,
+    integer,
+    is_const,
+    not_,
+    old,
+    rebuild,
+    substitute,
+    var,
+    variables,
+)
 
 
 class Reads:
@@ -67,3 +84,29 @@ def rename_in(e: Expr, names: Mapping[Var, Var], memo: dict[Expr, Expr] | None =
 def literal(v: Var, value: int) -> Expr:
     """The constant that stands for a variable."""
     return integer(value) if v.type.kind is Kind.INT and not v.type.names else const(value, v.type)
+
+
+class Facts:
+    """Simplifies expressions by conditions that are known to hold: what they decide becomes constant."""
+
+    def __init__(self, conditions: tuple[Expr, ...]) -> None:
+        self._known: dict[Expr, Expr] = {}
+        for c in conditions:
+            self._known[c], self._known[not_(c)] = TRUE, FALSE
+            if c.op is Op.EQ and c.args[0].op is Op.VAR and is_const(c.args[1]):
+                self._known[c.args[0]] = c.args[1]
+        self._memo: dict[Expr, Expr] = {}
+
+    def simplify(self, e: Expr) -> Expr:
+        """The expression itself if it is a variable or a constant, so that copies stay copies."""
+        if not self._known or e.op in (Op.VAR, Op.CONST):
+            return e
+
+        def visit(node: Expr, args: list[Expr]) -> Expr:
+            found = self._known.get(node)
+            if found is None:
+                node = rebuild(node, args) if args else node
+                found = self._known.get(node, node)
+            return found
+
+        return fold(e, visit, self._memo)

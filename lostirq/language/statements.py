@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lostirq.ir.expr import TRUE, Expr, Kind, integer, is_const
+from lostirq.ir.expr import FALSE, TRUE, Expr, Kind, integer, is_const
 from lostirq.language import primitives
 from lostirq.language.builtins import loop_range
 from lostirq.language.graph import Frame, Loop, Op, Pending
@@ -144,7 +144,7 @@ def assign_name(x: Expander, target: ast.Name, value: Value, type_: SemType | No
 def _alias(x: Expander, target: ast.Name, value: Ref, node: ast.stmt) -> None:
     """pi = vcpu.pi_desc: another name of the structure, with its index captured here."""
     function = x.scope.function
-    if function is not None and (function.assigned.get(target.id, 0) > 1 or target.id in function.looped):
+    if function is not None and function.assigned.get(target.id, 0) > 1:
         raise x.fail(node, "LI016", f"'{target.id}' names a {value.type} and is assigned once", "use two names")
     fixed, writes = x.capture_ref(value, target.id)
     if writes or x.groups:
@@ -337,7 +337,7 @@ def _match(x: Expander, node: ast.Match) -> None:
     if subject.args or subject.keywords:
         raise x.fail(subject, "LI012", "match choose() has no arguments", "v = choose(T) chooses a value")
     labels: list[str] = []
-    guards: list[Expr] = []
+    cases: list[tuple[str, Expr, list[ast.stmt]]] = []
     for case in node.cases:
         pattern = case.pattern
         label = (
@@ -348,15 +348,18 @@ def _match(x: Expander, node: ast.Match) -> None:
         if not isinstance(label, str):
             raise x.fail(pattern, "LI006", 'a case has a name: case "sti": ...')
         labels.append(label)
-        guards.append(_guard(x, case))
+        guard = _guard(x, case)
+        if guard is not FALSE or x.phantom:
+            cases.append((label, guard, case.body))
     if len(set(labels)) != len(labels):
         raise x.fail(node.subject, "LI004", "two cases have the same name", "rename one")
     x.anchor = node
-    choice = x.emit(Op.CHOICE, len(labels), guards=tuple(guards), labels=tuple(labels), look=True)
+    guards = tuple(guard for _, guard, _ in cases)
+    choice = x.emit(Op.CHOICE, len(cases), guards=guards, labels=tuple(label for label, _, _ in cases), look=True)
     ends: Pending = []
-    for k, case in enumerate(node.cases):
+    for k, (_, _, body) in enumerate(cases):
         x.pending = [(choice.index, k)]
-        block(x, case.body)
+        block(x, body)
         ends += x.pending
     x.pending = ends
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field, replace
 from lostirq.ir.expr import FALSE, TRUE, Expr, Var, and_, const, is_const, ite, not_, or_, var
 from lostirq.ir.expr import Op as ExprOp
 from lostirq.ir.system import Access, Event, Sort
-from lostirq.language.buffers import drains
-from lostirq.language.graph import Graph, Node, Op
+from lostirq.language.graph import Graph, Node, Op, drains
 from lostirq.language.places import Write
-from lostirq.language.rewrite import Reads, is_var, put_in
+from lostirq.language.rewrite import Facts, Reads, is_var, put_in
 from lostirq.language.sharing import read_groups
 from lostirq.language.source import Report
 
@@ -159,7 +158,8 @@ class Composer:
             if end == self.graph.rest and self.graph.exit_fence >= 0 and src != self.graph.exit_fence:
                 end = self.graph.exit_fence
             acted = path.access or node
-            assigns = {v: e for v, e in path.env.items() if not is_var(e, v)}
+            known = Facts(path.literals)
+            assigns = {v: known.simplify(e) for v, e in path.env.items() if not is_var(e, v)}
             needs = self.graph.sort is not Sort.HARDWARE and (drains(acted) or src == self.graph.rest)
             guard = and_(*path.literals)
             found.append(Draft(src, end, guard, assigns, path.events, ", ".join(path.labels), path.fair, acted, needs))
@@ -280,11 +280,12 @@ class Composer:
         if not conds:
             return [self._written(assumed, node.writes)]
         found: list[Path] = []
-        for cond in conds:
+        for k, cond in enumerate(conds):
             taken = self._assume(assumed, self._value(cond, assumed))
             if taken is not None:
                 kept = [Write(w.var, w.value) for w in node.writes if w.cond in (cond, TRUE)]
-                found.append(self._written(taken, tuple(kept)))
+                apart = replace(taken, options=(*taken.options, (node.index, k)))  # one entry each: never merged
+                found.append(self._written(apart, tuple(kept)))
         return found
 
     def _written(self, path: Path, writes: tuple[Write, ...]) -> Path:

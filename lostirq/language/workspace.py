@@ -7,7 +7,8 @@ import ast
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lostirq.errors import ModelErrors, Span, UsageError
+from lostirq.errors import Diagnostic, ModelErrors, Span, UsageError
+from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory, System
 from lostirq.language import check
 from lostirq.language.compiler import Request, compile_request
@@ -148,6 +149,23 @@ def compile_scenario(
     if report.found or system is None:
         raise ModelErrors(report.found, workspace.sources)
     return system
+
+
+def check_switches(workspace: Workspace, name: str) -> list[Diagnostic]:
+    """LI035 for each parameter that a scenario sets to something else than its default without any effect on the
+    transition system under one of its memory models.  Compiles the scenario once per parameter."""
+    scenario = workspace.scenarios[name]
+    found: list[Diagnostic] = []
+    plain = {m: digest(compile_scenario(workspace, name, m), properties=False) for m in scenario.memory}
+    for key, value in scenario.parameters.items():
+        default = workspace.parameters[key].default
+        if value != default and all(
+            digest(compile_scenario(workspace, name, m, overrides={key: default}), properties=False) == plain[m]
+            for m in scenario.memory
+        ):
+            message = f"parameter '{key}' = {value} changes nothing in scenario '{name}'"
+            found.append(Diagnostic(scenario.span, "LI035", message, "remove it, or use what it turns on"))
+    return found
 
 
 def _property(declarations: Declarations, decl: FunctionDecl) -> PropertyInfo:

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Helpers for tests of the front end: compile a text, show edges as S-expressions, expect diagnostics at a place."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from lostirq.errors import Diagnostic, ModelErrors
+from lostirq.ir.expr import show
+from lostirq.ir.system import Edge, Memory, Property, System
+from lostirq.language import Workspace, compile_scenario, load_sources
+
+SCENARIO = """
+@scenario(tier="quick", memory=("sc", "tso"))
+class only:
+    '''A toy.'''
+"""
+
+
+def load(text: str, **others: str) -> Workspace:
+    """A workspace of one model file; `others`: further files by name, `properties__q` for properties/q.py."""
+    texts = {"model/m.py": textwrap.dedent(text) + ("" if "@scenario" in text else SCENARIO)}
+    for name, more in others.items():
+        texts[name.replace("__", "/") + ".py"] = textwrap.dedent(more)
+    return load_sources(texts)
+
+
+def compiled(text: str, memory: Memory = Memory.SC, **overrides: int) -> System:
+    return compile_scenario(load(text), "only", memory, overrides=overrides)
+
+
+def line(e: Edge, s: System) -> str:
+    """One edge: process, locations, guard, assignments, and what else it says."""
+    parts = [f"{s.processes[e.process].name} {e.src}->{e.dst} {show(e.guard)}"]
+    parts += [f"{v.name}:={show(x)}" for v, x in e.assigns]
+    if e.buffered:
+        parts.append("buffered")
+    if e.drains:
+        parts.append("drains")
+    parts += ["!" + " ".join([v.name, *(show(a) for a in v.args)]) for v in e.events]
+    if e.choice:
+        parts.append(f"'{e.choice}'")
+    return "; ".join([*parts, e.access.value])
+
+
+def lines(s: System, process: str = "") -> list[str]:
+    return [line(e, s) for e in s.edges if s.processes[e.process].name.startswith(process)]
+
+
+def prop(s: System, key: str) -> Property:
+    return next(p for p in s.properties if p.key == key)
+
+
+def names(s: System) -> list[str]:
+    return [v.name for v in s.variables]
+
+
+def errors(text: str, memory: Memory = Memory.SC, **others: str) -> list[Diagnostic]:
+    """The diagnostics of a model, from loading or from compiling its scenarios."""
+    with pytest.raises(ModelErrors) as caught:
+        workspace = load(text, **others)
+        for name in workspace.scenarios:
+            compile_scenario(workspace, name, memory)
+    assert all(d.message for d in caught.value.diagnostics)
+    return caught.value.diagnostics
+
+
+def places(found: list[Diagnostic]) -> list[tuple[str, int, int]]:
+    """(code, line, column) of each, both counted from 1 as printed."""
+    return [(d.code, d.span.line, d.span.column + 1) for d in found]
