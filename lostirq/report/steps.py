@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What each step of a run says to a reader: its column, its function, and the few facts that carry the argument.
 
-Invariants: every step yields one `Said`, in order; with `full` nothing is left out.  Otherwise a load is told only if
-another column writes the variable somewhere in the run, a store only if another column touches it or if it decides the
-violation: the accesses that a race turns on stay, and the hundred fields that nobody contended for go.
+Invariants: every step yields its `Said`s in order; with `full` nothing is left out.  Otherwise a load is told only if
+another column writes the variable somewhere in the run, or could, and the run is about the object that it belongs to;
+a store only if another column touches it or if it decides the violation.  So the accesses that a race turns on stay,
+and the hundred fields that nobody contended for go.
 
 References: race tables in the kernel: Documentation/virt/kvm/vcpu-requests.rst, kernel/sched/membarrier.c.
 """
@@ -54,11 +55,14 @@ class Teller:
         self._touches = [self._touch(s, n) for n, s in enumerate(run.steps)]
         self.deciding = self._deciding()
         self._readers, self._writers = self._who_touches()
+        self._objects = {o for v in self._writers if self._disputed(v) for o in [v.name.rpartition(".")[0]] if "." in o}
+        self._rivals = _writers_in(run.system)
         self._alone = len({t.column for t in self._touches}) < 2
         self._marks = _events_of(prop)
 
-    def told(self) -> list[Said]:
-        return [self._tell(n, s) for n, s in enumerate(self.run.steps)]
+    def told(self, start: int = 0, end: int | None = None) -> list[Said]:
+        """What the steps from `start` to before `end` say, in order."""
+        return [said for n, s in list(enumerate(self.run.steps))[start:end] for said in self._tell(n, s)]
 
     def columns(self) -> list[str]:
         """The columns that take part, in the order of the processes."""
@@ -73,9 +77,10 @@ class Teller:
 
     def in_the_end(self) -> list[str]:
         """The facts that make the property false, of memory and instrumentation."""
-        told = sorted(((v, old, value) for (v, old), value in self.deciding.items()
-                       if v.role in (Role.MEMORY, Role.GHOST) and not (v.message and value == v.init)),
-                      key=lambda item: item[0] not in self._writers)
+        told = [(v, old, value) for (v, old), value in self.deciding.items()
+                if v.role in (Role.MEMORY, Role.GHOST) and not (v.message and value == v.init)]
+        touched = [t for t in told if t[0] in self._writers or self._belongs(t[0])]
+        told = touched if len(touched) > 1 else sorted(told, key=lambda t: t not in touched)
         facts = self.names.all_are([(v, value) for v, old, value in told if old], "was")
         facts += self.names.all_are([(v, value) for v, old, value in told if not old])
         for v, value in ((v, x) for (v, old), x in self.deciding.items() if v.role is Role.PC and not old):
@@ -142,23 +147,38 @@ class Teller:
                 writers.setdefault(v, set()).add(touch.column)
         return readers, writers
 
-    def _tells(self, v: Var, column: str, *, load: bool = False) -> bool:
-        others = self._writers.get(v, set()) - {column}
-        if self.full or load or others:
-            return self.full or bool(others)
-        decides = (v, False) in self.deciding or (v, True) in self.deciding
-        return decides or self._alone or bool(self._readers.get(v, set()) - {column})
+    def _disputed(self, v: Var) -> bool:
+        """Does one column write it, and another touch it or the violation depend on it?"""
+        return len(self._writers[v] | self._readers.get(v, set())) > 1 or self._decides(v)
+
+    def _decides(self, v: Var) -> bool:
+        return (v, False) in self.deciding or (v, True) in self.deciding
+
+    def _belongs(self, v: Var) -> bool:
+        """Is it a part of an object, such as a descriptor, that the run is about?"""
+        return any(v.name.startswith(o + ".") for o in self._objects)
+
+    def _tells_load(self, v: Var, touch: _Touch) -> bool:
+        if self.full or self._writers.get(v, set()) - {touch.column}:
+            return True
+        alone = not touch.writes and sum(r.unit == v.unit for r in touch.reads) == 1     # not a copy of a whole word
+        rivals = {self.column_of(p) for p in self._rivals.get(v, ())} - {touch.column}
+        return alone and bool(rivals) and self._belongs(v)
+
+    def _tells_store(self, v: Var, column: str) -> bool:
+        others = (self._writers[v] | self._readers.get(v, set())) - {column}
+        return self.full or bool(others) or self._decides(v) or self._alone
 
     # -- telling --------------------------------------------------------------------------------------------------
 
-    def _tell(self, number: int, step: Step) -> Said:
+    def _tell(self, number: int, step: Step) -> list[Said]:
         touch = self._touches[number]
         if step.edge is None:
-            facts = [f"store buffer: {fact} reaches memory" for v, (_, new) in touch.writes.items()
-                     if self._tells(v, touch.column) for fact in [self.names.is_(v, new, "=")]]
-            return Said(touch.column, "", tuple(facts))
-        edge = step.edge
-        facts = [edge.choice] if edge.choice and (self.full or not edge.choice.isdecimal()) else []
+            facts = [f"store buffer: {self.names.is_(v, new, '=')} reaches memory"
+                     for v, (_, new) in touch.writes.items() if self._tells_store(v, touch.column)]
+            return [Said(touch.column, "", tuple(facts))]
+        edge, facts = step.edge, []
+        said = [Said(touch.column, self.system.processes[edge.process].locations[edge.src].function, (edge.choice,))]
         reads = self._reads(edge, touch, step, wrote=bool(touch.writes))
         writes = self._writes(edge, touch)
         facts += [*reads, *writes] if edge.access is Access.LOAD else [*writes, *reads]
@@ -167,12 +187,14 @@ class Teller:
         facts += self._events(edge, step)
         if self.full and not facts:
             facts.append(_statement(edge.text))
-        return Said(touch.column, self._heading(edge), tuple(facts))
+        told = edge.choice and (self.full or not edge.choice.isdecimal())
+        return [*(said if told else []), Said(touch.column, self._heading(edge), tuple(facts))]
 
     def _writes(self, edge: Edge, touch: _Touch) -> list[str]:
         facts = []
         for v, (before, after) in touch.writes.items():
-            if not self._tells(v, touch.column) or (before == after and edge.access is Access.ATOMIC):
+            same = before == after and (edge.access is Access.ATOMIC or self._writers[v] == {touch.column})
+            if not self._tells_store(v, touch.column) or (same and not self.full):
                 continue
             late = " (in store buffer)" if v in touch.buffered else ""
             if late:
@@ -184,7 +206,7 @@ class Teller:
     def _reads(self, edge: Edge, touch: _Touch, step: Step, *, wrote: bool) -> list[str]:
         facts = []
         for v, value in touch.reads.items():
-            if v in touch.writes or not self._tells(v, touch.column, load=True):
+            if v in touch.writes or not self._tells_load(v, touch):
                 continue
             said = self.names.is_(v, value)
             if edge.access is Access.LOAD:
@@ -224,6 +246,15 @@ class Teller:
             if self._steps_in[name] > 1:
                 return name
         return edge.function
+
+
+def _writers_in(system: System) -> dict[Var, list[Process]]:
+    """The processes that can write each variable, in this scenario."""
+    found: dict[Var, dict[int, Process]] = {}
+    for edge in system.edges:
+        for v, _ in edge.assigns:
+            found.setdefault(v, {})[edge.process] = system.processes[edge.process]
+    return {v: list(by.values()) for v, by in found.items()}
 
 
 def _events_of(prop: Property | None) -> frozenset[str]:

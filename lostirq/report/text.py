@@ -9,14 +9,15 @@ Two renderings of one run are equal.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lostirq.evidence.replay import Run
 from lostirq.ir.system import RANGE, STUCK, Memory, Property
+from lostirq.report.columns import GAP, penalty, starts, widths, wrap
 from lostirq.report.steps import Said, Teller
 
 WIDTH = 75
-GAP = 2
 MAX_COLUMNS = 4
 
 
@@ -68,16 +69,15 @@ def _count(n: int, noun: str) -> str:
 
 def _table(run: Run, teller: Teller) -> list[str]:
     columns = teller.columns()
-    told = teller.told()
     loop = run.trace.loop
-    stem = _groups(told if loop is None else told[:loop])
-    cycle = [] if loop is None else _groups(told[loop:])
-    starts = _starts(columns, stem + cycle)
-    lines = _heading(columns, starts)
-    lines += [line for g in stem for line in _row(g, columns, starts)]
+    stem = _groups(teller.told(0, loop))
+    cycle = [] if loop is None else _groups(teller.told(loop))
+    begin = _starts(columns, stem + cycle)
+    lines = _heading(columns, begin)
+    lines += [line for g in stem for line in _row(g, columns, begin)]
     if loop is not None and cycle:
         lines.append(_rule("from here on, for ever:"))
-        lines += [line for g in cycle for line in _row(g, columns, starts)]
+        lines += [line for g in cycle for line in _row(g, columns, begin)]
         lines.append(_rule("and again from the line above"))
     elif loop is not None:
         lines.append(_rule("and nothing happens any more"))
@@ -107,43 +107,37 @@ def _groups(told: list[Said]) -> list[_Group]:
 
 def _without_passages(groups: list[_Group]) -> list[_Group]:
     """A function that is passed through before the same column tells a fact again is left out, unless it is all that
-    the column says between two others."""
+    the column says between two others; so is a column that says the same again (a loop that looks once more)."""
     kept: list[_Group] = []
     for i, g in enumerate(groups):
         neighbours = [groups[j] for j in (i - 1, i + 1) if 0 <= j < len(groups)]
         if not g.facts and any(n.column == g.column and n.facts for n in neighbours):
             continue
-        kept.append(g)
+        if not kept or kept[-1] != g:
+            kept.append(g)
     return kept
 
 
-def _heading(columns: list[str], starts: list[int]) -> list[str]:
+def _heading(columns: list[str], begin: list[int]) -> list[str]:
     if len(columns) > MAX_COLUMNS:
         return []
     names, rules = "", ""
-    for name, start in zip(columns, starts, strict=True):
+    for name, start in zip(columns, begin, strict=True):
         names = names.ljust(start) + name
         rules = rules.ljust(start) + "-" * len(name)
     return [names, rules]
 
 
 def _starts(columns: list[str], groups: list[_Group]) -> list[int]:
-    """Where each column begins: the width is shared by the amount of text, each column gets a readable least."""
-    n = len(columns)
-    if n > MAX_COLUMNS:
-        return [0] * n
-    least = max(12, min(24, (WIDTH - GAP * (n - 1)) // (n + 1)))
-    longest = {c: min(WIDTH // 2, max([len(c), *(len(i) for g in groups if g.column == c for i in _items(g))]))
-               for c in columns}
-    free = WIDTH - GAP * (n - 1) - least * n
-    wanted = {c: max(0, longest[c] - least) for c in columns}
-    total = sum(wanted.values())
-    starts, at = [], 0
-    for c in columns:
-        starts.append(at)
-        extra = free // n if total == 0 else free * wanted[c] // total
-        at += least + extra + GAP
-    return starts
+    if len(columns) > MAX_COLUMNS:
+        return [0] * len(columns)
+    distinct = {c: list(dict.fromkeys(g for g in groups if g.column == c)) for c in columns}
+
+    def cost(column: str) -> Callable[[int], int]:
+        return lambda width: sum(penalty(_split(_items(g), width), width, last=column == columns[-1])
+                                 for g in distinct[column])
+
+    return starts(widths([cost(c) for c in columns], [len(c) for c in columns], WIDTH))
 
 
 def _items(group: _Group) -> list[str]:
@@ -159,20 +153,13 @@ def _items(group: _Group) -> list[str]:
     return [f"{heading}:", *(f"  {fact}" for fact in group.facts)]
 
 
-def _row(group: _Group, columns: list[str], starts: list[int]) -> list[str]:
-    at = columns.index(group.column)
+def _row(group: _Group, columns: list[str], begin: list[int]) -> list[str]:
     if len(columns) > MAX_COLUMNS:
         return _narrow(group)
-    end = starts[at + 1] - GAP if at + 1 < len(starts) else WIDTH
-    lines: list[str] = []
-    for item in _split(_items(group), end - starts[at]):
-        indent = len(item) - len(item.lstrip())
-        width = end - starts[at]
-        longest = max((len(word) for word in item.split()), default=0) + indent + 2
-        width = min(max(width, longest), WIDTH - starts[at])
-        lines += textwrap.wrap(item, max(width, 8), subsequent_indent=" " * (indent + 2), break_long_words=False,
-                               break_on_hyphens=False)
-    return [" " * starts[at] + line for line in lines]
+    at = columns.index(group.column)
+    width = (begin[at + 1] - GAP if at + 1 < len(begin) else WIDTH) - begin[at]
+    lines = [line for item in _split(_items(group), width) for line in wrap(item, width, WIDTH - begin[at])]
+    return [" " * begin[at] + line for line in lines]
 
 
 def _split(items: list[str], width: int) -> list[str]:

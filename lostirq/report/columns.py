@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the columns of a table begin, and how a text is wrapped inside one.
+
+Invariants: the columns and the gaps fill the width; among the ways to share it, the one that breaks the texts least is
+taken, and among those the most even one; no line is longer than the width, unless one word is.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+
+GAP = 2
+LEAST = 12
+
+
+def wrap(item: str, width: int, room: int) -> list[str]:
+    """The lines of an item in a column of `width`.  A word that is too long may reach into the next columns, where
+    nothing else stands in its row, as far as `room`."""
+    indent = len(item) - len(item.lstrip())
+    fits = min(max(width, longest(item)), max(room, LEAST))
+    return textwrap.wrap(item, fits, subsequent_indent=" " * (indent + 2), break_long_words=False,
+                         break_on_hyphens=False) or [""]
+
+
+def longest(item: str) -> int:
+    """What the longest word of an item needs, where it stands if the item is broken before it."""
+    words = item.split()
+    indent = len(item) - len(item.lstrip())
+    return max((len(word) + indent + (2 if i else 0) for i, word in enumerate(words)), default=0)
+
+
+def penalty(items: Sequence[str], width: int, *, last: bool) -> int:
+    """How badly items sit in a column of this width: each break of an item counts, more for each further one; so does
+    a word that reaches out of the column, much more so at the right edge."""
+    broken = sum((len(wrap(i, width, width)) - 1) ** 2 for i in items)
+    return broken + sum((50 if last else 2) for i in items if longest(i) > width)
+
+
+def widths(cost: Sequence[Callable[[int], int]], least: Sequence[int], total: int) -> list[int]:
+    """The widths of the columns; `cost` gives the penalty of a column at a width, `least` its least width.  Calls each
+    cost at most `total` times; otherwise O(columns * total^2)."""
+    free = total - GAP * (len(cost) - 1)
+    even = free // len(cost)
+    best: dict[int, tuple[int, int, list[int]]] = {0: (0, 0, [])}    # width used -> (penalty, unevenness, widths)
+    for column, smallest in zip(cost, least, strict=True):
+        at = {w: column(w) for w in range(max(LEAST, smallest), free + 1)}
+        following: dict[int, tuple[int, int, list[int]]] = {}
+        for used, (bad, uneven, chosen) in best.items():
+            for w, more in at.items():
+                candidate = (bad + more, uneven + (w - even) ** 2, [*chosen, w])
+                if used + w <= free and (used + w not in following or candidate < following[used + w]):
+                    following[used + w] = candidate
+        best = following
+    return best[free][2] if free in best else [even] * len(cost)
+
+
+def starts(chosen: Sequence[int]) -> list[int]:
+    """The first position of each column."""
+    found, at = [], 0
+    for width in chosen:
+        found.append(at)
+        at += width + GAP
+    return found
