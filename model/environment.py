@@ -62,7 +62,7 @@ def bypasser(b: BypasserId):
         event("attach")
 
 
-@hardware(over=DEVICES, symmetric=True)
+@hardware(over=DEVICES, role="IOMMU", symmetric=True)
 def device(d: DeviceId):
     """An assigned device, whose interrupts the IOMMU posts."""
     while True:

@@ -113,7 +113,7 @@ def interrupts_masked(cpu: CpuId) -> bool:
     return any(vcpus[i].task.irqs_off and vcpus[i].task.cpu == cpu for i in range(VCPUS))
 
 
-@handler(over=PCPUS, cpu=lambda c: c, masked=lambda c: interrupts_masked(c))
+@handler(over=PCPUS, role="pCPU", cpu=lambda c: c, masked=lambda c: interrupts_masked(c))
 def host_irq(c: CpuId):
     """Accepts an IPI in root mode and runs its handler."""
     while True:

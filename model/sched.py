@@ -107,7 +107,7 @@ def asleep(vcpu: Vcpu) -> CpuId:
     return cpu
 
 
-@scheduler(over=VCPUS, when=PREEMPTION, cpu=lambda i: vcpus[i].task.cpu)
+@scheduler(over=VCPUS, role="vCPU", when=PREEMPTION, cpu=lambda i: vcpus[i].task.cpu)
 def preemption(i: VcpuId):
     """Takes vCPU thread i off its pCPU wherever preemption is on, and gives it one again."""
     while True:

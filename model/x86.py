@@ -19,7 +19,7 @@ from model.vmx import *
 # -- the loop ---------------------------------------------------------------------------------------------------------
 
 
-@thread(over=VCPUS, cpu=lambda i: vcpus[i].task.cpu, holds=lambda i: not vcpus[i].task.preempted)
+@thread(over=VCPUS, role="vCPU", cpu=lambda i: vcpus[i].task.cpu, holds=lambda i: not vcpus[i].task.preempted)
 def vcpu_thread(i: VcpuId):
     """The thread of vCPU i inside KVM_RUN, and, while in non-root mode, the guest.
 
