@@ -65,10 +65,8 @@ class Teller:
         return [said for n, s in list(enumerate(self.run.steps))[start:end] for said in self._tell(n, s)]
 
     def columns(self) -> list[str]:
-        """The columns that take part, in the order of the processes."""
-        taking = {t.column for t in self._touches}
-        ordered = dict.fromkeys(self.column_of(p) for p in self.system.processes)
-        return [c for c in ordered if c in taking] + sorted(taking - ordered.keys())
+        """The columns that take part, in the order in which they come in."""
+        return list(dict.fromkeys(t.column for t in self._touches))
 
     def column_of(self, process: Process) -> str:
         """The heading: the role that the model gives it, else its name, without the number if there is only one."""
