@@ -67,8 +67,8 @@ def vcpu_enter_guest(vcpu: Vcpu):
     preempt_disable(vcpu)
     local_irq_disable(vcpu)
     exit_request: bool = False
+    smp_store_release(vcpu.mode, Mode.IN_GUEST_MODE)
     with window("entry"):
-        smp_store_release(vcpu.mode, Mode.IN_GUEST_MODE)
         srcu_read_unlock()
         vmx_sync_pir_to_irr(vcpu)
         with window("synced"):

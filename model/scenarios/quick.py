@@ -100,12 +100,24 @@ class kicker_sender:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class injection:
-    """APICv is off: software injects two vectors, with interrupt window, TPR threshold and forced exits."""
+    """APICv is off: software injects two vectors of different registers, with interrupt window, TPR threshold and forced exits."""
 
     SENDERS = 1
     VECTORS = 2
+    IRR_WORD = 1
     APICV = False
     GUEST_TPR = True
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class injection_class:
+    """APICv is off: two vectors of one priority class, which must not interrupt each other."""
+
+    SENDERS = 1
+    VECTORS = 2
+    CLASS_SHIFT = 1
+    APICV = False
     GUEST_HLT = True
 
 
@@ -132,10 +144,11 @@ class injection_device:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class toggler_device:
-    """APICv is inhibited and uninhibited while a device posts; the vCPU halts."""
+    """APICv is inhibited and uninhibited while a device posts; the vCPU halts.  RVI and SVI survive the inhibit."""
 
     TOGGLERS = 1
     DEVICES = 1
+    STALE_STATUS = True
     GUEST_HLT = True
 
 
