@@ -160,7 +160,7 @@ def make_edges(c: Composed, index: int, start: int, order: dict[Var, int]) -> li
                 place[d.dst],
                 d.guard,
                 assigns,
-                access_of(node),
+                access_of(d),
                 d.drains,
                 frozenset(node.stores & units) if node.buffered else frozenset(),
                 d.events,

@@ -11,10 +11,9 @@ Reference: Owens, Sarkar, Sewell 2009, "A better x86 memory model: x86-TSO".
 
 from __future__ import annotations
 
-from lostirq.ir.system import Sort
+from lostirq.ir.system import Edge, Sort
 from lostirq.language.graph import Graph, Node, drains
 from lostirq.language.source import Report
-from lostirq.language.steps import Draft, Steps
 
 MAX_DEPTH = 16
 
@@ -114,32 +113,35 @@ def _shares_cpu(graph: Graph) -> bool:
     return graph.cpu is not None and not graph.private_cpu and graph.sort is not Sort.HARDWARE
 
 
-def capacity(graphs: list[Graph], steps: list[Steps], report: Report) -> int:
+def capacity(graphs: list[Graph], edges: list[Edge], report: Report) -> int:
     """The greatest number of entries that a store buffer may hold.  What a thread leaves behind when its CPU goes to
     another is drained by the scheduler, unless that loads first."""
-    depths = [_depth(s, report) if g.sort is not Sort.HARDWARE else 0 for g, s in zip(graphs, steps, strict=True)]
+    by_process: list[list[Edge]] = [[] for _ in graphs]
+    for e in edges:
+        by_process[e.process].append(e)
+    depths = [_depth(found, report) for found in by_process]
     threads = [d for g, d in zip(graphs, depths, strict=True) if _shares_cpu(g) and g.sort is Sort.THREAD]
     schedulers = [d for g, d in zip(graphs, depths, strict=True) if _shares_cpu(g) and g.sort is Sort.SCHEDULER]
     together = (sum(threads) if _loose(graphs) else max(threads, default=0)) + sum(schedulers)
     return max([together, *depths])
 
 
-def _depth(steps: Steps, report: Report) -> int:
+def _depth(edges: list[Edge], report: Report) -> int:
     """The greatest number of entries of one process between drains."""
-    level = dict.fromkeys(steps.locations, 0)
-    leaving: dict[int, list[Draft]] = {}
-    for d in steps.drafts:
-        leaving.setdefault(d.src, []).append(d)
-    work = list(steps.locations)
+    level: dict[int, int] = {}
+    leaving: dict[int, list[Edge]] = {}
+    for e in edges:
+        leaving.setdefault(e.src, []).append(e)
+    work = list(leaving)
     while work:
         src = work.pop()
-        for d in leaving.get(src, ()):
-            reached = (0 if d.drains else level[src]) + int(d.node.buffered)
+        for e in leaving.get(src, ()):
+            reached = (0 if e.drains else level.get(src, 0)) + len(e.buffered)
             if reached > MAX_DEPTH:
                 message = "the store buffer has no static bound: stores without a drain between them"
-                report.add(d.node.frame.span, "LI030", message, "a fence, a locked operation or drain() in the loop")
+                report.add(e.span, "LI030", message, "a fence, a locked operation or drain() in the loop")
                 return 0
-            if reached > level[d.dst]:
-                level[d.dst] = reached
-                work.append(d.dst)
+            if reached > level.get(e.dst, 0):
+                level[e.dst] = reached
+                work.append(e.dst)
     return max(level.values(), default=0)

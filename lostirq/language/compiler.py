@@ -79,10 +79,10 @@ def compile_request(declarations: Declarations, request: Request, report: Report
         return None
     constants = assemble.fold_unwritten(composed, initial, reads)
     symmetry.check(composed, initial, report)
-    depth = buffers.capacity(graphs, [c.steps for c in composed], report)
     if report.found:
         return None
-    return _system(universe, request, composed, cpus, depth, {**folder.constants, **constants}, initial, reads)
+    system = _system(universe, request, composed, cpus, {**folder.constants, **constants}, initial, reads)
+    return None if report.found else system
 
 
 # -- processes ----------------------------------------------------------------------------------------------------
@@ -265,7 +265,6 @@ def _system(
     request: Request,
     composed: list[assemble.Composed],
     cpus: int,
-    depth: int,
     constants: dict[Var, Expr],
     initial: dict[Var, int],
     reads: Reads,
@@ -289,6 +288,7 @@ def _system(
     roots += [x for p in properties for x in (p.formula, p.goal)]
     live = assemble.live_variables(edges, roots, reads)
     edges = assemble.drop_unread(edges, live)
+    depth = buffers.capacity([c.graph for c in composed], edges, universe.report)
     return _renew(universe, request, composed, processes, edges, properties, cpus, depth, initial, live)
 
 

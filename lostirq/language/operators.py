@@ -50,7 +50,7 @@ class Operators:
 
     def fail(self, node: ast.AST, code: str, message: str, mend: str = "") -> Abandon:
         """Record an error at a node, and return what to raise."""
-        return self.report.fail(self.source().span(node), code, message, mend)
+        return self.report.fail(self.source().header(node), code, message, mend)
 
     def read(self, ref: Ref, node: ast.AST) -> Expr | PackedValue:
         """The value of a place."""
@@ -65,7 +65,7 @@ class Operators:
         if isinstance(type_, Scalar) and isinstance(value, Expr):
             return self._coerce_scalar(value, type_.type, node)
         shown = show(value.type) if isinstance(value, Expr) else str(value.type)
-        raise self.fail(node, "LI010", f"a {type_} is needed here, not {shown}")
+        raise self.fail(node, "LI010", f"expected {type_}, found {shown}")
 
     def _coerce_scalar(self, value: Expr, type_: Type, node: ast.AST) -> Expr:
         have = value.type
@@ -74,7 +74,7 @@ class Operators:
                 return const(value_of(value), type_)
             raise self.fail(node, "LI050", f"{value_of(value)} does not fit into Bits[{type_.width}]")
         if not same_kind(have, type_):
-            raise self.fail(node, "LI010", f"a {show(type_)} is needed here, not {show(have)}")
+            raise self.fail(node, "LI010", f"expected {show(type_)}, found {show(have)}")
         if type_.kind is Kind.INT and (have.hi < type_.lo or have.lo > type_.hi) and not self.phantom:
             shown = str(value_of(value)) if is_const(value) else show(have)
             raise self.fail(
@@ -135,6 +135,8 @@ class Operators:
             return a // b if isinstance(op, ast.FloorDiv) else a % b
         if isinstance(op, (ast.LShift, ast.RShift)) and 0 <= b <= 64:
             return a << b if isinstance(op, ast.LShift) else a >> b
+        if isinstance(op, ast.Pow) and 0 <= b <= 64 and abs(a) <= 64:
+            return int(a**b)
         simple: dict[type[ast.operator], Callable[[int, int], int]] = {
             ast.Mult: lambda x, y: x * y,
             ast.BitAnd: lambda x, y: x & y,

@@ -86,10 +86,9 @@ def _assign(x: Expander, node: ast.Assign) -> None:
         return
     value = x.value(node.value)
     if isinstance(target, ast.Name):
-        assign_name(x, target, value, None, node)
-        return
-    write = _writes(x, target, value, node)
-    x.emit(Op.ASSIGN, writes=write)
+        assign_name(x, target, value, None, node.value)
+    else:
+        x.emit(Op.ASSIGN, writes=_writes(x, target, value, node.value))
 
 
 def _together(x: Expander, targets: list[ast.expr], node: ast.Assign) -> None:
@@ -126,7 +125,7 @@ def _writes(x: Expander, target: ast.expr, value: Value, node: ast.AST) -> tuple
     return primitives.writes_to(ref, x.coerce(value, ref.type, node))
 
 
-def assign_name(x: Expander, target: ast.Name, value: Value, type_: SemType | None, node: ast.stmt) -> None:
+def assign_name(x: Expander, target: ast.Name, value: Value, type_: SemType | None, node: ast.AST) -> None:
     """x = e, for a local, a memory scalar at module level, or an alias of a structure."""
     if target.id not in x.scope.names and target.id in x.universe.memory:
         x.emit(Op.ASSIGN, writes=_writes(x, target, value, node))
@@ -141,7 +140,7 @@ def assign_name(x: Expander, target: ast.Name, value: Value, type_: SemType | No
         x.emit(Op.ASSIGN, writes=x.write_binding(binding, x._fit(binding, value, node)))
 
 
-def _alias(x: Expander, target: ast.Name, value: Ref, node: ast.stmt) -> None:
+def _alias(x: Expander, target: ast.Name, value: Ref, node: ast.AST) -> None:
     """pi = vcpu.pi_desc: another name of the structure, with its index captured here."""
     function = x.scope.function
     if function is not None and function.assigned.get(target.id, 0) > 1:
@@ -153,7 +152,7 @@ def _alias(x: Expander, target: ast.Name, value: Ref, node: ast.stmt) -> None:
 
 
 def _local(
-    x: Expander, target: ast.Name, value: Expr | PackedValue, type_: SemType | None, node: ast.stmt
+    x: Expander, target: ast.Name, value: Expr | PackedValue, type_: SemType | None, node: ast.AST
 ) -> LocalScalar | LocalPacked:
     """The local variable of a name, made at its first assignment."""
     found = x.scope.names.get(target.id)
@@ -196,7 +195,7 @@ def _annassign(x: Expander, node: ast.AnnAssign) -> None:
     type_ = x.universe.type_of(node.annotation, x.scope.source)
     if node.value is not None:
         value = x.coerce(x.value(node.value), type_, node.value)
-        assign_name(x, node.target, value, type_, node)
+        assign_name(x, node.target, value, type_, node.value)
         return
     if not isinstance(type_, (Scalar, PackedType)):
         raise x.fail(node, "LI014", f"a local is a scalar or a packed value, not a {type_}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field, replace
 
-from lostirq.ir.expr import FALSE, TRUE, Expr, Var, and_, const, is_const, ite, not_, or_, var
+from lostirq.ir.expr import FALSE, TRUE, Expr, Var, and_, const, is_const, ite, not_, or_, var, variables
 from lostirq.ir.expr import Op as ExprOp
 from lostirq.ir.system import Access, Event, Sort
 from lostirq.language.graph import Graph, Node, Op, drains
@@ -368,8 +368,12 @@ def _excluded(part: Expr, literals: list[Expr]) -> bool:
     )
 
 
-def access_of(node: Node) -> Access:
+def access_of(draft: Draft) -> Access:
     """The primitive that an edge is reported as."""
+    node = draft.node
+    if node.op in (Op.CHOICE, Op.PICK):
+        looks = any(v.unit in node.touched for v in variables([draft.guard]))
+        return Access.LOAD if looks else Access.NONE
     if node.op is Op.ATOMIC:
         return Access.ATOMIC
     if node.access is not Access.NONE:

@@ -256,7 +256,7 @@ class _Scenarios:
             is_bool = value.type.kind.value == "bool"
             if is_bool != params[target.id].is_bool:
                 wanted = "bool" if params[target.id].is_bool else "int"
-                self.report.add(decl.source.span(item.value), "LI032", f"parameter '{target.id}' is a {wanted}")
+                self.report.add(decl.source.span(item.value), "LI032", f"parameter '{target.id}' must be {wanted}")
                 continue
             values[target.id] = value.payload  # type: ignore[assignment]  # the payload of a constant is an int
         self.open.remove(decl.name)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""CPUs and store buffers: which stores are buffered, what drains, who may run."""
+
+from __future__ import annotations
+
+from lostirq.ir.expr import show
+from lostirq.ir.system import Access, Memory, System
+from tests.unit.language import compiled, lines
+
+TSO = Memory.TSO
+
+STATE = """
+x: Int[0, 3]
+y: Int[0, 3]
+z: Int[0, 3]
+lock: Lock
+own: bool
+
+@hardware()
+def reader():
+    while True:
+        match choose():
+            case "x" if x == 1:
+                y = 1
+            case "y" if y == 1:
+                z = 1
+            case "z" if z == 1:
+                x = 1
+
+@invariant("all")
+def everything() -> bool:
+    return x + y + z < 9
+"""
+
+
+def thread(*body: str, decorator: str = "@thread()") -> System:
+    text = f"{STATE}\n{decorator}\ndef t():\n" + "".join(f"    {line}\n" for line in body)
+    return compiled(text, TSO)
+
+
+def buffered(system: System, process: str = "t") -> list[str]:
+    return [e.text for e in system.edges if e.buffered and system.processes[e.process].family == process]
+
+
+def test_a_store_is_buffered_if_a_load_may_follow_before_a_drain() -> None:
+    assert buffered(thread("x = 1", "v = y")) == ["x = 1"]
+    assert buffered(thread("x = 1", "smp_mb()", "v = y", "x = v")) == []
+    assert buffered(thread("x = 1", "set = xchg(z, 1)", "v = y", "x = v")) == []
+    assert buffered(thread("x = 1", "with atomic():", "    z = y")) == []
+    assert buffered(thread("x = 1", "wait(y == 1)")) == ["x = 1"]
+
+
+def test_a_store_behind_a_buffered_one_is_buffered_too() -> None:
+    system = thread("x = 1", "v = y", "y = 1", "z = v", "drain()", "x = 2")
+    assert buffered(system) == ["x = 1", "y = 1", "z = v"]
+    assert system.depth == 3
+
+
+def test_the_depth_is_the_maximum_between_drains() -> None:
+    assert thread("while True:", "    x = 1", "    v = y", "    drain()").depth == 1
+    assert thread("x = 1", "v = y", "smp_mb()", "z = v", "w = y", "x = w").depth == 2
+    assert thread("x = 1").depth == 0
+
+
+def test_sequential_consistency_has_the_same_edges_without_buffers() -> None:
+    text = f"{STATE}\n@thread()\ndef t():\n    x = 1\n    v = y\n    z = v\n"
+    late, sequential = compiled(text, TSO), compiled(text, Memory.SC)
+    assert sequential.depth == 0 and not any(e.buffered for e in sequential.edges)
+    assert [line.replace("; buffered", "") for line in lines(late)] == lines(sequential)
+
+
+def test_unlock_is_a_plain_store() -> None:
+    body = "    spin_lock(lock)\n    spin_unlock(lock)\n    v = y\n    x = v\n"
+    text = f"{STATE}\n@thread(over=2)\ndef t(i: Int[0, 1]):\n{body}"
+    shared = compiled(text, TSO)
+    assert set(buffered(shared)) == {"spin_unlock(lock)", "x = v"}
+    assert [e.drains for e in shared.edges if e.text == "spin_lock(lock)"] == [True, True]
+
+
+def test_a_locked_operation_on_private_memory_drains_where_something_may_be_buffered() -> None:
+    assert "xchg(own, True)" not in [e.text for e in thread("test_and_set(own)", "x = 1").edges]
+    system = thread("x = 1", "v = y", "test_and_set(own)", "z = v")
+    drain = next(e for e in system.edges if e.text == "test_and_set(own)")
+    assert drain.drains and drain.access is Access.LOCKED
+    assert buffered(system) == ["x = 1"]
+
+
+def test_hardware_has_no_buffer() -> None:
+    system = thread("while True:", "    x = 1", "    v = y", "    z = v", decorator="@hardware()")
+    assert buffered(system) == [] and not any(e.drains for e in system.edges)
+    assert system.processes[-1].cpu is None
+
+
+CPU = """
+CPUS = 2
+CpuId = Int[0, CPUS - 1]
+
+class Task(Struct):
+    cpu: CpuId
+    running: bool = True
+
+class Pcpu(Struct):
+    irqs_off: bool
+    ipi: Message[bool]
+    count: Int[0, 3]
+
+task: Task
+pcpus: Array[Pcpu, CPUS]
+seen: Int[0, 3]
+
+@thread(cpu=lambda: task.cpu, holds=lambda: task.running)
+def t():
+    while True:
+        pcpus[this_cpu()].irqs_off = True
+        seen = 1
+        a = pcpus[0].count
+        smp_mb()
+        pcpus[this_cpu()].irqs_off = False
+        seen = 0
+
+@scheduler(cpu=lambda: task.cpu)
+def sched():
+    while True:
+        idle()
+        with atomic():
+            wait(task.running)
+            task.running = False
+        c = choose(CpuId)
+        with atomic():
+            task.cpu = c
+            task.running = True
+
+@handler(over=CPUS, cpu=lambda c: c, masked=lambda c: pcpus[c].irqs_off)
+def irq(c: CpuId):
+    while True:
+        wait(pcpus[c].ipi)
+        pcpus[c].ipi = False
+        pcpus[c].count = seen
+
+@hardware()
+def sender():
+    while True:
+        c = choose(CpuId)
+        pcpus[c].ipi = True
+
+@invariant("all")
+def everything() -> bool:
+    return pcpus[0].count < 3 or pcpus[1].count < 3
+"""
+
+
+def test_who_may_run() -> None:
+    system = compiled(CPU.replace("pcpus[c].count = seen", "v = seen\n        pcpus[c].count = v"), TSO)
+    t, sched, irq0, irq1, _ = system.processes
+    active = [f"(and (= task.cpu {c}) (not (= irq({c}).pc 0)))" for c in range(2)]
+    assert show(t.runs) == f"(and task.running (not {active[0]}) (not {active[1]}))"
+    assert show(sched.runs) == f"(and (not {active[0]}) (not {active[1]}))"
+    assert show(irq0.runs) == "(or (not (= irq(0).pc 0)) (not pcpus[0].irqs_off))"
+    assert show(irq1.runs) == "(or (not (= irq(1).pc 0)) (not pcpus[1].irqs_off))"
+    assert system.cpus == 2 and t.cpu is not None and show(t.cpu) == "task.cpu"
+
+
+def test_registers_are_never_buffered_and_this_cpu_is_no_access() -> None:
+    system = compiled(CPU.replace("pcpus[c].count = seen", "v = seen\n        pcpus[c].count = v"), TSO)
+    stores = [e for e in system.edges if "irqs_off" in e.text]
+    assert len(stores) == 2 and not any(e.buffered for e in stores)
+    assert buffered(system) == ["seen = 1", "seen = 0"]
+
+
+def test_entering_and_leaving_a_handler_drains() -> None:
+    """The store before the last load needs a drain of its own; a store at the end does not."""
+    text = CPU.replace("pcpus[c].count = seen", "pcpus[c].count = 1\n        v = seen\n        pcpus[c].count = v")
+    system = compiled(text, TSO)
+    own = [e for e in system.edges if e.process == 2]
+    assert own[0].src == 0 and own[0].drains
+    back = [e for e in own if e.dst == 0]
+    assert [(e.access, e.drains) for e in back] == [(Access.FENCE, True)]
+    plain = compiled(CPU.replace("pcpus[c].count = seen", "pcpus[c].count = 1"), TSO)
+    assert [(e.access, e.drains) for e in plain.edges if e.process == 2 and e.dst == 0] == [(Access.STORE, False)]
+
+
+def test_processes_without_a_cpu_have_one_of_their_own() -> None:
+    text = "x: bool\n@thread(over=2)\ndef t(i: Int[0, 1]):\n    x = True\n@hardware()\ndef h():\n    x = False\n"
+    system = compiled(text)
+    assert system.cpus == 2 and [p.cpu and show(p.cpu) for p in system.processes] == ["0", "1", None]
