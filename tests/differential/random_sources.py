@@ -292,7 +292,8 @@ class Writer:
     def process(self, name: str, decorator: str, *, rest: bool, size: int) -> str:
         """The whole text of a process; `rest`: it begins with a wait at rest, as a handler must."""
         self.lines = ["", decorator, f"def {name}({'i: Id' if 'over=' in decorator else ''}):"]
-        self.line(f"x: Id = {'i' if 'over=' in decorator else 0}")
+        numbered = "over=" in decorator and "symmetric" not in decorator        # the members of a set are all alike
+        self.line(f"x: Id = {'i' if numbered else 0}")
         self.line("b: bool = False")
         self.line("v: Small = 0")
         forever = rest or self.chance(65)
