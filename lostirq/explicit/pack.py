@@ -126,7 +126,7 @@ class _Wanted:
     elsewhere: dict[Var, tuple[int, tuple[int, ...]]]
 
 
-def _want(wanted: _Wanted, flow: ProcessFlow, touch: Touch, read_outside: frozenset[Var], reductions: Reductions,
+def _want(wanted: _Wanted, flow: ProcessFlow, touch: Touch, public: frozenset[Var], reductions: Reductions,
           order: dict[Var, int]) -> None:
     """Requests for the variables that only one process writes, its program counter apart."""
     needs: list[tuple[Var, frozenset[int]]] = []
@@ -140,7 +140,7 @@ def _want(wanted: _Wanted, flow: ProcessFlow, touch: Touch, read_outside: frozen
         values = tuple((flow.known[at] or {}).get(v, lowest(v)) for at in sorted(everywhere))
         if reductions.key:
             needed = everywhere - unreached - dead - fixed
-            if v in read_outside or touch.readers[v] - {flow.process}:
+            if v in public or touch.readers[v] - {flow.process} or needed == everywhere:
                 if needed:
                     wanted.requests.append(_Request(flow.process, ((v, None if not dead else everywhere - dead),)))
                     wanted.elsewhere[v] = (flow.process, (lowest(v),) * len(values))
@@ -193,12 +193,13 @@ def _chunks(requests: list[int], widths: list[int]) -> list[list[int]]:
 
 
 def layout(system: System, touch: Touch, flows: tuple[ProcessFlow, ...], sets: tuple[SymmetricSet, ...],
-           read_outside: frozenset[Var], reductions: Reductions) -> Layout:
-    """The layout of a flat system.  `read_outside`: variables that properties or `runs` read."""
+           public: frozenset[Var], reductions: Reductions) -> Layout:
+    """The layout of a flat system.  `public`: variables that are looked at in every state, wherever their
+    process is; they get bits of their own, so that reading them needs no look at the location."""
     order = {v: i for i, v in enumerate(system.variables)}
     wanted = _Wanted([_Request(-1, ((p.pc, None),)) for p in system.processes], {})
     for flow in flows:
-        _want(wanted, flow, touch, read_outside, reductions, order)
+        _want(wanted, flow, touch, public, reductions, order)
     single = frozenset(v for flow in flows for v in flow.owned)
     for v in system.variables:
         if v in single:

@@ -77,16 +77,13 @@ def make_plan(system: System, properties: tuple[Property, ...], reductions: Redu
     reads = Reads()
     touch, flows = analyse(system, properties, reads)
     sets = _sets(system, properties, reductions)
-    outside = set(touch.public)
-    for p in properties:
-        outside |= reads.of(p.formula) | reads.of(p.goal)
     try:
-        placed = layout(system, touch, flows, sets, frozenset(outside), reductions)
+        placed = layout(system, touch, flows, sets, touch.public, reductions)
     except SymmetryLost:
         if reductions.symmetry:
             raise UsageError("symmetry: the members of a symmetric set do not have the same layout") from None
         sets = ()
-        placed = layout(system, touch, flows, sets, frozenset(outside), reductions)
+        placed = layout(system, touch, flows, sets, touch.public, reductions)
     numbers, goals = _numbers(properties)
     planner = _Planner(system, placed, touch, flows, properties, numbers, goals, reads)
     fixed = {v: v.init for v in system.variables if not touch.writers[v]}
