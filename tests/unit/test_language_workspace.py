@@ -222,11 +222,8 @@ def test_a_property_that_tells_interchangeable_processes_apart_is_marked() -> No
 
 
 def test_a_switch_without_effect_is_an_error() -> None:
-    text = (
-        MODEL
     settings = "N = 1\n    FAST = True\n    UNUSED = 3\n"
     text = f"{MODEL}UNUSED = Param(1, 'nothing')\n@scenario(memory='sc')\nclass only:\n    {settings}"
-    )
     found = check_switches(load(text), "only")
     assert [(d.code, "UNUSED" in d.message) for d in found] == [("LI035", True)]
     assert check_switches(workspace(), "only") == []
