@@ -11,16 +11,15 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 GAP = 2
-LEAST = 12
+LEAST = 18
 
 
-def wrap(item: str, width: int, room: int) -> list[str]:
-    """The lines of an item in a column of `width`.  A word that is too long may reach into the next columns, where
-    nothing else stands in its row, as far as `room`."""
+def wrap(item: str, width: int) -> list[str]:
+    """The lines of an item in a column of `width`.  A word that is too long makes them longer: it may reach into the
+    next columns, where nothing else stands in its row."""
     indent = len(item) - len(item.lstrip())
-    fits = min(max(width, longest(item)), max(room, LEAST))
-    return textwrap.wrap(item, fits, subsequent_indent=" " * (indent + 2), break_long_words=False,
-                         break_on_hyphens=False) or [""]
+    return textwrap.wrap(item, max(width, longest(item)), subsequent_indent=" " * (indent + 2),
+                         break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def longest(item: str) -> int:
@@ -32,9 +31,14 @@ def longest(item: str) -> int:
 
 def penalty(items: Sequence[str], width: int, *, last: bool) -> int:
     """How badly items sit in a column of this width: each break of an item counts, more for each further one; so does
-    a word that reaches out of the column, much more so at the right edge."""
-    broken = sum((len(wrap(i, width, width)) - 1) ** 2 for i in items)
-    return broken + sum((50 if last else 2) for i in items if longest(i) > width)
+    a word that reaches out of the column, more so at the right edge, where the line has to begin further left."""
+    broken = sum((len(wrap(i, width)) - 1) ** 2 for i in items)
+    return broken + sum((3 if last else 2) for i in items if longest(i) > width)
+
+
+def place(line: str, start: int, total: int) -> str:
+    """A line in its column; one that would reach over the right edge begins further left."""
+    return " " * max(0, min(start, total - len(line))) + line
 
 
 def widths(cost: Sequence[Callable[[int], int]], least: Sequence[int], total: int) -> list[int]:
@@ -44,7 +48,7 @@ def widths(cost: Sequence[Callable[[int], int]], least: Sequence[int], total: in
     even = free // len(cost)
     best: dict[int, tuple[int, int, list[int]]] = {0: (0, 0, [])}    # width used -> (penalty, unevenness, widths)
     for column, smallest in zip(cost, least, strict=True):
-        at = {w: column(w) for w in range(max(LEAST, smallest), free + 1)}
+        at = {w: column(w) for w in range(min(max(LEAST, smallest), even), free + 1)}
         following: dict[int, tuple[int, int, list[int]]] = {}
         for used, (bad, uneven, chosen) in best.items():
             for w, more in at.items():
@@ -52,7 +56,7 @@ def widths(cost: Sequence[Callable[[int], int]], least: Sequence[int], total: in
                 if used + w <= free and (used + w not in following or candidate < following[used + w]):
                     following[used + w] = candidate
         best = following
-    return best[free][2] if free in best else [even] * len(cost)
+    return best[free][2]
 
 
 def starts(chosen: Sequence[int]) -> list[int]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from lostirq.evidence.replay import Run
 from lostirq.ir.system import RANGE, STUCK, Memory, Property
-from lostirq.report.columns import GAP, penalty, starts, widths, wrap
+from lostirq.report.columns import GAP, penalty, place, starts, widths, wrap
 from lostirq.report.steps import Said, Teller
 
 WIDTH = 75
@@ -158,8 +158,8 @@ def _row(group: _Group, columns: list[str], begin: list[int]) -> list[str]:
         return _narrow(group)
     at = columns.index(group.column)
     width = (begin[at + 1] - GAP if at + 1 < len(begin) else WIDTH) - begin[at]
-    lines = [line for item in _split(_items(group), width) for line in wrap(item, width, WIDTH - begin[at])]
-    return [" " * begin[at] + line for line in lines]
+    lines = [line for item in _split(_items(group), width) for line in wrap(item, width)]
+    return [place(line, begin[at], WIDTH) for line in lines]
 
 
 def _split(items: list[str], width: int) -> list[str]:
