@@ -217,6 +217,11 @@ class Encoder:
         return int(got.as_signed_long() if v.type.kind is Kind.INT else got.as_long())
 
 
+def conjuncts_of(e: Expr) -> tuple[Expr, ...]:
+    """The parts of a conjunction."""
+    return e.args if e.op is Op.AND else (e,)
+
+
 def enabled(system: System, edge: Edge) -> Expr:
     """The states of a flat system in which the edge can be taken, the program counter included."""
     process = system.processes[edge.process]

@@ -25,7 +25,8 @@ import z3
 
 from lostirq.ir.expr import TRUE, Expr, Kind, Op, Var, and_, apply, const, fold, integer, le
 from lostirq.ir.system import Edge, System
-from lostirq.symbolic.encode import Encoder, effect
+from lostirq.symbolic.encode import Encoder, conjuncts_of, effect
+from lostirq.symbolic.families import families
 from lostirq.symbolic.rewrite import Rewriter
 
 RANGE = "range"  # name of the obligation that an edge assigns no Int outside its range
@@ -53,7 +54,7 @@ class Counterexample:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """How the obligations were discharged: (edge, conjunct) pairs."""
+    """How the obligations were discharged: (edge, conjunct) pairs; edges that differ only in a number count once."""
 
     sliced: int = 0
     simplified: int = 0
@@ -109,19 +110,17 @@ def evaluate(e: Expr, state: dict[Var, int]) -> int:
     return fold(e, lambda n, args: state[n.payload] if n.op is Op.VAR else apply(n, args))  # type: ignore[index]
 
 
-def conjuncts_of(e: Expr) -> tuple[Expr, ...]:
-    return e.args if e.op is Op.AND else (e,)
-
-
 class Prover:
     """What all queries over one system and one set of hypotheses share."""
 
-    def __init__(self, system: System, hypotheses: Iterable[Expr], rlimit: int = DEFAULT_RLIMIT) -> None:
+    def __init__(
+        self, system: System, hypotheses: Iterable[Expr], rlimit: int = DEFAULT_RLIMIT, inputs: Iterable[Var] = ()
+    ) -> None:
         if not system.flat:
             raise ValueError("induction reads a flat system: lower it first")
         self.system, self.rlimit = system, rlimit
-        self.rewriter = Rewriter(system.variables)
-        self.encoder = Encoder(system.variables)
+        self.rewriter = Rewriter([*system.variables, *inputs])
+        self.encoder = Encoder(self.rewriter.variables)
         self.counters = self.rewriter.mask_of(p.pc for p in system.processes)
         self._hypotheses = tuple(part for h in hypotheses for part in conjuncts_of(h))
         self._places: dict[tuple[int, int], dict[Expr, int]] = {}
@@ -260,34 +259,59 @@ def prove(
     failing = base_fails(system, invariant)
     if failing:
         return BaseFails(failing)
-    prover = Prover(system, (c.formula for c in invariant), rlimit)
-    masks = {c: prover.rewriter.mask(c.formula) for c in invariant}
     found: list[Counterexample] = []
     gave: list[tuple[str, int, str]] = []
-    sliced = simplified = solved = 0
-    for done, edge in enumerate(system.edges, 1):
-        queries = StepQueries(prover, edge)
-        touched = [c for c in invariant if masks[c] & queries.written]
-        goals = [(c.name, queries.precondition(c.formula)) for c in touched]
-        goals += [(RANGE, g) for g in queries.range_goals()]
-        open_ = [(name, goal) for name, goal in goals if goal is not TRUE]
-        sliced += len(invariant) - len(touched)
-        simplified += len(goals) - len(open_)
-        if isinstance(queries.holds("all", and_(*(goal for _, goal in open_))), Valid):
-            solved += len(open_)
+    counts = [0, 0, 0]
+    grouped = families(system.edges)
+    unknowns = dict.fromkeys(f.input for f in grouped if f.input is not None)
+    prover = Prover(system, (c.formula for c in invariant), rlimit, unknowns)
+    done = 0
+    for family in grouped:
+        step = _Step(prover, invariant, family.general)
+        if family.input is not None and not step.valid():
+            for edge in family.members:
+                step = _Step(prover, invariant, edge)
+                step.one_by_one(found, gave, counts)
         else:
-            for name, goal in open_:
-                answer = queries.holds(name, goal)
-                if isinstance(answer, Counterexample):
-                    found.append(answer)
-                elif isinstance(answer, Gave):
-                    gave.append((name, edge.index, answer.reason))
-                else:
-                    solved += 1
+            step.one_by_one(found, gave, counts)
+        done += len(family.members)
         if progress is not None:
             progress(done, len(system.edges))
         if len(found) >= most:
             break
     if found:
         return NotInductive(tuple(found[:most]))
-    return Undecided(tuple(gave)) if gave else Proved(Statistics(sliced, simplified, solved))
+    return Undecided(tuple(gave)) if gave else Proved(Statistics(*counts))
+
+
+class _Step:
+    """All obligations of one edge, or of the general edge of a family."""
+
+    def __init__(self, prover: Prover, invariant: tuple[Conjunct, ...], edge: Edge) -> None:
+        self.edge = edge
+        self.queries = StepQueries(prover, edge)
+        touched = [c for c in invariant if prover.rewriter.mask(c.formula) & self.queries.written]
+        goals = [(c.name, self.queries.precondition(c.formula)) for c in touched]
+        goals += [(RANGE, g) for g in self.queries.range_goals()]
+        self.open = [(name, goal) for name, goal in goals if goal is not TRUE]
+        self.sliced, self.simplified = len(invariant) - len(touched), len(goals) - len(self.open)
+        self._valid: bool | None = None
+
+    def valid(self) -> bool:
+        """All at once."""
+        if self._valid is None:
+            self._valid = isinstance(self.queries.holds("all", and_(*(goal for _, goal in self.open))), Valid)
+        return self._valid
+
+    def one_by_one(self, found: list[Counterexample], gave: list[tuple[str, int, str]], counts: list[int]) -> None:
+        """Add what fails and what is undecided, and count: sliced, simplified, solved."""
+        counts[0] += self.sliced
+        counts[1] += self.simplified
+        for name, goal in self.open:
+            answer: Answer = Valid(True) if self.valid() else self.queries.holds(name, goal)
+            if isinstance(answer, Counterexample):
+                found.append(answer)
+            elif isinstance(answer, Gave):
+                gave.append((name, self.edge.index, answer.reason))
+            else:
+                counts[2] += 1

@@ -4,9 +4,9 @@
 A property with windows says nothing about the states inside them, so it is not inductive: nothing is known where a
 window is left.  The *healed* form of a fact says for each location of a window that the fact will hold once the
 process, by its own steps alone, has left the window: the weakest precondition of the way out.  Edges that go back in a
-loop inside a window add nothing to it.  Where all ways on need the same, their guards are left out: that is stronger,
-and smaller.  If several processes have windows, the ones that run on top of others heal first: hardware and handlers,
-then schedulers, then threads.
+loop inside a window add nothing to it.  The way on with the largest guards is required wherever no other one is open:
+that is what its guards say if the code never gets stuck there, and smaller.  If several processes have windows, the
+ones that run on top of others heal first: hardware and handlers, then schedulers, then threads.
 
 This only *proposes* conjuncts; whether others' steps keep them is for `lostirq.symbolic.induction` to prove.  So an
 odd window costs a proof, never its soundness.
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from lostirq.ir.expr import TRUE, Expr, Op, and_, const, eq, implies, in_set, not_, or_, substitute, var
+from lostirq.ir.expr import TRUE, Expr, Op, and_, const, eq, implies, in_set, not_, or_, postorder, substitute, var
 from lostirq.ir.system import Edge, Process, Sort, System
 from lostirq.symbolic.encode import weakest_precondition
 from lostirq.symbolic.induction import Conjunct
@@ -52,6 +52,17 @@ def _outward(places: tuple[int, ...], leaving: Mapping[int, list[Edge]]) -> list
     return order
 
 
+def _whichever(ways: Mapping[Expr, list[Expr]]) -> Expr:
+    """Each way on, under its guards; the one with the largest guards wherever none of the others is open."""
+    guards = {way: or_(*those) for way, those in ways.items()}
+    if not guards:
+        return TRUE
+    last = max(guards, key=lambda way: sum(1 for _ in postorder([guards[way]])))
+    others = [way for way in guards if way is not last]
+    rest = and_(*(not_(guards[way]) for way in others))
+    return and_(*(implies(guards[way], way) for way in others), implies(rest, last))
+
+
 def healed(system: System, process: Process, windows: frozenset[str], goal: Expr) -> list[tuple[int | None, Expr]]:
     """(location, what must hold there); None: outside of the windows."""
     places = inside(process, windows)
@@ -67,10 +78,7 @@ def healed(system: System, process: Process, windows: frozenset[str], goal: Expr
             after = needed[e.dst] if e.dst in leaving else goal
             here = substitute(weakest_precondition(changed, after), _fixed(process, i))
             ways.setdefault(here, []).append(e.guard)
-        if len(ways) == 1:
-            needed[i] = next(iter(ways))
-        else:
-            needed[i] = and_(*(implies(or_(*guards), way) for way, guards in ways.items()))
+        needed[i] = _whichever(ways)
     return [(None, goal), *((i, needed[i]) for i in places)]
 
 

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Lemmas about the locals of a process: which of them are equal, or constant, at which location.
+
+The code copies: `new = old; new.nv = WAKEUP`.  That the copies still agree, some locations later, is needed by proofs
+and is never worth a lemma by hand.  A forward analysis finds it: optimistic, by congruence of the expressions that were
+assigned, over one process at a time.  Only its own steps change locals, so that nobody can interfere.
+
+What is found is only *proposed*: `lostirq.symbolic.induction` proves it along with the rest.
+
+References: Alpern, Wegman and Zadeck 1988, "Detecting equality of variables in programs"; Kildall 1973, "A unified
+approach to global program optimization".
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from lostirq.ir.expr import (
+    Expr,
+    Kind,
+    Op,
+    Role,
+    Var,
+    and_,
+    boolean,
+    const,
+    eq,
+    implies,
+    integer,
+    is_const,
+    value_of,
+    var,
+)
+from lostirq.ir.system import Edge, Process, System
+from lostirq.symbolic.encode import conjuncts_of
+from lostirq.symbolic.induction import Conjunct
+from lostirq.symbolic.rewrite import Rewriter
+
+Facts = dict[Var, Expr]  # local -> a constant, or the first local that it is equal to; without those that are alone
+
+
+def _normal(e: Expr) -> Expr:
+    """Constants of one value as one expression, whatever range they were typed with."""
+    return integer(value_of(e)) if is_const(e) and e.type.kind is Kind.INT else e
+
+
+def _learnt(guard: Expr) -> Facts:
+    """Locals that a guard fixes."""
+    found: Facts = {}
+    for part in conjuncts_of(guard):
+        negated = part.op is Op.NOT
+        atom = part.args[0] if negated else part
+        if atom.op is Op.VAR:
+            found[cast(Var, atom.payload)] = boolean(not negated)
+        elif not negated and atom.op is Op.EQ and atom.args[0].op is Op.VAR and is_const(atom.args[1]):
+            found[cast(Var, atom.args[0].payload)] = _normal(atom.args[1])
+    return found
+
+
+class _Analysis:
+    """The fixpoint for one process."""
+
+    def __init__(self, system: System, process: Process, edges: list[Edge], rewriter: Rewriter) -> None:
+        self.locals = [v for v in system.variables if v.role is Role.LOCAL and v.owner == process.index]
+        self.rewriter = rewriter
+        self.leaving: dict[int, list[Edge]] = {}
+        for e in edges:
+            self.leaving.setdefault(e.src, []).append(e)
+        self.facts: dict[int, Facts] = {process.pc.init: {v: _normal(const(v.init, v.type)) for v in self.locals}}
+        work = [process.pc.init]
+        while work:
+            here = work.pop()
+            for e in self.leaving.get(here, ()):
+                if self._meet(e.dst, self._through(e, self.facts[here])):
+                    work.append(e.dst)
+
+    def _through(self, edge: Edge, before: Facts) -> dict[Var, Expr]:
+        """The value of each local after the edge, over the state before."""
+        mapping = before | {v: e for v, e in _learnt(edge.guard).items() if v in set(self.locals)}
+        memo: dict[Expr, Expr] = {}
+        touched = self.rewriter.mask_of(mapping)
+        assigns = dict(edge.assigns)
+        return {
+            v: _normal(self.rewriter.replace(assigns.get(v, var(v)), mapping, memo, touched)) for v in self.locals
+        }
+
+    def _meet(self, place: int, values: dict[Var, Expr]) -> bool:
+        """Keep at a location what also holds for these values; whether that is less than before."""
+        old = self.facts.get(place)
+        groups: dict[tuple[Expr | None, Expr], Var] = {}
+        new: Facts = {}
+        for v in self.locals:
+            key = (None if old is None else old.get(v, var(v)), values[v])
+            first = groups.setdefault(key, v)
+            if is_const(values[v]) and key[0] in (None, values[v]):
+                new[v] = values[v]
+            elif first is not v:
+                new[v] = var(first)
+        self.facts[place] = new
+        return old is None or new != old
+
+    def live(self) -> dict[int, int]:
+        """The locals whose value is still used, by location, as masks."""
+        own = self.rewriter.mask_of(self.locals)
+        live: dict[int, int] = {}
+        changed = True
+        while changed:
+            changed = False
+            for place, edges in self.leaving.items():
+                needed = live.get(place, 0)
+                for e in edges:
+                    after = live.get(e.dst, 0)
+                    needed |= self.rewriter.mask(e.guard) | after & ~self.rewriter.mask_of(v for v, _ in e.assigns)
+                    for v, rhs in e.assigns:
+                        if v not in set(self.locals) or after & self.rewriter.mask_of([v]):
+                            needed |= self.rewriter.mask(rhs)
+                if needed & own != live.get(place, 0):
+                    live[place], changed = needed & own, True
+        return live
+
+
+def agreements(system: System, process: Process, rewriter: Rewriter) -> list[Conjunct]:
+    """One conjunct per location of the process: what its live locals agree on there."""
+    found = _Analysis(system, process, [e for e in system.edges if e.process == process.index], rewriter)
+    live = found.live()
+    conjuncts: list[Conjunct] = []
+    for place in sorted(found.facts):
+        alive = set(rewriter.members(live.get(place, 0)))
+        first: dict[Expr, Var] = {}
+        facts: list[Expr] = []
+        for v in found.locals:
+            shared = found.facts[place].get(v, var(v))
+            if v not in alive:
+                continue
+            if is_const(shared):
+                facts.append(eq(var(v), shared))
+            elif shared in first:
+                facts.append(eq(var(v), var(first[shared])))
+            else:
+                first[shared] = v
+        if facts:
+            here = eq(var(process.pc), const(place, process.pc.type))
+            conjuncts.append(Conjunct(f"locals of {process.name} at {place}", implies(here, and_(*facts))))
+    return conjuncts

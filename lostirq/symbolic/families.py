@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Edges that differ only in a number, as one edge with an unknown: `choose(Vector)` makes one edge per vector.
+
+A family is proved once, with the number as an input that ranges over the values of its members; each member is the
+general edge with its own value put in (which is checked), so that what holds of the general edge holds of all.  If the
+general edge cannot be proved, the members are tried one by one, so that a family never hides which one is to blame.
+
+Reference: Plotkin 1970, "A note on inductive generalization" (anti-unification), for numbers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from lostirq.ir.expr import (
+    Expr,
+    Kind,
+    Op,
+    Role,
+    Var,
+    add,
+    and_,
+    fold,
+    in_set,
+    int_type,
+    integer,
+    is_const,
+    rebuild,
+    substitute,
+    value_of,
+    var,
+)
+from lostirq.ir.system import Edge
+
+INPUT = "the number in which the transitions of a family differ"
+_INDEXED = (Op.BIT, Op.PUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """`general` has the index of the first member; `input`: None for a single edge."""
+
+    members: tuple[Edge, ...]
+    general: Edge
+    input: Var | None
+
+
+def _expressions(edge: Edge) -> list[Expr]:
+    return [edge.guard, *(rhs for _, rhs in edge.assigns)]
+
+
+def _map_numbers(e: Expr, change: Callable[[int], Expr], whole: bool) -> Expr:
+    """Apply `change` to the constants that index bits and, if `whole`, to the expression itself if it is one."""
+    if is_const(e):
+        return change(value_of(e)) if whole and e.type.kind is Kind.INT else e
+
+    def visit(node: Expr, args: list[Expr]) -> Expr:
+        if node.op in _INDEXED and is_const(args[1]):
+            args = [args[0], change(value_of(args[1])), *args[2:]]
+        return rebuild(node, args) if args else node
+
+    return fold(e, visit)
+
+
+def _shape(edge: Edge) -> tuple[tuple[object, ...], tuple[int, ...]]:
+    """The edge without its numbers, and the numbers in order of occurrence."""
+    numbers: list[int] = []
+    hole = var(Var("", int_type(0, 1 << 16), 0, Role.GHOST))
+
+    def take(value: int) -> Expr:
+        numbers.append(value)
+        return hole
+
+    shapes = tuple(_map_numbers(e, take, whole=i > 0) for i, e in enumerate(_expressions(edge)))
+    targets = tuple(v for v, _ in edge.assigns)
+    return (edge.process, edge.src, edge.dst, targets, shapes, len(numbers)), tuple(numbers)
+
+
+def _generalise(members: list[tuple[Edge, tuple[int, ...]]]) -> Family | None:
+    """The family of edges of one shape, if their numbers move together."""
+    first = members[0][0]
+    columns = list(zip(*(numbers for _, numbers in members), strict=True))
+    pivot = next((i for i, column in enumerate(columns) if len(set(column)) > 1), None)
+    if pivot is None:
+        return None
+    terms: list[Expr] = []
+    values = columns[pivot]
+    unknown = Var(INPUT, int_type(min(values), max(values)), min(values), Role.GHOST)
+    for column in columns:
+        shifts = {c - p for c, p in zip(column, values, strict=True)}
+        if len(set(column)) == 1:
+            terms.append(integer(column[0]))
+        elif len(shifts) == 1:
+            terms.append(add(var(unknown), integer(shifts.pop())))
+        else:
+            return None
+    queue = iter(terms)
+    rewritten = [_map_numbers(e, lambda _: next(queue), whole=i > 0) for i, e in enumerate(_expressions(first))]
+    guard = and_(rewritten[0], in_set(var(unknown), values))
+    assigns = tuple((v, rhs) for (v, _), rhs in zip(first.assigns, rewritten[1:], strict=True))
+    for (member, _), value in zip(members, values, strict=True):
+        instances = (_instance(g, unknown, value) for g in rewritten)
+        if any(i is not _plain(e) for i, e in zip(instances, _expressions(member), strict=True)):
+            return None
+    return Family(tuple(e for e, _ in members), replace(first, guard=guard, assigns=assigns), unknown)
+
+
+def _plain(e: Expr) -> Expr:
+    """Numbers without the ranges that they were typed with, so that equal expressions are identical."""
+
+    def visit(node: Expr, args: list[Expr]) -> Expr:
+        if is_const(node):
+            return integer(value_of(node)) if node.type.kind is Kind.INT else node
+        return rebuild(node, args) if args else node
+
+    return fold(e, visit)
+
+
+def _instance(general: Expr, unknown: Var, value: int) -> Expr:
+    return _plain(substitute(general, lambda leaf: integer(value) if leaf.payload == unknown else None))
+
+
+def families(edges: Iterable[Edge]) -> list[Family]:
+    """All edges, in families where possible, in order of their first members."""
+    groups: dict[tuple[object, ...], list[tuple[Edge, tuple[int, ...]]]] = {}
+    for e in edges:
+        shape, numbers = _shape(e)
+        groups.setdefault(shape, []).append((e, numbers))
+    found: list[Family] = []
+    for members in groups.values():
+        general = _generalise(members) if len(members) > 2 else None
+        found += [general] if general is not None else [Family((e,), e, None) for e, _ in members]
+    return found
+
+
+__all__ = ["INPUT", "Family", "families"]
