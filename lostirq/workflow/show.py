@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Container, Iterable
 
+from lostirq.evidence.trace_file import to_json
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import BugResult
 from lostirq.workflow.check import CheckReport, Job, Row, ScenarioResult, violations
@@ -201,7 +202,7 @@ def _result_json(r: ScenarioResult) -> dict[str, object]:
         "properties": [
             {"key": row.key, "id": row.id, "kind": row.form, "verdict": row.outcome.value, "reason": row.reason,
              "length": None if row.trace is None else len(row.trace.trace.moves),
-             "report": row.report or None}
+             "trace": None if row.trace is None else to_json(row.trace), "report": row.report or None}
             for row in r.rows
         ],
     }

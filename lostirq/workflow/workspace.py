@@ -55,6 +55,8 @@ def sources(root: Path, parts: tuple[str, ...] = SOURCES) -> dict[str, str]:
             for name in sorted(files):
                 path = Path(folder) / name
                 if name.endswith(".py") and not name.startswith("."):
+                    if not path.resolve().is_relative_to(root.resolve()):
+                        raise UsageError(f"{path} is a link to a file outside the workspace; copy the file instead")
                     found[path.relative_to(root).as_posix()] = read_text(path, "model file")
             if len(found) > MAX_FILES:
                 raise UsageError(f"{root}: more than {MAX_FILES} model files; is this the right folder?")

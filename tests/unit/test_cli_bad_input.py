@@ -107,6 +107,14 @@ def test_a_model_file_that_is_not_text(tmp_path: Path, capsys: Capture) -> None:
     assert "toy.py" in one_line(capsys)
 
 
+def test_a_link_out_of_the_workspace(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    (tmp_path / "secret.py").write_text("x = 1\n")
+    (folder / "model" / "link.py").symlink_to(tmp_path / "secret.py")
+    assert run(folder, "check") == 2
+    assert "outside the workspace" in one_line(capsys)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("", "empty"), ("{", "truncated"), ("[1, 2]", "not a trace"),
