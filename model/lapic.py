@@ -202,6 +202,8 @@ def __apic_accept_irq(vcpu: Vcpu, vector: Vector, running: bool):
 def kvm_apic_set_irq(vcpu: Vcpu, vector: Vector, running: bool):
     __apic_accept_irq(vcpu, vector, running)
     event("sent", index(vcpu), vector)
+    if running:
+        vcpu.asked = False
 
 
 @function(kernel="arch/x86/kvm/lapic.c:kvm_apic_ack_interrupt")

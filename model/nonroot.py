@@ -227,6 +227,7 @@ def guest_instruction(vcpu: Vcpu) -> ExitReason:
         case "ICR write" if GUEST_ICR:
             unfair()
             vcpu.guest.sti_shadow = False
+            vcpu.asked = True
             return ExitReason.ICR
         case "hlt" if GUEST_HLT:
             unfair()
@@ -288,6 +289,7 @@ def guest_eoi(vcpu: Vcpu) -> ExitReason:
 def guest_self_ipi(vcpu: Vcpu) -> ExitReason:
     vcpu.guest.sti_shadow = False
     if not vcpu.vmcs.virtual_interrupt_delivery:
+        vcpu.asked = True
         return ExitReason.SELF_IPI
     vector: Vector = choose(Vector)
     virtualize_self_ipi(vcpu, vector)

@@ -240,6 +240,7 @@ class Vcpu(Struct):
     task: Task
     carried: Ghost[Bits[VECTORS]]          # vectors in a live local between two places (PIR to IRR, IRR to injected)
     serving: Ghost[Bits[VECTORS]]          # what the guest knows to be in service: handler entered, no EOI yet
+    asked: Ghost[bool]                     # the guest sent itself an IPI, which software has to emulate
 
 
 # -- per pCPU ---------------------------------------------------------------------------------------------------------

@@ -132,14 +132,26 @@ class injection_kicker:
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
+class injection_words:
+    """APICv is off: two vectors in different registers of the IRR, and its hint."""
+
+    SENDERS = 1
+    VECTORS = 2
+    PIR_WORD = 1
+    IRR_WORD = 1
+    APICV = False
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
 class injection_device:
-    """APICv is off for the vCPU, but the device still posts."""
+    """APICv is off for the vCPU, which sends to itself, but the device still posts."""
 
     DEVICES = 1
     APICV = False
     GUEST_HLT = True
     GUEST_CLI = True
     GUEST_STI = True
+    GUEST_SELF_IPI = True
 
 
 @scenario(tier="quick", memory=("sc", "tso"))

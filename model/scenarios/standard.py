@@ -89,12 +89,12 @@ class bypass_detach:
 
 @scenario(tier="standard", memory=("sc", "tso"))
 class injection_sender_device:
-    """APICv is off; a software sender and a device."""
+    """APICv is off; a software sender and a device with two vectors meet in one register of the IRR."""
 
     SENDERS = 1
     DEVICES = 1
+    VECTORS = 2
     APICV = False
-    GUEST_HLT = True
 
 
 @scenario(tier="standard", memory=("sc", "tso"))
