@@ -125,6 +125,27 @@ def in_service_is_served(i: VcpuId) -> bool:
     return not in_guest(i) or vcpus[i].lapic.isr == with_bit(vcpus[i].serving, injecting(i), True)
 
 
+@invariant(
+    "G-2",
+    title="an IPI to itself is sent before the guest goes on",
+    source="KVM.md H3, C9.1; x86.c:handle_fastpath_wrmsr, lapic.c:kvm_apic_send_ipi",
+    over=VCPUS,
+    witness="W-asked",
+    planted="planted-g2-self-ipi-dropped",
+)
+def own_ipi_is_sent(i: VcpuId) -> bool:
+    """When the guest goes on after an intercepted write that sends an interrupt to itself, the interrupt was
+    accepted.
+    """
+    return not in_guest(i) or not vcpus[i].asked
+
+
+@reachable("W-asked", over=VCPUS)
+def w_asked(i: VcpuId) -> bool:
+    """An intercepted IPI of the vCPU to itself waits for its emulation."""
+    return vcpus[i].asked
+
+
 @reachable("W-merge", over=(VCPUS, VECTORS))
 def w_merge(i: VcpuId, v: AnyVector) -> bool:
     """A vector meets an equal one in the IRR."""

@@ -106,6 +106,66 @@ def entry_succeeds(i: VcpuId) -> bool:
     return not in_guest(i) and not within("vcpu_thread", i, "asleep")
 
 
+@pure
+def guest_runs(i: VcpuId) -> bool:
+    """The guest comes to an instruction boundary, or the vCPU goes to sleep, or somebody disturbs it."""
+    came = at_boundary(i) and not old(at_boundary(i))
+    slept = within("vcpu_thread", i, "asleep") and not old(within("vcpu_thread", i, "asleep"))
+    return came or slept or disturbed(i)
+
+
+@recurrence(
+    "LV-4",
+    title="the guest makes progress",
+    source="KVM.md LV-4, H4, BUG-2; lapic.c:apic_update_ppr, vmx.c:handle_interrupt_window",
+    over=VCPUS,
+    goal=guest_runs,
+    witness="W-threshold",
+    planted="planted-lv4-threshold-kept",
+)
+def guest_progresses(i: VcpuId) -> bool:
+    """Left alone, a vCPU that does not sleep gets its guest to an instruction boundary: it does not enter and
+    exit at once for ever (TPR threshold, interrupt window, forced exit).
+    """
+    return not at_boundary(i) and not within("vcpu_thread", i, "asleep")
+
+
+@pure
+def toggled(t: AnyToggler) -> bool:
+    """A change of the APICv inhibit is complete, or somebody acts on a vCPU."""
+    sent = any(occurs("accept", i, v) or occurs("merge", i, v) for i in range(VCPUS) for v in range(VECTORS))
+    return occurs("toggle") or sent
+
+
+@recurrence(
+    "LV-7",
+    title="a broadcast that waits ends",
+    source="KVM.md LV-7, B11, E1; kvm_main.c:kvm_make_all_cpus_request, kernel/smp.c:smp_call_function_many",
+    over=TOGGLERS,
+    goal=toggled,
+    witness="W-broadcast",
+    planted="planted-lv7-no-call-function",
+)
+def broadcast_ends(t: AnyToggler) -> bool:
+    """Who inhibits APICv, or lifts the inhibit, gets to the end: every pCPU answers the call, and no vCPU spins
+    meanwhile.
+    """
+    return within("toggler", t)
+
+
+@reachable("W-threshold", over=VCPUS)
+def w_threshold(i: VcpuId) -> bool:
+    """An exit that comes before the guest's next instruction is armed."""
+    vmcs = vcpus[i].vmcs
+    return vmcs.tpr_threshold > vcpus[i].lapic.tpr or (vmcs.interrupt_window_exiting and interruptible(i))
+
+
+@reachable("W-broadcast", over=TOGGLERS)
+def w_broadcast(t: AnyToggler) -> bool:
+    """A pCPU has been called and has not answered yet."""
+    return any(pcpus[c].csd_pending for c in range(PCPUS))
+
+
 @reachable("W-eligible", over=(VCPUS, VECTORS))
 def w_eligible(i: VcpuId, v: AnyVector) -> bool:
     """A vector is eligible."""

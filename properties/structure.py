@@ -147,8 +147,11 @@ def hint_never_hides(i: VcpuId) -> bool:
     planted="svi-not-updated-on-activation",
 )
 def svi_is_in_service(i: VcpuId) -> bool:
-    """While APICv is active, SVI is the highest vector of the ISR.  Excused: while APICv is being switched."""
-    if not vcpus[i].lapic.apicv_active or within("vcpu_thread", i, "update_apicv"):
+    """While APICv is active, SVI is the highest vector of the ISR.
+
+    Excused: while APICv is being switched, and while apicv_active may still be in a store buffer.
+    """
+    if not vcpus[i].lapic.apicv_active or within("vcpu_thread", i, "update_apicv") or not buffers_empty():
         return True
     return vcpus[i].vmcs.svi == highest(vcpus[i].lapic.isr)
 

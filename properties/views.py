@@ -17,6 +17,7 @@ from lostirq.prelude import *
 from model.state import *
 
 AnyVector = Int[0, LAST]
+AnyToggler = Int[0, TOGGLERS]
 
 
 
