@@ -186,10 +186,18 @@ def postorder(roots: Iterable[Expr]) -> Iterator[Expr]:
 def fold(root: Expr, visit: Callable[[Expr, list[T]], T], memo: dict[Expr, T] | None = None) -> T:
     """Bottom-up evaluation; `visit` gets the node and the results of its operands.  Linear in the number of nodes."""
     memo = {} if memo is None else memo
-    if root not in memo:
-        for node in postorder([root]):
-            if node not in memo:
-                memo[node] = visit(node, [memo[a] for a in node.args])
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if node in memo:
+            stack.pop()
+            continue
+        missing = [a for a in node.args if a not in memo]
+        if missing:
+            stack.extend(reversed(missing))
+        else:
+            stack.pop()
+            memo[node] = visit(node, [memo[a] for a in node.args])
     return memo[root]
 
 
