@@ -303,17 +303,20 @@ def empty(cpu: int) -> Expr:
 # -- rewriting ---------------------------------------------------------------------------------------------------------
 
 
+_BUILD: dict[Op, Callable[..., Expr]] = {
+    Op.NOT: not_, Op.AND: and_, Op.OR: or_, Op.EQ: eq, Op.LT: lt, Op.LE: le, Op.ADD: add, Op.SUB: sub, Op.ITE: ite,
+    Op.BAND: band, Op.BOR: bor, Op.BXOR: bxor, Op.BNOT: bnot, Op.BIT: bit, Op.PUT: put, Op.HIGHEST: highest,
+    Op.COUNT: count, Op.CONCAT: concat,
+}
+
+
 def rebuild(node: Expr, args: list[Expr]) -> Expr:
     """The node over other operands, simplified anew."""
     if all(x is y for x, y in zip(args, node.args, strict=True)):
         return node
-    build: dict[Op, Callable[..., Expr]] = {
-        Op.NOT: not_, Op.AND: and_, Op.OR: or_, Op.EQ: eq, Op.LT: lt, Op.LE: le, Op.ADD: add, Op.SUB: sub,
-        Op.ITE: ite, Op.BAND: band, Op.BOR: bor, Op.BXOR: bxor, Op.BNOT: bnot, Op.BIT: bit, Op.PUT: put,
-        Op.HIGHEST: highest, Op.COUNT: count, Op.CONCAT: concat,
-    }
-    if node.op in build:
-        return build[node.op](*args)
+    build = _BUILD.get(node.op)
+    if build is not None:
+        return build(*args)
     if node.op is Op.IN:
         return in_set(args[0], node.payload)  # type: ignore[arg-type]  # the payload of IN is a tuple of ints
     if node.op is Op.EXTRACT:
