@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from lostirq.ir.system import Edge, Sort
 from lostirq.language.graph import Graph, Node, drains
+from lostirq.language.sharing import read_groups
 from lostirq.language.source import Report
 
 MAX_DEPTH = 16
@@ -20,12 +21,7 @@ MAX_DEPTH = 16
 
 def _loads(node: Node) -> bool:
     """A load of shared memory outside atomic blocks and locked operations."""
-    return (
-        not node.region
-        and bool(node.touched)
-        and (node.touched != node.stores or bool(node.reads))
-        and not drains(node)
-    )
+    return not node.region and bool(read_groups(node)) and not drains(node)
 
 
 class Flow:

@@ -26,6 +26,7 @@ from lostirq.ir.expr import (
     is_const,
     ite,
     var,
+    variables,
 )
 from lostirq.language import inline, primitives
 from lostirq.language.builtins import EFFECTS
@@ -74,24 +75,35 @@ class Expander(Translator):
         header = self.anchor if isinstance(self.anchor, ast.expr) else _header(self.anchor)
         span = source.header(self.anchor) if isinstance(self.anchor, ast.stmt) else source.span(self.anchor)
         frame = Frame(span, _text(source.text_of(header)), self.stack[-1], self.stack, self.windows)
-        if self.checks:
-            writes += (self._checked(),)
-        node = Node(len(self.nodes), op, frame, self.region, writes=writes, reads=tuple(self.groups))
+        node = Node(len(self.nodes), op, frame, self.region, writes=writes)
         for key, value in fields.items():
             setattr(node, key, value)
-        self.groups, self.checks = [], []
+        self._take_reads(node)
         self.nodes.append(node)
         self.join(node.index)
         node.succ = [-1] * ways
         self.pending = [(node.index, k) for k in range(ways)] if ways == 1 else []
         return node
 
-    def _checked(self) -> Write:
+    def _take_reads(self, node: Node) -> None:
+        """Give an operation the reads that occur in it; a value that is only used later keeps its read till then."""
+        if self.groups:
+            used = {v.unit for e in node.expressions() for v in variables([e])}
+            node.reads = tuple(g for g in self.groups if g & used)
+            self.groups = [g for g in self.groups if not g & used]
+        if self.checks:
+            held = {u for g in self.groups for u in g}
+            ready = [c for c in self.checks if not any(v.unit in held for v in variables([c]))]
+            self.checks = [c for c in self.checks if c not in ready]
+            if ready:
+                node.writes += (self._checked(ready),)
+
+    def _checked(self, conditions: list[Expr]) -> Write:
         """A write that leaves the range of its variable if a run-time index is out of range: a model error."""
         if self.index_check is None:
             self.index_check = Var(f"{self.name}.index", int_type(0, 0), 0, Role.LOCAL, self.owner)
             self.locals.append(self.index_check)
-        return Write(self.index_check, ite(and_(*self.checks), integer(0), integer(1)))
+        return Write(self.index_check, ite(and_(*conditions), integer(0), integer(1)))
 
     def join(self, target: int) -> None:
         for node, way in self.pending:
@@ -169,7 +181,7 @@ class Expander(Translator):
         values: list[Expr | PackedValue] = []
         for k, node in enumerate(nodes):
             value = self.rvalue(node)
-            if self.groups and not self.looking and any(self.effectful(n) for n in nodes[k + 1 :]):
+            if not self.looking and any(self.effectful(n) for n in nodes[k + 1 :]) and not inline.stable_value(value):
                 value = self.capture(value, "operand")
             values.append(value)
         return values

@@ -73,7 +73,7 @@ def _arguments(x: Expander, decl: FunctionDecl, node: ast.Call, path: str) -> di
     for k, (param, arg) in enumerate(pairs):
         value = pure.argument_value(x, decl, param, arg)
         later = any(a is not None and x.effectful(a) for _, a in pairs[k + 1 :])
-        if later and x.groups and not isinstance(value, Ref):
+        if later and not isinstance(value, Ref) and not stable_value(value):
             value = x.capture(value, param.arg)
         assert param.annotation is not None
         values.append((param.arg, value, x.universe.type_of(param.annotation, decl.source)))
@@ -97,13 +97,8 @@ def _bind(
         if all(stable(c) for c, _ in value.alternatives):
             return value, ()
         return x.capture_ref(value, name)
-    exprs = value.fields if isinstance(value, PackedValue) else (value,)
-    if (
-        name not in decl.assigned
-        and name not in decl.mutated
-        and all(stable(e) for e in exprs)
-        and _within(value, type_)
-    ):
+    kept = name not in decl.assigned and name not in decl.mutated
+    if kept and stable_value(value) and _within(value, type_):
         return value, ()
     target = x.fresh(name, type_)
     return target, x.write_binding(target, value)
@@ -112,6 +107,10 @@ def _bind(
 def stable(e: Expr) -> bool:
     """Whether an expression is over locals only."""
     return all(v.role is Role.LOCAL for v in variables([e]))
+
+
+def stable_value(value: Expr | PackedValue) -> bool:
+    return all(stable(e) for e in (value.fields if isinstance(value, PackedValue) else (value,)))
 
 
 def _within(value: Value, type_: SemType) -> bool:

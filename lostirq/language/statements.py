@@ -33,8 +33,8 @@ def block(x: Expander, body: list[ast.stmt]) -> None:
         try:
             statement(x, node)
         except Abandon:
-            x.groups, x.checks = [], []
             _poison(x, node)
+        x.groups, x.checks = [], []
 
 
 def _poison(x: Expander, node: ast.stmt) -> None:
@@ -63,11 +63,11 @@ def _expr(x: Expander, node: ast.Expr) -> None:
     if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
         value = x.perform(node.value.func.id, node.value)
         if isinstance(value, Ref) and isinstance(value.type, (Scalar, PackedType)):
-            x.read(value, node)
+            value = x.read(value, node)
+        if x.groups and isinstance(value, (Expr, PackedValue)):
+            x.capture(value, "unused")
     else:
         raise x.fail(node, "LI006", "an expression without effect is not a statement", "delete it")
-    if x.groups:
-        x.emit(Op.ASSIGN)
 
 
 def _pass(x: Expander, node: ast.Pass) -> None:

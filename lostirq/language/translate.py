@@ -138,13 +138,13 @@ class Translator(Operators):
     # -- dispatch -------------------------------------------------------------------------------------------------
 
     def value(self, node: ast.expr) -> Value:
-        method = _METHODS.get(type(node))
+        method: Callable[[ast.expr], Value] | None = getattr(self, _METHODS.get(type(node), ""), None)
         if method is None:
             shown = type(node).__name__
             raise self.fail(
                 node, "LI006", f"this expression is not part of the language ({shown})", "see docs/language.md"
             )
-        return method(self, node)
+        return method(node)
 
     def _constant(self, node: ast.Constant) -> Value:
         if isinstance(node.value, bool):
@@ -341,15 +341,15 @@ class Translator(Operators):
         raise self.fail(node, "LI005", f"unknown function '{name}'", suggest(name, known))
 
 
-_METHODS: dict[type[ast.expr], Callable[..., Value]] = {
-    ast.Constant: Translator._constant,
-    ast.Name: Translator._name,
-    ast.Attribute: Translator._attribute,
-    ast.Subscript: Translator._subscript,
-    ast.BoolOp: Translator._boolop,
-    ast.UnaryOp: Translator._unaryop,
-    ast.IfExp: Translator._ifexp,
-    ast.BinOp: Translator._binop,
-    ast.Compare: Translator._compare,
-    ast.Call: Translator._call,
+_METHODS: dict[type[ast.expr], str] = {
+    ast.Constant: "_constant",
+    ast.Name: "_name",
+    ast.Attribute: "_attribute",
+    ast.Subscript: "_subscript",
+    ast.BoolOp: "_boolop",
+    ast.UnaryOp: "_unaryop",
+    ast.IfExp: "_ifexp",
+    ast.BinOp: "_binop",
+    ast.Compare: "_compare",
+    ast.Call: "_call",
 }

@@ -135,7 +135,8 @@ def test_an_error_at_its_place(place: tuple[str, int, int], text: str, word: str
 
 
 def test_a_store_buffer_without_a_bound() -> None:
-    found = errors(body("while True:", "    x = 1", "    v = y"), Memory.TSO)
+    seen = "@invariant()\ndef seen() -> bool:\n    return x < 3\n"
+    found = errors(body("while True:", "    x = 1", "    v = y") + seen, Memory.TSO)
     assert places(found) == [("LI030", BODY + 1, 9)]
 
 

@@ -465,3 +465,44 @@ def t():
         "t 3->2 (not (= t/twice#1.n 1)); y:=t/twice#1.n; private:=1; store",
         "t 4->2 1; y:=0; private:=1; store",
     ]
+
+
+def test_a_value_that_is_held_keeps_its_access_till_it_is_used() -> None:
+    """The load of y is made where its value is used, as a step of its own, after those of the condition."""
+    assert steps_of("\n    v = y + (1 if b and x == 1 else 0)\n    private = v if v < 3 else 0\n") == [
+        "t 0->1 b; load",
+        "t 0->2 (not b); t.either:=0; load",
+        "t 1->2 1; t.either:=(ite (= x 1) 1 0); load",
+        "t 2->3 1; private:=(ite (< (+ y t.either) 3) (+ y t.either) 0); load",
+    ]
+
+
+def test_what_was_read_before_a_call_is_captured_before_it() -> None:
+    text = STATE + OTHER + """
+def bump() -> Int[0, 3]:
+    private = 2
+    return 1
+
+@thread()
+def t():
+    step()
+    private = 1
+    step()
+    v = private + bump()
+    y = v
+"""
+    assert lines(compiled(text), "t") == [
+        "t 0->1 1; private:=1; none",
+        "t 1->2 1; private:=2; t.v:=(+ private 1); none",
+        "t 2->3 1; y:=t.v; store",
+    ]
+
+
+def test_operands_of_a_value_short_circuit_too() -> None:
+    """Not one look at both: each is a step, and the second is not made if the first decides."""
+    assert steps_of("\n    v = b or s.on\n    y = 1 if v else 0\n") == [
+        "t 0->1 (not b); load",
+        "t 0->2 b; t.v:=1; load",
+        "t 1->2 1; t.v:=s.on; load",
+        "t 2->3 1; y:=(ite t.v 1 0); store",
+    ]
