@@ -29,39 +29,11 @@ class toggler_vectors:
 
 
 @scenario(tier="deep", memory=("sc", "tso"))
-class toggler_preemption:
-    """Toggling, a device, preemption and migration."""
+class two_vcpus:
+    """Two vCPUs on two pCPUs: notifications and wakeup lists of one beside the other."""
 
-    TOGGLERS = 1
-    DEVICES = 1
-    PREEMPTION = True
+    VCPUS = 2
     PCPUS = 2
-    GUEST_HLT = True
-
-
-@scenario(tier="deep", memory=("sc",))
-class three_vectors:
-    """Three vectors in two classes and two words."""
-
-    SENDERS = 1
-    DEVICES = 1
-    VECTORS = 4
-    FIRST_VECTOR = 1
-    PIR_WORD = 2
-    IRR_WORD = 2
-    CLASS_SHIFT = 1
-    GUEST_TPR = True
-    GUEST_HLT = True
-
-
-@scenario(tier="deep", memory=("sc", "tso"))
-class ipi_virtualization_preemption:
-    """IPI virtualization, a device, preemption, and requests at every sched-in."""
-
-    IPIV = True
-    IPIV_SENDERS = 1
     DEVICES = 1
     PREEMPTION = True
-    SCHED_IN_REQUESTS = True
-    HALT_POLL = True
     GUEST_HLT = True

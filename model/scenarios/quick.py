@@ -100,7 +100,7 @@ class kicker_sender:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class injection:
-    """APICv is off: software injects two vectors of different registers, with interrupt window, TPR threshold and forced exits."""
+    """APICv is off: two vectors of different registers are injected, with interrupt window, TPR and forced exits."""
 
     SENDERS = 1
     VECTORS = 2
@@ -129,17 +129,6 @@ class injection_kicker:
     KICKERS = 1
     APICV = False
     GUEST_VECTORING = True
-
-
-@scenario(tier="quick", memory=("sc", "tso"))
-class injection_words:
-    """APICv is off: two vectors in different registers of the IRR, and its hint."""
-
-    SENDERS = 1
-    VECTORS = 2
-    PIR_WORD = 1
-    IRR_WORD = 1
-    APICV = False
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
