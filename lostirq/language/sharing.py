@@ -38,10 +38,10 @@ class Folder:
                 self.constants.update(fresh)
                 self._apply(fresh)
                 changed = True
-
-    def substituted(self, e: Expr) -> Expr:
-        """An expression from outside the graphs, with all constants put in."""
-        return put_in(e, self.constants)
+        for g in self.graphs:
+            g.cpu = None if g.cpu is None else put_in(g.cpu, self.constants)
+            g.holds = put_in(g.holds, self.constants)
+            g.masked = None if g.masked is None else put_in(g.masked, self.constants)
 
     def _prune(self, graph: Graph) -> bool:
         """Cut ways that cannot be taken."""

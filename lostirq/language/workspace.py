@@ -11,8 +11,9 @@ from lostirq.errors import Diagnostic, ModelErrors, Span, UsageError
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory, System
 from lostirq.language import check
-from lostirq.language.compiler import Request, compile_request
+from lostirq.language.compiler import compile_request
 from lostirq.language.declarations import PROPERTIES, Collector, Declarations, FunctionDecl, Role, ScenarioDecl
+from lostirq.language.finish import Request
 from lostirq.language.properties import property_id, witness_id
 from lostirq.language.scope import Scope, suggest
 from lostirq.language.source import Abandon, Report, Source, parse
