@@ -175,3 +175,25 @@ class ipi_virtualization_preemption:
     SCHED_IN_REQUESTS = True
     HALT_POLL = True
     GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class kicker_preemption:
+    """Sender, device and kicker while the vCPU halts and is preempted."""
+
+    SENDERS = 1
+    DEVICES = 1
+    KICKERS = 1
+    PREEMPTION = True
+    GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc",))
+class two_vcpus:
+    """Two vCPUs that are preempted and change pCPUs: a late notification finds the other one."""
+
+    VCPUS = 2
+    PCPUS = 2
+    DEVICES = 1
+    PREEMPTION = True
+    GUEST_EOI = False
