@@ -169,8 +169,7 @@ def dispatch(o: argparse.Namespace) -> Outcome:
             return commands.run_state_cost(setting, o.scenario[0], memory, o.max_states or COST_LIMIT)
         return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save)
     if o.command == "bugs":
-        run = commands.run_record if o.record else commands.run_bugs
-        return run(setting, tuple(o.slug), _check_options(o, setting.cache))
+        return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record)
     if o.command == "explain":
         return commands.run_explain(setting, o.subject, full=o.full)
     if o.command == "export":

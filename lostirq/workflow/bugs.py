@@ -117,8 +117,10 @@ def patched_workspace(base: Workspace, bug: Bug) -> tuple[Workspace, Patched]:
 
 def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
          on_result: Callable[[BugResult], None] = lambda result: None,
-         on_progress: Callable[[str, Progress], None] = lambda slug, progress: None) -> list[BugResult]:
-    """Try all, or those wanted, in parallel; in order of the slugs."""
+         on_progress: Callable[[str, Progress], None] = lambda slug, progress: None, *,
+         record: bool = False) -> list[BugResult]:
+    """Try all, or those wanted, in parallel; in order of the slugs.  With `record`, write for each that was found again
+    trace.json, report.txt and the length.  Raises `UsageError`."""
     known = library(root)
     slugs = choose(wanted, known, "bug") if wanted else list(known)
     options = options.shared_by(len(slugs))
@@ -126,11 +128,14 @@ def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
     base = load(root)
     arrived: dict[int, BugResult] = {}
     shown = 0
-    running = jobs.run(slugs, lambda slug, report: attempt(base, known[slug], deadline.limit(options), report),
+    running = jobs.run(slugs, lambda slug, report: attempt(base, known[slug], deadline.limit(options), report,
+                                                             record=record),
                        processes=options.processes, seconds=options.seconds,
                        on_progress=lambda number, p: on_progress(slugs[number], p))
     for done in running:
         arrived[done.number] = done.result or _failed(slugs[done.number], done.failure)
+        if record:
+            _write_record(known[slugs[done.number]], arrived[done.number])
         while shown in arrived:
             on_result(arrived[shown])
             shown += 1
@@ -166,7 +171,7 @@ def attempt(base: Workspace, folder: Path, options: CheckOptions, report: jobs.R
     why = "" if record else _against_record(bug, trace)
     if not why and not takes_changed_line(run, patched):
         original = compile_scenario(base, bug.scenario, bug.memory)
-        why = "" if takes_new_edge(run, original) else "the counterexample takes no step that the patch changes"
+        why = "" if takes_new_path(run, original) else "the counterexample takes no step that the patch changes"
     if bug.needs_tso and not why:
         why = _under_sc(bug, workspace, options, report)
     return BugResult(bug.slug, bug.expected, "violated", not why, Outcome.VIOLATED if why else Outcome.HOLDS,
@@ -174,19 +179,16 @@ def attempt(base: Workspace, folder: Path, options: CheckOptions, report: jobs.R
                      StoredTrace(trace, bug.slug))
 
 
-def record(root: Path, slug: str, options: CheckOptions) -> BugResult:
-    """Find the bug again and write trace.json, report.txt and the length.  Raises `UsageError`."""
-    folder = library(root)[choose((slug,), library(root), "bug")[0]]
-    result = attempt(load(root), folder, options, lambda progress: None, record=True)
-    if result.trace is not None and result.ok:
-        write(folder / "trace.json", result.trace)
-        write_text(folder / "report.txt", result.report)
-        path = folder / "bug.toml"
-        text = re.sub(r"(?m)^length *=.*\n", "", read_text(path, "bug description"))
-        lines = text.splitlines(keepends=True)
-        at = next((i + 1 for i, line in enumerate(lines) if line.startswith("memory")), len(lines))
-        write_text(path, "".join([*lines[:at], f"length = {result.length}\n", *lines[at:]]))
-    return result
+def _write_record(folder: Path, result: BugResult) -> None:
+    if result.trace is None or not result.ok:
+        return
+    write(folder / "trace.json", result.trace)
+    write_text(folder / "report.txt", result.report)
+    path = folder / "bug.toml"
+    text = re.sub(r"(?m)^length *=.*\n", "", read_text(path, "bug description"))
+    lines = text.splitlines(keepends=True)
+    at = next((i + 1 for i, line in enumerate(lines) if line.startswith("memory")), len(lines))
+    write_text(path, "".join([*lines[:at], f"length = {result.length}\n", *lines[at:]]))
 
 
 def _known_scenario(bug: Bug, workspace: Workspace) -> None:
@@ -292,12 +294,23 @@ def takes_changed_line(run: Run, patched: Patched) -> bool:
                for n in range(s.line, max(s.line, s.end_line) + 1))
 
 
-def takes_new_edge(run: Run, original: System) -> bool:
-    """Does the run take a step that no edge of the unpatched system takes?"""
+def takes_new_path(run: Run, original: System) -> bool:
+    """Does the run take a step, or two steps of one process in succession, that the unpatched system does not have?
+    (A step that the patch drops, or moves, shows in what now follows what.)"""
     known = {_identity(e) for e in original.edges}
-    return any(step.edge is not None and _identity(step.edge) not in known for step in run.steps)
+    leaving = original.edges_from()
+    successions = {(_identity(a), _identity(b)) for a in original.edges for b in leaving.get((a.process, a.dst), ())}
+    last: dict[int, tuple[object, ...]] = {}
+    for step in run.steps:
+        if step.edge is None:
+            continue
+        this, before = _identity(step.edge), last.get(step.edge.process)
+        if this not in known or (before is not None and (before, this) not in successions):
+            return True
+        last[step.edge.process] = this
+    return False
 
 
 def _identity(edge: Edge) -> tuple[object, ...]:
     """What an edge does, wherever it stands."""
-    return edge.function, edge.text, edge.guard, edge.assigns, edge.access, edge.drains
+    return edge.process, edge.function, edge.text, edge.guard, edge.assigns, edge.access, edge.drains, edge.buffered

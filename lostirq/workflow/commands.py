@@ -18,7 +18,7 @@ from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import write, write_text
 from lostirq.ir.system import Memory
 from lostirq.workflow import jobs, show
-from lostirq.workflow.bugs import BugResult, bugs, library, record
+from lostirq.workflow.bugs import BugResult, bugs, library
 from lostirq.workflow.check import CheckOptions, CheckReport, Job, ScenarioResult, check, plan, violations
 from lostirq.workflow.doctor import doctor
 from lostirq.workflow.explain import LAST, explain
@@ -113,11 +113,13 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
     return outcome
 
 
-def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions) -> Outcome:
+def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions, *, record: bool = False) -> Outcome:
     started = time.monotonic()
     root = s.root
+    if record and not wanted:
+        raise UsageError("--record needs the names of known bugs (`lostirq list`), or '*'")
     s.look_at_cache()
-    results = _run_bugs(s, root, wanted, options, Status(s.err, len(wanted) or len(library(root))))
+    results = _run_bugs(s, root, wanted, options, Status(s.err, len(wanted) or len(library(root))), record=record)
     outcome = combine(r.outcome for r in results)
     if s.as_json:
         s.object(show.bugs_json(results, outcome, bisect=s.bisect))
@@ -127,19 +129,8 @@ def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions) -> Outc
     return outcome
 
 
-def run_record(s: Setting, slugs: tuple[str, ...], options: CheckOptions) -> Outcome:
-    root, results = s.root, []
-    if not slugs:
-        raise UsageError("--record needs the name of a known bug (`lostirq list`)")
-    for slug in slugs:
-        result = record(root, slug, options)
-        results.append(result)
-        s.lines([show.bug_line(result, len(slug)), result.report])
-    return combine(r.outcome for r in results)
-
-
-def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOptions,
-              status: Status) -> list[BugResult]:
+def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOptions, status: Status, *,
+              record: bool = False) -> list[BugResult]:
     width = max((len(slug) for slug in library(root)), default=0)
     colour = use_colour(s.out, s.environment)
 
@@ -148,7 +139,7 @@ def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOpt
         if not s.as_json:
             s.lines([show.bug_line(result, width, colour=colour)])
 
-    results = bugs(root, wanted, options, on_result, status.show)
+    results = bugs(root, wanted, options, on_result, status.show, record=record)
     status.clear()
     return results
 

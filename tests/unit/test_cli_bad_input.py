@@ -58,7 +58,7 @@ def test_wrong_words(words: list[str], said: str, capsys: Capture) -> None:
         (["check", "--property", "T1"], "unknown property 'T1'; did you mean T-1?"),
         (["check", "--scenario", "one", "--set", "SENDRES=1"], "SENDRES"),
         (["bugs", "no-fense"], "unknown bug 'no-fense'; did you mean no-fence"),
-        (["bugs", "--record"], "--record needs the name"),
+        (["bugs", "--record"], "--record needs the names"),
         (["explain", "T-2"], "nothing is called 'T-2'; did you mean T-1"),
         (["explain", "last"], "no counterexample yet"),
         (["explain", "absent.json"], "cannot read trace absent.json: No such file"),
