@@ -202,7 +202,9 @@ def run(plan: Plan, options: SearchOptions, started: float) -> Outcome:
     try:
         search.traces()
         if plan.goals and not search.found.reason:
-            for key, (start, loop) in lassos(plan, search.model, search.levels, search.found).items():
+            search.found.undecided = dict.fromkeys(plan.goals, "timeout")
+            late = started + options.seconds if options.seconds is not None else None
+            for key, (start, loop) in lassos(plan, search.model, search.levels, search.found, late).items():
                 search.found.lassos[key] = search.stem(start), loop
     except KeyboardInterrupt:
         search.found.undecided.update(dict.fromkeys(plan.goals, "interrupted"))

@@ -7,6 +7,7 @@ the compiled engine finds.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -52,13 +53,16 @@ def build(plan: Plan, model: PythonModel, levels: list[list[int]]) -> Graph:
 
 
 def lassos(
-    plan: Plan, model: PythonModel, levels: list[list[int]], found: Outcome,
+    plan: Plan, model: PythonModel, levels: list[list[int]], found: Outcome, late: float | None,
 ) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """By key of each recurrence that is violated: the packed state where the loop starts, and the loop."""
+    """By key of each recurrence that is violated: the packed state where the loop starts, and the loop.  Begins with
+    none after the time `late`."""
     graph = build(plan, model, levels)
     distance = {s: d for d, level in enumerate(levels) for s in level}
     starts: dict[str, tuple[int, tuple[int, ...]]] = {}
     for key, goal in plan.goals.items():
+        if late is not None and time.monotonic() > late:
+            break
         trigger = plan.numbers[key]
         graph.goals, graph.triggered = [], []
         for s in graph.states:

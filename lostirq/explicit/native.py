@@ -23,6 +23,7 @@ _NEVER = 0xFFFFFFFF
 _REASONS = {0: "", 1: "interrupted", 2: "states", 3: "memory", 4: "stopped early"}
 _FAIR = {Fair.NONE: 0, Fair.WEAK: 1, Fair.STRONG: 2}
 _PATIENCE = 1.0     # seconds after which it pays to optimise the generated code
+_PATIENT = SearchOptions()
 _TICK = 0.1         # seconds between two looks at the clock
 
 
@@ -35,7 +36,7 @@ class _Search(ctypes.Structure):
         ("status", ctypes.c_int32), ("levels", ctypes.c_uint32), ("states", ctypes.c_uint64),
         ("transitions", ctypes.c_uint64), ("frontier", ctypes.c_uint64), ("bytes", ctypes.c_uint64),
         ("peak_bytes", ctypes.c_uint64), ("first", ctypes.c_void_p), ("open", ctypes.c_void_p),
-        ("stop", ctypes.c_int32), ("trouble", ctypes.c_int32), ("private", ctypes.c_uint64 * 16),
+        ("stop", ctypes.c_int32), ("padding", ctypes.c_int32), ("private", ctypes.c_uint64 * 16),
     ]
 
 
@@ -70,6 +71,7 @@ class Native:
         model, self._best = load_model(compiler, source, cache)
         self._loaded = [model]
         self._upgrade: Upgrade | None = None
+        self._stopped = ""
         self._runtime = load_runtime(compiler, plan.layout.words, cache)
         _declare(self._runtime)
 
@@ -98,7 +100,8 @@ class Native:
             found.first = {c: level for c, level in enumerate(first) if level != _NEVER}
             self._traces(s, found, started)
             if plan.goals and not found.reason:
-                self._lassos(s, found, started)
+                self._lassos(s, found, options, started)
+                found.peak_bytes = s.peak_bytes
         finally:
             self._runtime.lq_close(ctypes.byref(s))
         return found
@@ -126,49 +129,52 @@ class Native:
 
     # -- liveness -------------------------------------------------------------------------------------------------
 
-    def _lassos(self, s: _Search, found: Outcome, started: float) -> None:
+    def _lassos(self, s: _Search, found: Outcome, options: SearchOptions, started: float) -> None:
         """Judges every recurrence on the complete graph; what cannot be judged goes to `undecided`."""
         plan, lib = self.plan, self._runtime
         size = 1 + max((e.index for e in plan.system.edges), default=0)
         fair = (ctypes.c_uint8 * size)()
         for e in plan.system.edges:
             fair[e.index] = _FAIR[e.fair]
-        graph = self._call(s, started, lib.lq_graph_open, ctypes.addressof(fair), plan.numbers[RANGE])
-        if not graph:
-            found.undecided = dict.fromkeys(plan.goals, "interrupted" if s.stop else "memory")
-            return
+        limit = SearchOptions(seconds=options.seconds)
+        found.undecided = dict.fromkeys(plan.goals, "memory")
+        graph = self._call(s, started, lib.lq_graph_open, ctypes.addressof(fair), plan.numbers[RANGE], limit=limit)
         try:
-            keys = list(plan.goals)
+            keys = list(plan.goals) if graph else []
             for at in range(0, len(keys), 8):
                 some = keys[at:at + 8]
                 triggers = (ctypes.c_uint32 * len(some))(*(plan.numbers[k] for k in some))
                 goals = (ctypes.c_uint32 * len(some))(*(plan.goals[k] for k in some))
                 labels = ctypes.addressof(triggers), ctypes.addressof(goals), len(some)
-                failed = self._call(s, started, lib.lq_graph_label, graph, *labels, about=graph)
+                if self._call(s, started, lib.lq_graph_label, *labels, graph=graph, limit=limit):
+                    break
                 for which, key in enumerate(some):
-                    self._lasso(s, graph, which, key, found, started, bool(failed))
+                    if self._stopped:
+                        break
+                    self._lasso(s, graph, which, key, found, limit, started)
         finally:
-            lib.lq_graph_close(graph)
+            if graph:
+                lib.lq_graph_close(graph)
+        if self._stopped:
+            found.undecided.update((k, self._stopped) for k in plan.goals if k not in found.lassos)
 
     def _lasso(
-        self, s: _Search, graph: int, which: int, key: str, found: Outcome, started: float, failed: bool,
+        self, s: _Search, graph: int, which: int, key: str, found: Outcome, limit: SearchOptions, started: float,
     ) -> None:
+        """Judges one recurrence.  A violation, once found, is written out without regard to the time."""
         lib = self._runtime
-        result = -1 if failed else self._call(s, started, lib.lq_recurrence, graph, which, about=graph)
+        result = self._call(s, started, lib.lq_recurrence, which, graph=graph, limit=limit)
         if result == 0:
             found.lassos[key] = None
         if result != 1:
-            found.undecided[key] = "interrupted" if s.stop else "memory"
             return
         moves = ctypes.c_void_p()
-        length = self._call(s, started, lib.lq_loop, graph, which, ctypes.byref(moves), about=graph)
+        length = self._call(s, started, lib.lq_loop, which, ctypes.byref(moves), graph=graph)
         marks = self._call(s, started, lib.lq_mark_state, lib.lq_start(graph)) if length >= 0 else None
         stem = self._trace(s, started, marks, 0) if marks else None
         if stem is not None:
             loop = (ctypes.c_int32 * length).from_address(moves.value) if moves.value and length else ()
             found.lassos[key] = stem, tuple(loop)
-        else:
-            found.undecided[key] = "interrupted" if s.stop else "memory"
         if marks:
             lib.lq_unmark(marks)
         lib.lq_free(moves)
@@ -176,19 +182,20 @@ class Native:
     # -- running --------------------------------------------------------------------------------------------------
 
     def _call(
-        self, s: _Search, started: float, function: Callable[..., int], *args: object, about: int | None = None,
+        self, s: _Search, started: float, function: Callable[..., int], *args: object, graph: int | None = None,
+        limit: SearchOptions = _PATIENT,
     ) -> int:
-        """A call without limits, but with Ctrl-C.  The search is its first argument, unless it is `about` a graph."""
+        """A call on the search or on its graph; without limits, unless `limit` says otherwise, but with Ctrl-C.  What
+        is undone because it was stopped is a failure; `_stopped` then says why."""
         s.stop = 0
         results: list[int] = []
-        full = args if about is not None else (ctypes.byref(s), *args)
 
         def work() -> int:
-            results.append(function(*full))
+            results.append(function(ctypes.byref(s) if graph is None else graph, *args))
             return 0
 
-        self._watch(s, work, SearchOptions(), started)
-        return results[0] if results else 0
+        self._stopped = self._watch(s, work, limit, started)[0]
+        return results[0] if results else -1
 
     def _improve(self, s: _Search) -> None:
         """Optimises the code of a search that takes long, and lets it use the result from its next round on."""

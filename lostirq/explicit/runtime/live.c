@@ -79,9 +79,11 @@ static int connect(lq_graph *g, lq_expander *x, u64 from, u64 count, u64 *next, 
  * check.  NULL: no memory, or stopped. */
 lq_graph *lq_graph_open(lq_search *s, const u8 *fair, u32 range)
 {
-    const u64 n = s->states, m = s->transitions;
-    if (n * 31 + m * 7 + s->bytes > s->max_bytes || s->model->edges > 0xffff || s->model->processes > 64)
+    const u64 n = s->states, m = s->transitions, taken = s->bytes + n * 31 + m * 7;
+    if (taken > s->max_bytes || s->model->edges > 0xffff || s->model->processes > 64)
         return NULL;
+    if (taken > s->peak_bytes)
+        s->peak_bytes = taken;
     lq_graph *g = calloc(1, sizeof *g);
     lq_expander x = {0};
     if (!g)
@@ -314,6 +316,11 @@ int lq_recurrence(lq_graph *g, u32 which)
     free(g->member);
     g->member = NULL;
     g->start = NOWHERE;
+    u64 triggered = 0;
+    for (u64 v = 0; v < g->n; v++)
+        triggered += g->trigger[v] >> which & 1;
+    if (!triggered)
+        return 0;
     memset(g->index, 0, g->n * 4);
     memset(g->region, 0, g->n * 4);
     for (u64 v = 0; !failed && v < g->n; v++)

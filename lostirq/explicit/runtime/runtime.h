@@ -32,7 +32,7 @@ typedef struct {
     u32 *first;             /* per check: level of the state that hit first (an edge: of its source), or LQ_NEVER */
     u64 *open;              /* checks that are evaluated, as a bit set */
     i32 stop;               /* set by the caller, at any time */
-    i32 trouble;            /* an allocation failed */
+    i32 padding;
     /* private */
     u64 *queue;
     u64 capacity;           /* states that fit into the queue */
