@@ -28,7 +28,7 @@ def leaves(before: bool, after: bool) -> bool:
     source="KVM.md T-9; lapic.c:kvm_apic_ack_interrupt, __kvm_apic_update_irr; vmx.c:vmx_cancel_injection",
     over=(VCPUS, VECTORS),
     witness="W-merge",
-    planted="requeue-dropped-on-cancel",
+    planted="cancelled-injection-dropped",
 )
 def no_vector_disappears(i: VcpuId, v: AnyVector) -> bool:
     """A vector leaves a place only for another place, for its handler, or by a merge with an equal vector already
@@ -54,7 +54,7 @@ def no_vector_disappears(i: VcpuId, v: AnyVector) -> bool:
     source="KVM.md S-1; lapic.c:__apic_accept_irq; Intel SDM, Virtual-interrupt delivery",
     over=(VCPUS, VECTORS),
     witness="W-enter",
-    planted="ack-keeps-irr-bit",
+    planted="planted-s1-ack-keeps-irr",
 )
 def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
     """A handler is entered once for each acceptance that found its bit clear.
@@ -75,7 +75,7 @@ def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
     source="KVM.md T-16, B1-B3, A1, A4; lapic.c:__apic_accept_irq",
     over=(VCPUS, VECTORS),
     witness="W-coalesced",
-    planted="poster-tests-on-first",
+    planted="planted-t16-on-first",
 )
 def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
     """The step in which a vector is accepted leaves it in PIR or IRR; a sender that returns has had it accepted.
@@ -95,7 +95,7 @@ def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
     over=VCPUS,
     excuses=("harvest", "irr_update", "acknowledge"),
     witness="W-carried",
-    planted="harvest-forgets-a-word",
+    planted="planted-t9c-update-stops-early",
 )
 def nothing_stays_in_a_local(i: VcpuId) -> bool:
     """A vector is in a local variable only between the harvest and the IRR update, and between IRR and the
@@ -115,7 +115,7 @@ def nothing_stays_in_a_local(i: VcpuId) -> bool:
     source="KVM.md S-4, H2, 17.3, 17.5; lapic.c:apic_set_isr, apic_set_eoi",
     over=VCPUS,
     witness="W-nested-service",
-    planted="eoi-clears-lowest",
+    planted="planted-g1-eoi-exit-ignored",
 )
 def in_service_is_served(i: VcpuId) -> bool:
     """In the guest, the ISR holds exactly the vectors whose handler the guest is in, and the one being injected.

@@ -15,7 +15,7 @@ from properties.views import *
     source="KVM.md S-2, 17.3, C4a.7; x86.c:kvm_check_and_inject_events, vmx.c:vmx_interrupt_allowed",
     over=(VCPUS, VECTORS),
     witness="W-blocked",
-    planted="inject-without-window",
+    planted="planted-s2-shadow-ignored",
 )
 def delivered_when_allowed(i: VcpuId, v: AnyVector) -> bool:
     """A handler is entered only with IF set, outside an interrupt shadow, above the TPR and above all that the
@@ -35,7 +35,7 @@ def delivered_when_allowed(i: VcpuId, v: AnyVector) -> bool:
     over=(VCPUS, VECTORS),
     excuses=("set_irr", "kick"),
     witness="W-overtaken",
-    planted="lowest-vector-first",
+    planted="planted-s3-request-only-if-first",
 )
 def highest_goes_first(i: VcpuId, v: AnyVector) -> bool:
     """The vector that leaves the IRR is the highest in it.
@@ -53,7 +53,7 @@ def highest_goes_first(i: VcpuId, v: AnyVector) -> bool:
     source="KVM.md S-4, H2, 17.5; lapic.c:apic_set_eoi, apic_clear_isr",
     over=VCPUS,
     witness="W-eoi-of-two",
-    planted="eoi-clears-lowest",
+    planted="planted-s4-isr-cache-of-first",
 )
 def eoi_ends_the_newest(i: VcpuId) -> bool:
     """The ISR loses a vector only one at a time, and only its highest."""

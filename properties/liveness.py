@@ -41,7 +41,7 @@ def delivered_or_outranked(i: VcpuId, v: AnyVector) -> bool:
     over=(VCPUS, VECTORS),
     goal=delivered_or_outranked,
     witness="W-eligible",
-    planted="entry-fence-removed",
+    planted="planted-lv1-window-exit-ignored",
 )
 def eligible_is_delivered(i: VcpuId, v: AnyVector) -> bool:
     """A vector that is eligible again and again has its handler entered.
@@ -73,7 +73,7 @@ def request_seen(i: VcpuId) -> bool:
     over=VCPUS,
     goal=request_seen,
     witness="W-request",
-    planted="request-after-kick",
+    planted="planted-lv2-kick-without-ipi",
 )
 def request_is_seen(i: VcpuId) -> bool:
     """A vCPU with a request pending takes one in the end, unless it sleeps (requests without wake-up may wait
@@ -99,7 +99,7 @@ def guest_entered(i: VcpuId) -> bool:
     over=VCPUS,
     goal=guest_entered,
     witness="W-aborted",
-    planted="sync-requests-event-always",
+    planted="planted-lv3-event-for-every-irr",
 )
 def entry_succeeds(i: VcpuId) -> bool:
     """Left alone, a vCPU in the host enters the guest or goes to sleep: it does not abort its entries for ever."""
@@ -121,7 +121,7 @@ def guest_runs(i: VcpuId) -> bool:
     over=VCPUS,
     goal=guest_runs,
     witness="W-threshold",
-    planted="planted-lv4-threshold-kept",
+    planted="tpr-threshold-livelock",
 )
 def guest_progresses(i: VcpuId) -> bool:
     """Left alone, a vCPU that does not sleep gets its guest to an instruction boundary: it does not enter and

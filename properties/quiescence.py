@@ -27,7 +27,7 @@ def no_poster_midway() -> bool:
     source="KVM.md Q-1, P9, P12, P18, D4-D8; kvm_main.c:kvm_vcpu_block, posted_intr.c:vmx_vcpu_pi_put",
     over=VCPUS,
     witness="W-quiet-sleep",
-    planted="block-without-wakeup-ipi",
+    planted="post-then-switch-nv",
 )
 def nobody_sleeps_on_an_interrupt(i: VcpuId) -> bool:
     """A vCPU that sleeps while nobody moves has no interrupt that its guest would take, and no request to stop
@@ -45,7 +45,7 @@ def nobody_sleeps_on_an_interrupt(i: VcpuId) -> bool:
     source="KVM.md Q-2, P1; x86.c:vcpu_enter_guest, Documentation/virt/kvm/vcpu-requests.rst",
     over=VCPUS,
     witness="W-quiet-guest",
-    planted="request-after-kick",
+    planted="timer-migration-vs-cpu-migration",
 )
 def no_request_is_left(i: VcpuId) -> bool:
     """A vCPU whose guest runs while nobody moves has no request pending.
@@ -83,7 +83,7 @@ def nothing_posted_is_left(i: VcpuId) -> bool:
     source="KVM.md Q-4, C7.8, 17.2; Intel SDM, Evaluation of pending virtual interrupts",
     over=VCPUS,
     witness="W-recognised",
-    planted="harvest-of-empty-pir-returns-none",
+    planted="planted-q4-eoi-without-evaluation",
 )
 def requested_is_recognised(i: VcpuId) -> bool:
     """With APICv active, in the guest while nobody moves, a virtual interrupt is recognised if and only if the
@@ -101,7 +101,7 @@ def requested_is_recognised(i: VcpuId) -> bool:
     source="KVM.md Q-5, C4a.7, C12, H4; x86.c:kvm_check_and_inject_events, lapic.c:kvm_lapic_update_cr8_intercept",
     over=VCPUS,
     witness="W-quiet-window",
-    planted="window-not-requested",
+    planted="planted-q5-no-window-while-blocked",
 )
 def requested_has_its_window(i: VcpuId) -> bool:
     """With APICv inactive, in the guest while nobody moves, what keeps the highest vector of the IRR from being
@@ -126,7 +126,7 @@ def requested_has_its_window(i: VcpuId) -> bool:
     over=VCPUS,
     excuses=("post", "harvest", "switch"),
     witness="W-posted-in-host",
-    planted="load-does-not-set-on",
+    planted="planted-q6-load-leaves-on",
 )
 def host_sees_what_was_posted(i: VcpuId) -> bool:
     """A loaded vCPU in the host with a vector in its PIR has ON set, so that the next synchronisation looks.
@@ -167,7 +167,7 @@ def posted_is_announced(i: VcpuId) -> bool:
     over=VCPUS,
     excuses=("notify",),
     witness="W-announced-in-guest",
-    planted="poster-tests-mode-first",
+    planted="planted-q8-mode-before-on",
 )
 def announcement_is_under_way(i: VcpuId) -> bool:
     """In the guest with ON set, a notification is pending at the pCPU of the vCPU, in flight from a device, or

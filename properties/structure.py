@@ -20,7 +20,7 @@ from properties.views import *
     source="KVM.md T-1, C5.3, B10.4, C10.1; virt/kvm/kvm_main.c:kvm_vcpu_exiting_guest_mode",
     over=VCPUS,
     witness="W-kicked-in-guest",
-    planted="kick-when-exiting-only",
+    planted="planted-t1-kick-forces-exiting",
 )
 def mode_cycle(i: VcpuId) -> bool:
     """mode goes from OUTSIDE to IN, from IN to EXITING, and from either back to OUTSIDE; a kicker never undoes an
@@ -41,7 +41,7 @@ def mode_cycle(i: VcpuId) -> bool:
     source="KVM.md T-2, C5.2-C5.4; x86.c:vcpu_enter_guest",
     over=VCPUS,
     witness="W-kicked-in-guest",
-    planted="irqs-off-after-mode",
+    planted="planted-t2-load-keeps-cpu",
 )
 def guest_runs_announced(i: VcpuId) -> bool:
     """Between the mode store of an entry and the exit, host interrupts are off on the pCPU that has the vCPU
@@ -61,7 +61,7 @@ def guest_runs_announced(i: VcpuId) -> bool:
     over=VCPUS,
     excuses=("nv",),
     witness="W-on-wakeup-list",
-    planted="load-keeps-wakeup-vector",
+    planted="planted-t3-load-stays-listed",
 )
 def wakeup_vector_means_listed(i: VcpuId) -> bool:
     """PID.NV is the wakeup vector if and only if the vCPU is on exactly one wakeup list, that of vcpu->cpu.
@@ -86,7 +86,7 @@ def wakeup_vector_means_listed(i: VcpuId) -> bool:
     source="KVM.md T-4, D9; posted_intr.c:vmx_vcpu_pi_load",
     over=VCPUS,
     witness="W-kicked-in-guest",
-    planted="load-keeps-destination",
+    planted="planted-t4-load-keeps-ndst",
 )
 def notifications_find_the_guest(i: VcpuId) -> bool:
     """In the guest, SN is clear, NV is the posted-interrupt vector and NDST is the pCPU that the vCPU runs on."""
@@ -106,7 +106,7 @@ def notifications_find_the_guest(i: VcpuId) -> bool:
     over=VCPUS,
     excuses=("switch",),
     witness="W-suppressed",
-    planted="load-keeps-suppression",
+    planted="planted-t5-load-keeps-sn",
 )
 def suppressed_means_scheduled_out(i: VcpuId) -> bool:
     """SN is set only while the vCPU is scheduled out, or on the way out or in."""
@@ -120,7 +120,7 @@ def suppressed_means_scheduled_out(i: VcpuId) -> bool:
     over=VCPUS,
     excuses=("set_irr", "clear_irr", "irr_update"),
     witness="W-hint-clear",
-    planted="irr-pending-before-irr",
+    planted="irr-pending-set-before-irr-bit",
 )
 def hint_never_hides(i: VcpuId) -> bool:
     """irr_pending is false only if the IRR is empty.
@@ -163,7 +163,7 @@ def svi_is_in_service(i: VcpuId) -> bool:
     over=VCPUS,
     excuses=("set_irr", "kick", "hw_harvest"),
     witness="W-rvi-behind",
-    planted="harvest-of-empty-pir-returns-none",
+    planted="planted-t8-sync-only-if-new",
 )
 def rvi_is_requested(i: VcpuId) -> bool:
     """From the synchronisation before an entry until the exit, with APICv active, RVI is the highest vector of
@@ -185,7 +185,7 @@ def rvi_is_requested(i: VcpuId) -> bool:
     source="KVM.md T-10, C7.8, 17.3, 17.8; vmx.c:vmx_set_rvi",
     over=VCPUS,
     witness="W-rvi-behind",
-    planted="rvi-kept-when-nothing-new",
+    planted="planted-t10-rvi-only-raised",
 )
 def rvi_is_no_phantom(i: VcpuId) -> bool:
     """From the synchronisation before an entry until the exit, with APICv active, the vector in RVI is set in the
@@ -202,7 +202,7 @@ def rvi_is_no_phantom(i: VcpuId) -> bool:
     source="KVM.md T-11, 17.3, C4a.7; lapic.c:kvm_apic_has_interrupt",
     over=VCPUS,
     witness="W-nested-classes",
-    planted="same-class-preempts",
+    planted="planted-t11-same-class",
 )
 def service_nests(i: VcpuId) -> bool:
     """A vector that comes into service has a higher priority class than all that were in service."""
@@ -219,7 +219,7 @@ def service_nests(i: VcpuId) -> bool:
     source="KVM.md T-12, E1, E3, P21; x86.c:__kvm_set_or_clear_apicv_inhibit, __kvm_vcpu_update_apicv",
     over=VCPUS,
     witness="W-inhibited-guest",
-    planted="inhibit-before-broadcast",
+    planted="inhibit-stored-before-broadcast",
 )
 def apicv_as_the_vm_says(i: VcpuId) -> bool:
     """In the guest, apicv_active says whether the VM inhibits APICv, and the VMCS controls say the same."""
@@ -235,7 +235,7 @@ def apicv_as_the_vm_says(i: VcpuId) -> bool:
     source="KVM.md T-17, D4; kvm_main.c:kvm_vcpu_block",
     over=VCPUS,
     witness="W-blocking",
-    planted="block-forgets-wait-task",
+    planted="planted-t17-wait-task-kept",
 )
 def blocking_vcpu_does_not_run(i: VcpuId) -> bool:
     """No pCPU is in the guest, or on the way into it, with a vCPU whose thread has announced that it waits."""
