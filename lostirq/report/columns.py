@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 
 GAP = 2
 LEAST = 18
+SLACK = 6       # characters that an item may stick out of its column rather than be broken
 
 
 def wrap(item: str, width: int) -> list[str]:
     """The lines of an item in a column of `width`.  A word that is too long makes them longer: it may reach into the
-    next columns, where nothing else stands in its row."""
+    next columns, where nothing else stands in its row; so may the last few characters of an item."""
+    if len(item) <= width + SLACK:
+        return [item]
     indent = len(item) - len(item.lstrip())
     return textwrap.wrap(item, max(width, longest(item)), subsequent_indent=" " * (indent + 2),
                          break_long_words=False, break_on_hyphens=False) or [""]
@@ -32,13 +35,15 @@ def longest(item: str) -> int:
 def penalty(items: Sequence[str], width: int, *, last: bool) -> int:
     """How badly items sit in a column of this width: each break of an item counts, more for each further one; so does
     a word that reaches out of the column, more so at the right edge, where the line has to begin further left."""
-    broken = sum((len(wrap(i, width)) - 1) ** 2 for i in items)
-    return broken + sum((3 if last else 2) for i in items if longest(i) > width)
+    lines = [wrap(i, width) for i in items]
+    broken = sum((len(ls) - 1) ** 2 for ls in lines)
+    return 2 * broken + sum((3 if last else 2) for ls in lines if max(map(len, ls)) > width)
 
 
-def place(line: str, start: int, total: int) -> str:
-    """A line in its column; one that would reach over the right edge begins further left."""
-    return " " * max(0, min(start, total - len(line))) + line
+def place(lines: Sequence[str], start: int, total: int) -> list[str]:
+    """Lines in their column; where one of them would reach over the right edge, all begin further left."""
+    begin = max(0, min(start, total - max(map(len, lines), default=0)))
+    return [" " * begin + line for line in lines]
 
 
 def widths(cost: Sequence[Callable[[int], int]], least: Sequence[int], total: int) -> list[int]:

@@ -23,12 +23,14 @@ class Names:
     def __init__(self, system: System) -> None:
         self._single = _single_instances(v.name for v in system.variables)
         self._name = _shorten([v.name for v in system.variables], self._single)
-        self._word: dict[Var, tuple[str, int]] = {}
+        self._word: dict[Var, tuple[str, int]] = {}      # (name of the bit set, number of its bit 0)
+        self._unit: dict[Var, str] = {}                  # name of the word, where there are several
         self._words(system.variables)
 
     def name(self, v: Var) -> str:
-        found = self._word.get(v)
-        return found[0] if found is not None else self._name[v.name]
+        if v in self._unit:
+            return self._unit[v]
+        return self._word[v][0] if v in self._word else self._name[v.name]
 
     def change(self, v: Var, before: int, after: int) -> list[str]:
         """What an assignment did, one item per bit of a bit set: `sn = 0 (was 1)`, `pir[1] = 1`.  That a variable had
@@ -42,7 +44,8 @@ class Names:
         if len(changed) > 2 or (after == 0 and before != 0):
             return [f"{self.name(v)} = {self.value(v, after)} (was {self.value(v, before)})"]
         base = self._base(v)
-        return [f"{self.name(v)}[{base + i}] = {after >> i & 1}" for i in changed]
+        name = self._word[v][0] if v in self._word else self.name(v)
+        return [f"{name}[{base + i}] = {after >> i & 1}" for i in changed]
 
     def all_are(self, values: list[tuple[Var, int]], verb: str = "=") -> list[str]:
         """One fact per variable; the words of one bit set are one fact, where the first of them stands."""
@@ -53,7 +56,7 @@ class Names:
                 bits.setdefault(name, set()).update(base + i for i in range(v.type.width) if value >> i & 1)
         facts: dict[str, None] = {}
         for v, value in values:
-            name = self.name(v)
+            name = self._word[v][0] if v in self._word else self.name(v)
             shown = "{" + ", ".join(map(str, sorted(bits[name]))) + "}" if name in bits else self.value(v, value)
             facts.setdefault(f"{name} {verb} {shown}")
         return list(facts)
@@ -81,8 +84,10 @@ class Names:
         short = _shorten(list(groups), self._single, taken=self._name.values())
         for path, words in groups.items():
             base = 0
-            for _, v in sorted(words, key=lambda w: w[0]):
+            for number, v in sorted(words, key=lambda w: w[0]):
                 self._word[v] = (short[path], base)
+                if len(words) > 1:
+                    self._unit[v] = f"{short[path]}.word[{number}]"
                 base += v.type.width
 
 

@@ -158,8 +158,9 @@ def _row(group: _Group, columns: list[str], begin: list[int]) -> list[str]:
         return _narrow(group)
     at = columns.index(group.column)
     width = (begin[at + 1] - GAP if at + 1 < len(begin) else WIDTH) - begin[at]
-    lines = [line for item in _split(_items(group), width) for line in wrap(item, width)]
-    return [place(line, begin[at], WIDTH) for line in lines]
+    items = [wrap(item, width) for item in _split(_items(group), width)]
+    heading, facts = (items[:1], items[1:]) if len(items) > 1 and group.functions else ([], items)
+    return [line for block in (heading, facts) for line in place([x for ls in block for x in ls], begin[at], WIDTH)]
 
 
 def _split(items: list[str], width: int) -> list[str]:
