@@ -13,7 +13,8 @@ from lostirq.workflow.workspace import copy_out
 
 ROOT = Path(__file__).parents[2]
 ORDER = """\
-        smp_store_release(vcpu.mode, Mode.IN_GUEST_MODE)
+    smp_store_release(vcpu.mode, Mode.IN_GUEST_MODE)
+    with window("entry"):
         srcu_read_unlock()
         vmx_sync_pir_to_irr(vcpu)
 """
@@ -44,7 +45,7 @@ def test_without_the_barrier(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_barrier_too_low(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    mode, fence, sync = ORDER.splitlines(keepends=True)
-    folder = edited(tmp_path / "mine", mode + sync + fence)
+    mode, window, fence, sync = ORDER.splitlines(keepends=True)
+    folder = edited(tmp_path / "mine", mode + window + sync + fence)
     assert run(folder, "check", "--scenario", "sender_halt", "--property", "Q-3") == 1
     assert re.search(r"FAIL +TSO +Q-3", capsys.readouterr()[0])
