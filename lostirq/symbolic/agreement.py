@@ -58,86 +58,89 @@ def _learnt(guard: Expr) -> Facts:
 
 
 class _Analysis:
-    """The fixpoint for one process."""
+    """The fixpoint for one process, over the locals that are live at each location."""
 
-    def __init__(self, system: System, process: Process, edges: list[Edge], rewriter: Rewriter) -> None:
+    def __init__(self, system: System, process: Process, rewriter: Rewriter) -> None:
         self.locals = [v for v in system.variables if v.role is Role.LOCAL and v.owner == process.index]
         self.rewriter = rewriter
+        self.symbols = {v: var(v) for v in self.locals}
         self.leaving: dict[int, list[Edge]] = {}
-        for e in edges:
-            self.leaving.setdefault(e.src, []).append(e)
-        self.facts: dict[int, Facts] = {process.pc.init: {v: _normal(const(v.init, v.type)) for v in self.locals}}
-        work = [process.pc.init]
+        for e in system.edges:
+            if e.process == process.index:
+                self.leaving.setdefault(e.src, []).append(e)
+        self.live = self._live()
+        start = process.pc.init
+        initial = {v: _normal(const(v.init, v.type)) for v in self.live.get(start, ())}
+        self.facts: dict[int, Facts] = {start: initial}
+        work = {start: None}
         while work:
-            here = work.pop()
+            here = next(iter(work))
+            del work[here]
             for e in self.leaving.get(here, ()):
                 if self._meet(e.dst, self._through(e, self.facts[here])):
-                    work.append(e.dst)
+                    work[e.dst] = None
+
+    def _live(self) -> dict[int, tuple[Var, ...]]:
+        """The locals whose value is still used, by location."""
+        own = self.rewriter.mask_of(self.locals)
+        reads = {e: [(self.rewriter.mask_of([v]), self.rewriter.mask(rhs)) for v, rhs in e.assigns]
+                 for edges in self.leaving.values() for e in edges}  # fmt: skip
+        live: dict[int, int] = {}
+        changed = True
+        while changed:
+            changed = False
+            for place in sorted(self.leaving, reverse=True):
+                needed = live.get(place, 0)
+                for e in self.leaving[place]:
+                    after = live.get(e.dst, 0)
+                    needed |= self.rewriter.mask(e.guard)
+                    for target, read in reads[e]:
+                        if not target & own or after & target:
+                            needed |= read
+                    for target, _ in reads[e]:
+                        after &= ~target
+                    needed |= after
+                if needed & own != live.get(place, 0):
+                    live[place], changed = needed & own, True
+        return {place: tuple(self.rewriter.members(mask)) for place, mask in live.items()}
 
     def _through(self, edge: Edge, before: Facts) -> dict[Var, Expr]:
-        """The value of each local after the edge, over the state before."""
-        mapping = before | {v: e for v, e in _learnt(edge.guard).items() if v in set(self.locals)}
+        """The value after the edge of each local that is live then, over the state before."""
+        mapping = before | {v: e for v, e in _learnt(edge.guard).items() if v in self.symbols}
         memo: dict[Expr, Expr] = {}
         touched = self.rewriter.mask_of(mapping)
         assigns = dict(edge.assigns)
-        return {
-            v: _normal(self.rewriter.replace(assigns.get(v, var(v)), mapping, memo, touched)) for v in self.locals
-        }
+        after: dict[Var, Expr] = {}
+        for v in self.live.get(edge.dst, ()):
+            rhs = assigns.get(v)
+            if rhs is None:
+                after[v] = mapping.get(v, self.symbols[v])
+            else:
+                after[v] = _normal(self.rewriter.replace(rhs, mapping, memo, touched))
+        return after
 
     def _meet(self, place: int, values: dict[Var, Expr]) -> bool:
         """Keep at a location what also holds for these values; whether that is less than before."""
         old = self.facts.get(place)
         groups: dict[tuple[Expr | None, Expr], Var] = {}
         new: Facts = {}
-        for v in self.locals:
-            key = (None if old is None else old.get(v, var(v)), values[v])
+        for v, value in values.items():
+            key = (None if old is None else old.get(v, self.symbols[v]), value)
             first = groups.setdefault(key, v)
-            if is_const(values[v]) and key[0] in (None, values[v]):
-                new[v] = values[v]
+            if is_const(value) and key[0] in (None, value):
+                new[v] = value
             elif first is not v:
-                new[v] = var(first)
+                new[v] = self.symbols[first]
         self.facts[place] = new
         return old is None or new != old
-
-    def live(self) -> dict[int, int]:
-        """The locals whose value is still used, by location, as masks."""
-        own = self.rewriter.mask_of(self.locals)
-        live: dict[int, int] = {}
-        changed = True
-        while changed:
-            changed = False
-            for place, edges in self.leaving.items():
-                needed = live.get(place, 0)
-                for e in edges:
-                    after = live.get(e.dst, 0)
-                    needed |= self.rewriter.mask(e.guard) | after & ~self.rewriter.mask_of(v for v, _ in e.assigns)
-                    for v, rhs in e.assigns:
-                        if v not in set(self.locals) or after & self.rewriter.mask_of([v]):
-                            needed |= self.rewriter.mask(rhs)
-                if needed & own != live.get(place, 0):
-                    live[place], changed = needed & own, True
-        return live
 
 
 def agreements(system: System, process: Process, rewriter: Rewriter) -> list[Conjunct]:
     """One conjunct per location of the process: what its live locals agree on there."""
-    found = _Analysis(system, process, [e for e in system.edges if e.process == process.index], rewriter)
-    live = found.live()
+    found = _Analysis(system, process, rewriter)
     conjuncts: list[Conjunct] = []
     for place in sorted(found.facts):
-        alive = set(rewriter.members(live.get(place, 0)))
-        first: dict[Expr, Var] = {}
-        facts: list[Expr] = []
-        for v in found.locals:
-            shared = found.facts[place].get(v, var(v))
-            if v not in alive:
-                continue
-            if is_const(shared):
-                facts.append(eq(var(v), shared))
-            elif shared in first:
-                facts.append(eq(var(v), var(first[shared])))
-            else:
-                first[shared] = v
+        facts = [eq(found.symbols[v], e) for v, e in found.facts[place].items()]
         if facts:
             here = eq(var(process.pc), const(place, process.pc.type))
             conjuncts.append(Conjunct(f"locals of {process.name} at {place}", implies(here, and_(*facts))))

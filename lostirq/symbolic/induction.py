@@ -224,11 +224,12 @@ class StepQueries:
 
     def _counterexample(self, name: str, model: z3.ModelRef) -> Counterexample:
         system = self._prover.system
-        state = {v: self._prover.encoder.value(model, v) for v in system.variables}
+        state = {v: self._prover.encoder.value(model, v) for v in self._prover.rewriter.variables}
         state[system.processes[self._edge.process].pc] = self._edge.src
         new = state | {v: evaluate(rhs, state) for v, rhs in self._changed.items()}
         fits = all(v.type.kind is not Kind.INT or v.type.lo <= new[v] <= v.type.hi for v in self._changed)
-        return Counterexample(name, self._edge.index, tuple(state.values()), tuple(new.values()) if fits else None)
+        before, after = (tuple(values[v] for v in system.variables) for values in (state, new))
+        return Counterexample(name, self._edge.index, before, after if fits else None)
 
 
 def step_query(

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from lostirq.ir.expr import TRUE, Expr, Op, and_, const, eq, implies, in_set, not_, or_, postorder, substitute, var
 from lostirq.ir.system import Edge, Process, Sort, System
-from lostirq.symbolic.encode import weakest_precondition
+from lostirq.symbolic.encode import conjuncts_of, weakest_precondition
 from lostirq.symbolic.induction import Conjunct
 
 # Who heals first: the innermost formula is that of the process that runs last.
@@ -53,10 +53,16 @@ def _outward(places: tuple[int, ...], leaving: Mapping[int, list[Edge]]) -> list
 
 
 def _whichever(ways: Mapping[Expr, list[Expr]]) -> Expr:
-    """Each way on, under its guards; the one with the largest guards wherever none of the others is open."""
-    guards = {way: or_(*those) for way, those in ways.items()}
-    if not guards:
+    """Each way on, under its guards; the one with the largest guards wherever none of the others is open.  What all
+    guards demand is left out: until it comes, an empty store buffer for example, the process waits."""
+    if not ways:
         return TRUE
+    parts = [dict.fromkeys(conjuncts_of(g)) for those in ways.values() for g in those]
+    common = {g for g in parts[0] if all(g in p for p in parts)}
+    guards = {
+        way: or_(*(and_(*(g for g in conjuncts_of(guard) if g not in common)) for guard in those))
+        for way, those in ways.items()
+    }
     last = max(guards, key=lambda way: sum(1 for _ in postorder([guards[way]])))
     others = [way for way in guards if way is not last]
     rest = and_(*(not_(guards[way]) for way in others))

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq prove`: a property for any length of run, by induction with the lemmas of proofs/.
+
+Invariants: a property is reported as proved only if it and all its lemmas hold initially, every edge keeps them, and
+no edge leaves the range of an Int; all of it without a solver's `unknown`.  A step that breaks a lemma is no violation
+of the property: its first state need not be reachable, so the verdict is unknown and the step is shown.
+
+Reference: `lostirq.symbolic.induction`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
+from lostirq.ir.digest import digest
+from lostirq.ir.system import Form, Memory, Process, Property, System
+from lostirq.ir.tso import lower
+from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.symbolic.agreement import agreements
+from lostirq.symbolic.induction import (
+    DEFAULT_RLIMIT,
+    BaseFails,
+    Conjunct,
+    Counterexample,
+    NotInductive,
+    Outcome,
+    Proved,
+    Statistics,
+    prove,
+)
+from lostirq.symbolic.rewrite import Rewriter
+from lostirq.symbolic.windows import heal
+from lostirq.workflow.workspace import SOURCES, sources
+
+TIER = "proof"  # tier of the scenarios that exist for proofs: too large to be explored
+
+
+@dataclass(frozen=True, slots=True)
+class ProofReport:
+    """`lemmas`: names as in proofs/; `conjuncts`: with lemmas spread over the locations of their windows, and those
+    that were found by themselves (`lostirq.symbolic.agreement`);
+    `step`: the step that is not inductive, in words."""
+
+    property: str
+    scenario: str
+    memory: Memory
+    verdict: Verdict
+    lemmas: tuple[str, ...]
+    conjuncts: int
+    edges: int
+    parameters: tuple[tuple[str, int], ...]
+    dropped: tuple[str, ...]
+    statistics: Statistics | None = None
+    step: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def render(self) -> str:
+        """Lines for a terminal, without times."""
+        verdict = {Holds: "proved", Violated: "violated initially"}.get(type(self.verdict), "not proved")
+        lines = [f"{self.property} in {self.scenario}, {self.memory.value}: {verdict}"]
+        if isinstance(self.verdict, Unknown):
+            lines[0] += f": {self.verdict.reason}"
+        lemmas = ", ".join(self.lemmas) or "none"
+        lines.append(f"  {self.conjuncts} conjuncts, {self.edges} transitions; lemmas: {lemmas}")
+        if self.statistics is not None:
+            s = self.statistics
+            lines.append(f"  obligations: {s.sliced} sliced, {s.simplified} by simplification, {s.solved} by Z3")
+        if self.dropped:
+            lines.append(f"  dropped guest choices: {', '.join(self.dropped)}")
+        return "\n".join([*lines, *(f"  {line}" for line in self.step)])
+
+
+def load_with_proofs(root: Path) -> Workspace:
+    """The workspace with its lemmas and proof scenarios.  Raises `UsageError` and `ModelErrors`."""
+    return load_sources(sources(root, (*SOURCES, "proofs")))
+
+
+def goals(system: System, property_: str) -> tuple[list[Property], list[Property]]:
+    """The instances of a property, and the lemmas that are for it.  Raises `UsageError`."""
+    wanted = [p for p in system.properties if property_ in (p.id, p.key) and not p.proves]
+    if not wanted:
+        raise UsageError(f"no property {property_!r} in {system.name}")
+    wrong = next((p for p in wanted if p.form is not Form.INVARIANT), None)
+    if wrong is not None:
+        raise UsageError(f"{wrong.key} is a {wrong.form.value}; only invariants can be proved by induction")
+    return wanted, [p for p in system.properties if p.proves and property_ in (p.proves, *(w.id for w in wanted))]
+
+
+def prove_property(
+    workspace: Workspace,
+    property_: str,
+    scenario: str,
+    memory: Memory,
+    *,
+    overrides: Mapping[str, int] | None = None,
+    rlimit: int = DEFAULT_RLIMIT,
+    progress: Callable[[int, int], None] | None = None,
+) -> ProofReport:
+    """Prove all instances of an invariant in one scenario.  Raises `UsageError` and `ModelErrors`."""
+    begin = time.monotonic()
+    annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
+    system = lower(annotated)
+    targets, lemmas = goals(system, property_)
+    conjuncts = [Conjunct(p.key, p.formula) for p in targets]
+    for lemma in lemmas:
+        conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula)
+    rewriter = Rewriter(system.variables)
+    for process in system.processes:
+        conjuncts += agreements(system, process, rewriter)
+    outcome = prove(system, conjuncts, rlimit=rlimit, progress=progress)
+    keys = frozenset(p.key for p in targets)
+    return ProofReport(
+        property_, scenario, memory, _verdict(annotated, outcome, keys), tuple(p.key for p in lemmas), len(conjuncts),
+        len(system.edges), system.parameters, system.dropped,
+        outcome.statistics if isinstance(outcome, Proved) else None,
+        describe(system, outcome.counterexamples[0]) if isinstance(outcome, NotInductive) else (),
+        time.monotonic() - begin,
+    )  # fmt: skip
+
+
+def _verdict(annotated: System, outcome: Outcome, targets: frozenset[str]) -> Verdict:
+    if isinstance(outcome, Proved):
+        return Holds("inductive, with no limit on the length of a run")
+    if isinstance(outcome, BaseFails):
+        violated = next((name for name in outcome.conjuncts if name in targets), None)
+        if violated is None:
+            return Unknown(f"lemma {outcome.conjuncts[0]} is false in the initial state")
+        return Violated(Trace(annotated.name, annotated.memory.value, digest(annotated), violated, ()))
+    if isinstance(outcome, NotInductive):
+        found = outcome.counterexamples[0]
+        return Unknown(f"not inductive: edge {found.edge} breaks {found.conjunct}")
+    name, edge, reason = outcome.open[0]
+    return Unknown(f"the solver gave up on edge {edge}, {name}: {reason}")
+
+
+def describe(system: System, found: Counterexample) -> tuple[str, ...]:
+    """A counterexample to induction in words: the state before, where it differs from the start, and the step."""
+    edge = system.edges[found.edge]
+    process = system.processes[edge.process]
+    counters = {p.pc: p for p in system.processes}
+    lines = [f"step of {process.name} in {edge.function} ({edge.span.file}:{edge.span.line}): {edge.text}"]
+    lines.append("from a state, reachable or not, that differs from the initial one in")
+    for v, value in zip(system.variables, found.before, strict=True):
+        if value != v.init:
+            lines.append(f"  {v.name} = {v.type.show(value)}{_place(counters.get(v), value)}")
+    lines.append("to" if found.after is not None else "with an assignment out of range, from the values above")
+    for v, old, new in zip(system.variables, found.before, found.after or (), strict=False):
+        if old != new:
+            lines.append(f"  {v.name} = {v.type.show(new)}{_place(counters.get(v), new)}")
+    lines.append(f"which breaks {found.conjunct}")
+    return tuple(lines)
+
+
+def _place(process: Process | None, value: int) -> str:
+    if process is None:
+        return ""
+    place = process.locations[value]
+    return f"  (in {place.function}, line {place.span.line}: {place.text})"

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Why nothing posted goes unannounced (Q-7), for any length of run and all 256 vectors.
+
+The heart is one fact that holds wherever no window of Q-7 is open, and that comes back by itself when the window is
+left: `windows=` spreads it over the locations of the windows.  The rest keeps numbers in their ranges.
+
+References: arch/x86/kvm/vmx/posted_intr.c, arch/x86/include/asm/posted_intr.h; KVM.md P10, P11.
+"""
+
+from lostirq.prelude import *
+from model.state import *
+from properties.quiescence import *
+
+
+@lemma("announced", proves="Q-7", over=VCPUS, windows=("harvest", "hw_harvest", "sn_cleared"))
+def announced(i: VcpuId) -> bool:
+    """Outside of the windows, a posted vector is announced by ON, or SN tells the next load to look, or its poster is
+    about to set ON.  Inside, it will be so when the window is left."""
+    control = vcpus[i].pi_desc.control
+    return posted_in(i) == 0 or control.on or control.sn or not no_poster_midway()
+
+
+@lemma("preempted", proves="Q-7", over=VCPUS)
+def preempted(i: VcpuId) -> bool:
+    """A thread does not step while it is off its pCPU: nobody harvests beside a load."""
+    return vcpus[i].task.preempted == (not at_rest("preemption", i))
+
+
+@lemma("readers", proves="Q-7")
+def readers() -> bool:
+    """apicv_update_lock counts the vCPU threads between their down_read and their up_read."""
+    holding: Int[0, VCPUS] = 0
+    for i in range(VCPUS):
+        inside = function_of("vcpu_thread", i, "__kvm_vcpu_update_apicv")
+        if inside and not function_of("vcpu_thread", i, "down_read_apicv_update_lock"):
+            holding += 1
+    return kvm.apicv_update_readers == holding
+
+
+@scenario(tier="proof", memory=("sc", "tso"), properties=("Q-7",))
+class posted_interrupts_full:
+    """All 256 vectors, two senders, a device, the toggler, preemption and migration, a guest that halts."""
+
+    VECTORS = 256
+    FIRST_VECTOR = 16
+    PIR_WORD = 64
+    IRR_WORD = 32
+    CLASS_SHIFT = 4
+    CLASS_BASE = 0
+    SENDERS = 2
+    DEVICES = 1
+    TOGGLERS = 1
+    PREEMPTION = True
+    PCPUS = 2
+    GUEST_HLT = True
