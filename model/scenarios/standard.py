@@ -74,11 +74,19 @@ class kicker_sender_device:
     GUEST_HLT = True
 
 
-@scenario(tier="standard", memory=("sc", "tso"), properties=("T-1", "T-2", "T-3", "T-4", "T-5", "T-9", "T-16", "S-1"))
+@scenario(
+    tier="standard",
+    memory=("sc", "tso"),
+    properties=(
+        "T-1", "T-2", "T-3", "T-4", "T-5", "T-6", "T-7", "T-8", "T-9", "T-9c", "T-10", "T-11", "T-12", "T-16", "T-17",
+        "S-1", "S-2", "S-3", "S-4", "G-1", "Q-2", "Q-3", "Q-4", "Q-5", "Q-6", "Q-7", "Q-8", "LV-2", "LV-3", "LV-4",
+    ),
+)
 class bypass_detach:
     """The only device is attached and detached for ever.
 
-    Structure only: a vCPU that falls asleep during the detachment may sleep on an interrupt (counterexamples/findings).
+    All but Q-1 and LV-1: a vCPU that falls asleep during the detachment may sleep on an interrupt
+    (counterexamples/findings/last-device-detached-while-blocking).
     """
 
     BYPASSERS = 1
