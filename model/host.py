@@ -54,7 +54,7 @@ def srcu_read_unlock():
 # -- sending ----------------------------------------------------------------------------------------------------------
 
 
-@function(kernel="arch/x86/kernel/apic/x2apic_phys.c:x2apic_send_IPI")
+@function(kernel="arch/x86/include/asm/apic.h:__apic_send_IPI_mask")
 def __apic_send_IPI_mask(cpu: CpuId, vector: HostVector):
     # Abstraction: the fence before the ICR write and the write are one locked step.  The arrival is another step, so
     # the IPI can be late by any time.
@@ -66,7 +66,7 @@ def __apic_send_IPI_mask(cpu: CpuId, vector: HostVector):
         lock_set(pcpus[cpu].apic.reschedule, True)
 
 
-@function(kernel="arch/x86/include/asm/smp.h:smp_send_reschedule")
+@function(kernel="include/linux/smp.h:smp_send_reschedule")
 def smp_send_reschedule(cpu: CpuId):
     __apic_send_IPI_mask(cpu, HostVector.RESCHEDULE)
 
@@ -101,7 +101,7 @@ def sysvec_kvm_posted_intr_ipi():
     pass
 
 
-@function(kernel="arch/x86/include/asm/smp.h:sysvec_reschedule_ipi")
+@function(kernel="arch/x86/kernel/smp.c:sysvec_reschedule_ipi")
 def sysvec_reschedule_ipi():
     # Abstraction: need_resched is left out: what it leads to, a preemption, can happen anyway (model/sched.py).
     pass

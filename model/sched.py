@@ -20,7 +20,7 @@ def prepare_to_rcuwait(vcpu: Vcpu):
     smp_store_release(vcpu.wait_task, True)
 
 
-@function(kernel="kernel/exit.c:finish_rcuwait")
+@function(kernel="kernel/rcu/update.c:finish_rcuwait")
 def finish_rcuwait(vcpu: Vcpu):
     vcpu.wait_task = False
     vcpu.task.state = TaskState.TASK_RUNNING
@@ -115,8 +115,8 @@ def preemption(i: VcpuId):
         with atomic():
             wait(not vcpus[i].task.preempt_off)
             vcpus[i].task.preempted = True
-        # Abstraction: interrupts stay on: the put of a preempted vCPU is one access, so a handler that comes before or
-        # after it is all there is.
+        # Abstraction: interrupts stay on: the put of a preempted vCPU writes once (SN), and what it reads before (the
+        # bypass count) no handler writes, so a handler that comes before or after it is all there is.
         kvm_sched_out(vcpus[i], True)
         drain()
         vcpus[i].task.on_cpu = False

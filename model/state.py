@@ -102,7 +102,7 @@ class HostVector(Enum):
 class Mode(Enum):
     """vcpu->mode.
 
-    Abstraction: READING_SHADOW_PAGE_TABLES is left out: for every sender and kicker it means the same as OUTSIDE.
+    Abstraction: READING_SHADOW_PAGE_TABLES is left out: for senders and kickers it is as OUTSIDE; a cross-call waits.
     """
 
     OUTSIDE_GUEST_MODE = 0

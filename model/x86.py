@@ -152,7 +152,7 @@ def kvm_check_and_inject_events(vcpu: Vcpu) -> bool:
     return False
 
 
-@function(kernel="arch/x86/kvm/x86.c:update_cr8_intercept")
+@function(kernel="arch/x86/kvm/lapic.c:kvm_lapic_update_cr8_intercept")
 def kvm_lapic_update_cr8_intercept(vcpu: Vcpu):
     if vcpu.lapic.apicv_active:
         return
