@@ -8,7 +8,9 @@ Invariants
   - Choices of the guest are never forced; arrivals are strongly fair.
 
 References: Intel SDM vol. 3, "APIC virtualization and virtual interrupts" and "VM entries", "VM exits".
-Abstraction: the processor's accesses to the virtual-APIC page are locked; real ones are, for what others can write.
+Abstraction: the processor changes a word of the virtual-APIC page in one locked step.  This is an assumption on
+hardware, which the SDM does not spell out: a sender that saw APICv inactive may set an IRR bit of a guest that runs
+with it active, and that bit is safe only if no write of the processor overwrites it.
 """
 
 from lostirq.prelude import *
@@ -178,6 +180,8 @@ def run_guest(vcpu: Vcpu, force_immediate_exit: bool) -> ExitReason:
             reason = ExitReason.INTERRUPT_WINDOW
             break
         if open_window and vcpu.guest.recognised:
+            # Abstraction: exits that go before it (NMI, preemption timer) are left out here: the interrupt stays in RVI
+            # and IRR, as at an exit with IF clear, and the next entry evaluates it anew.
             step()
             if deliver_virtual_interrupt(vcpu):
                 reason = ExitReason.OTHER
@@ -194,7 +198,9 @@ def run_guest(vcpu: Vcpu, force_immediate_exit: bool) -> ExitReason:
 def guest_instruction(vcpu: Vcpu) -> ExitReason:
     """One instruction of the most general guest, or one arrival; NONE: it stays in the guest.
 
-    Abstraction: what the guest does besides has no effect on its interrupts.
+    Abstraction: what the guest does besides has no effect on its interrupts.  An EOI with nothing in service changes
+    nothing; where it exits, it is an exit like others.  A TPR write that exits (without TPR shadow, or by MMIO) does
+    what the exit below the threshold does, for values that need no exit here: this processor is the stricter.
     """
     match choose():
         case "next instruction":

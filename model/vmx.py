@@ -149,7 +149,9 @@ def vmx_vcpu_run(vcpu: Vcpu, force_immediate_exit: bool) -> ExitReason:
 @function(kernel="arch/x86/kvm/vmx/vmx.c:vmx_exit_handlers_fastpath")
 def vmx_exit_handlers_fastpath(vcpu: Vcpu, exit_reason: ExitReason) -> Fastpath:
     # Abstraction: the timer (TSC_DEADLINE, preemption timer) and INVD are left out.  A preemption-timer exit is always
-    # the forced immediate one.  In the kernel, vmx_vcpu_run calls this function as its last act.
+    # the forced immediate one; without that timer KVM sends itself a reschedule IPI, which exits at that boundary too.
+    # In the kernel, vmx_vcpu_run calls this function as its last act.  HLT and ICR writes that the PMU keeps from the
+    # fastpath run the same code after the exit, with mode OUTSIDE: what they miss, vcpu_block or the entry looks for.
     if exit_reason == ExitReason.ICR:
         return handle_fastpath_wrmsr(vcpu)
     if exit_reason == ExitReason.PREEMPTION_TIMER:
