@@ -78,7 +78,7 @@ def _junction(op: Op, unit: Expr, zero: Expr, args: Iterable[Expr]) -> Expr:
                 return zero
             if b is not unit:
                 flat.setdefault(b)
-    if any(not_(b) in flat for b in flat):
+    if any(b.op is Op.NOT and b.args[0] in flat for b in flat):  # of a pair, one is a NOT
         return zero
     if not flat:
         return unit

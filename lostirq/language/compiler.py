@@ -64,6 +64,8 @@ def prepare(declarations: Declarations, request: Request, report: Report) -> Pre
     if report.found:
         return None
     constants = assemble.fold_unwritten(composed, initial, reads)
+    written = {v for c in composed for d in c.steps.drafts for v in d.assigns}
+    constants |= {v: literal(v, initial[v]) for v in universe.variables if v not in written}  # read by properties only
     symmetry.check(composed, initial, report)
     return Prepared(universe, composed, cpus, {**folder.constants, **constants}, initial, reads)
 

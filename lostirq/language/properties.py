@@ -242,7 +242,7 @@ class PropertyCompiler:
             form = Form.REACHABLE_STEP
         elif over_steps and form is Form.INVARIANT:
             raise tr.fail(decl.node, "LI034", "old() and occurs() are for step properties", "use @step_property")
-        formula = implies(self._where(tr, decl, names), formula) if form is Form.INVARIANT else formula
+        formula = implies(self._where(tr, decl, names), formula)
         ident = property_id(decl)
         key = ident + ("[" + ",".join(str(n) for n in numbers) + "]" if numbers else "")
         return Property(
@@ -274,6 +274,8 @@ class PropertyCompiler:
         """at=, process=: where an invariant is looked at."""
         if "at" not in decl.options:
             return TRUE
+        if decl.role is not Purpose.INVARIANT:
+            raise tr.fail(decl.node, "LI007", "at= is for invariants", "use within(...) in the body")
         process = decl.options.get("process")
         if process is None:
             raise tr.fail(decl.node, "LI007", "at= needs process=", 'process="vcpu_thread"')

@@ -27,7 +27,7 @@ d: D
 
 @invariant("all")
 def everything() -> bool:
-    return x + y + private + g < 12 or b or s.on or d.p.f or d.p.n == 0 or test_bit(w, 0)
+    return (x < 3 and y < 3 and private < 3 and g < 3) or b or s.on or d.p.f or d.p.n == 0 or test_bit(w, 0)
 """
 
 OTHER = """
