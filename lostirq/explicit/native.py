@@ -27,6 +27,12 @@ _PATIENT = SearchOptions()
 _TICK = 0.1         # seconds between two looks at the clock
 
 
+class _Labels(ctypes.Structure):
+    """lq_labels of runtime/live.h."""
+
+    _fields_ = [("count", ctypes.c_uint32), ("trigger", ctypes.c_uint32 * 8), ("goal", ctypes.c_uint32 * 8)]
+
+
 class _Search(ctypes.Structure):
     """struct lq_search of runtime/runtime.h."""
 
@@ -43,8 +49,8 @@ class _Search(ctypes.Structure):
 _PROTOTYPES: dict[str, tuple[object, str]] = {
     "lq_run": (ctypes.c_int, "s"), "lq_close": (None, "s"), "lq_mark": (ctypes.c_void_p, "spu"),
     "lq_mark_state": (ctypes.c_void_p, "sq"), "lq_unmark": (None, "p"), "lq_level": (ctypes.c_uint32, "pu"),
-    "lq_trace": (ctypes.c_int32, "spup"), "lq_graph_open": (ctypes.c_void_p, "spu"), "lq_graph_close": (None, "p"),
-    "lq_graph_label": (ctypes.c_int, "pppu"), "lq_recurrence": (ctypes.c_int, "pu"), "lq_loop": (ctypes.c_int64, "pup"),
+    "lq_trace": (ctypes.c_int32, "spup"), "lq_graph_open": (ctypes.c_void_p, "spup"), "lq_graph_close": (None, "p"),
+    "lq_graph_label": (ctypes.c_int, "pp"), "lq_recurrence": (ctypes.c_int, "pu"), "lq_loop": (ctypes.c_int64, "pup"),
     "lq_start": (ctypes.c_uint64, "p"), "lq_free": (None, "p"),
 }
 _LETTERS = {
@@ -138,17 +144,18 @@ class Native:
             fair[e.index] = _FAIR[e.fair]
         limit = SearchOptions(seconds=options.seconds)
         found.undecided = dict.fromkeys(plan.goals, "memory")
-        graph = self._call(s, started, lib.lq_graph_open, ctypes.addressof(fair), plan.numbers[RANGE], limit=limit)
+        keys = list(plan.goals)
+        batches = [keys[at:at + 8] for at in range(0, len(keys), 8)]
+        labels = [_Labels(len(b), (*map(plan.numbers.get, b),), (*map(plan.goals.get, b),)) for b in batches]
+        asked = ctypes.addressof(fair), plan.numbers[RANGE], ctypes.addressof(labels[0])
+        graph = self._call(s, started, lib.lq_graph_open, *asked, limit=limit)
         try:
-            keys = list(plan.goals) if graph else []
-            for at in range(0, len(keys), 8):
-                some = keys[at:at + 8]
-                triggers = (ctypes.c_uint32 * len(some))(*(plan.numbers[k] for k in some))
-                goals = (ctypes.c_uint32 * len(some))(*(plan.goals[k] for k in some))
-                labels = ctypes.addressof(triggers), ctypes.addressof(goals), len(some)
-                if self._call(s, started, lib.lq_graph_label, *labels, graph=graph, limit=limit):
+            for batch, label in zip(batches if graph else [], labels, strict=False):
+                again = ctypes.addressof(label)
+                if batch is not batches[0] and self._call(
+                        s, started, lib.lq_graph_label, again, graph=graph, limit=limit):
                     break
-                for which, key in enumerate(some):
+                for which, key in enumerate(batch):
                     if self._stopped:
                         break
                     self._lasso(s, graph, which, key, found, limit, started)

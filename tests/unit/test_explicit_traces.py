@@ -153,3 +153,27 @@ def test_liveness_refuses_symmetry(cache: Path) -> None:
         check(system, SearchOptions(reductions=Reductions(True, True, True)), cache)
     default = check(system, SearchOptions(), cache)
     assert default.states == check(system, SearchOptions(reductions=Reductions(True, False, True)), cache).states
+
+
+def test_more_recurrences_than_one_batch(cache: Path) -> None:
+    """The compiled engine labels the graph for eight recurrences at a time; each has its own verdict."""
+    lazy = replace(mutex(), edges=tuple(replace(e, fair=Fair.NONE) for e in mutex().edges))
+    violated, held = lazy.properties[1], replace(lazy.properties[1], formula=x.FALSE)
+    many = tuple(replace(held if i % 3 else violated, key=f"L{i}") for i in range(20))
+    system = replace(lazy, properties=many)
+    for compiler in (None, ""):
+        found = check(system, SearchOptions(compiler=compiler), cache)
+        for i in range(20):
+            verdict = found.verdicts[f"L{i}"]
+            assert isinstance(verdict, Holds) if i % 3 else isinstance(verdict, Violated) and verdict.trace.loop == 2
+
+
+def test_lassos_of_both_engines_are_the_same(cache: Path) -> None:
+    """A strong class that is enabled again and again and never taken is no violation; a weak one may be postponed."""
+    for fair in Fair:
+        edges = tuple(replace(e, fair=fair) if e.index == 2 else e for e in mutex(broken=True).edges)
+        system = replace(mutex(broken=True), edges=edges)
+        for reductions in (Reductions.none(), Reductions()):
+            one, two = (check(system, SearchOptions(compiler=c, reductions=reductions), cache) for c in (None, ""))
+            assert one.verdicts == two.verdicts
+        assert isinstance(one.verdicts["progress0"], Holds if fair is not Fair.NONE else Violated)

@@ -29,7 +29,7 @@ static int append(loop *l, u64 from, u64 v, i32 last)
 {
     lq_graph *g = l->g;
     u64 length = last >= 0;
-    for (u64 u = v; u != from; u = g->low[u])
+    for (u64 u = v; u != from; u = g->node[u].low)
         length++;
     if (l->moves + length > l->room) {
         const u64 room = (l->moves + length) * 2;
@@ -45,7 +45,7 @@ static int append(loop *l, u64 from, u64 v, i32 last)
         l->move[--at] = last;
         lq_take(g, (u32)last, &l->taken);
     }
-    for (u64 u = v; u != from; u = g->low[u]) {
+    for (u64 u = v; u != from; u = g->node[u].low) {
         l->move[--at] = (i32)g->call[u];
         lq_take(g, g->call[u], &l->taken);
         visit(l, u);
@@ -59,29 +59,30 @@ static int go(loop *l, u64 *at, u64 weak, u64 strong)
     lq_graph *g = l->g;
     u64 head = 0, tail = 0;
     l->stamp++;
-    g->index[*at] = l->stamp;
+    g->node[*at].index = l->stamp;
     g->stack[tail++] = (u32)*at;
     while (head < tail) {
         const u64 u = g->stack[head++];
-        for (u64 t = g->offset[u]; t < g->offset[u + 1]; t++) {
-            const u32 w = g->to[t];
-            if (w == NOWHERE || g->region[w] != l->inside || g->goal[t] >> l->which & 1)
+        const lq_arc *arc = lq_arcs(g, u), *const end = arc + g->node[u].degree;
+        for (; arc < end; arc++) {
+            const u32 w = arc->to;
+            if (w == NOWHERE || g->node[w].region != l->inside || arc->goal >> l->which & 1)
                 continue;
             lq_classes c = {0, 0};
-            lq_take(g, g->edge[t], &c);
+            lq_take(g, arc->edge, &c);
             if ((c.weak & weak) | (c.strong & strong)) {
                 const u64 from = *at;
                 *at = w;
-                if (append(l, from, u, g->edge[t]))
+                if (append(l, from, u, arc->edge))
                     return -1;
                 visit(l, w);
                 return 0;
             }
-            if (g->index[w] == l->stamp)
+            if (g->node[w].index == l->stamp)
                 continue;
-            g->index[w] = l->stamp;
-            g->low[w] = (u32)u;
-            g->call[w] = g->edge[t];
+            g->node[w].index = l->stamp;
+            g->node[w].low = (u32)u;
+            g->call[w] = arc->edge;
             if (weak & ~lq_enabled(g, w).weak || (!(weak | strong) && w == g->start)) {
                 const u64 from = *at;
                 *at = w;
@@ -99,9 +100,10 @@ i64 lq_loop(lq_graph *g, u32 which, i32 **moves)
     loop l = {.g = g, .which = which, .inside = NOWHERE - 1, .seen = {~(u64)0, 0}};
     u64 at = g->start;
     *moves = NULL;
-    memset(g->index, 0, g->n * 4);
+    for (u64 i = 0; i < g->n; i++)
+        g->node[i].index = 0;
     for (u64 i = 0; i < g->members; i++)
-        g->region[g->member[i]] = l.inside;
+        g->node[g->member[i]].region = l.inside;
     visit(&l, at);
     for (;;) {
         const u64 weak = l.seen.weak & ~l.taken.weak, strong = l.seen.strong & ~l.taken.strong;

@@ -16,47 +16,55 @@ void lq_graph_close(lq_graph *g)
 {
     if (!g)
         return;
-    free(g->offset);
-    free(g->to);
-    free(g->edge);
-    free(g->goal);
+    lq_unmap(g->arc, g->room * sizeof *g->arc);
+    lq_unmap(g->node, g->n * sizeof *g->node);
     free(g->trigger);
-    free(g->index);
-    free(g->low);
     free(g->stack);
     free(g->call);
-    free(g->region);
-    free(g->pos);
     free(g->member);
     free(g);
 }
 
+/* Notes what the hits of state v say about triggers and goals. */
+static void label(lq_graph *g, u64 v, const lq_hits *h, const lq_labels *l)
+{
+    lq_arc *const arc = g->arc + g->node[v].first;
+    for (u32 i = 0; i < h->count; i++) {
+        for (u32 c = 0; c < l->count; c++) {
+            if (h->check[i] == l->trigger[c])
+                g->trigger[v] |= (u8)(1 << c);
+            for (u32 t = 0; h->check[i] == l->goal[c] && t < g->node[v].degree; t++)
+                if (arc[t].edge == h->edge[i])
+                    arc[t].goal |= (u8)(1 << c);
+        }
+    }
+}
+
 /* Successors of the states from..from+count-1; the table and the states are asked for ahead of use. */
-static int connect(lq_graph *g, lq_expander *x, u64 from, u64 count, u64 *next, u64 *hash, u64 *at)
+static int connect(lq_graph *g, lq_expander *x, u64 from, u64 count, u64 *next, u64 *hash, u64 *at, u32 range,
+                   const lq_labels *l)
 {
     lq_search *s = g->s;
     const u64 buckets = s->slots / BUCKET - 1, begin = *at;
     u64 n = 0;
-    for (u64 i = from; i < from + count; i++) {
-        const u32 k = lq_expander_run(x, s->queue + i * W);
+    for (u64 v = from; v < from + count; v++) {
+        const u32 k = lq_expander_run(x, s->queue + v * W);
         if (*at + k + x->hits.errors > g->room)
             return -1;
-        g->offset[i] = *at;
+        g->node[v].first = *at;
+        g->node[v].degree = (uint16_t)(k + x->hits.errors);
         for (u32 j = 0; j < k; j++) {
             lq_copy(next + (n + j) * W, x->next + (u64)j * W);
-            g->edge[*at + j] = (uint16_t)x->edge[j];
-            g->to[*at + j] = 0;
+            g->arc[(*at)++].edge = (uint16_t)x->edge[j];
             hash[n + j] = lq_hash(x->next + (u64)j * W);
             __builtin_prefetch(s->table + (hash[n + j] & buckets) * BUCKET);
         }
         n += k;
-        *at += k;
-        for (u32 h = 0; h < x->hits.count; h++) {
-            g->edge[*at] = (uint16_t)x->hits.edge[h];
-            g->to[(*at)++] = NOWHERE;
-        }
+        for (u32 h = 0; h < x->hits.count; h++)
+            if (x->hits.check[h] == range)
+                g->arc[(*at)++] = (lq_arc){NOWHERE, (uint16_t)x->hits.edge[h], 0, 0};
+        label(g, v, &x->hits, l);
     }
-    g->offset[from + count] = *at;
     for (u64 i = 0; i < n; i++) {
         const u64 *line = s->table + (hash[i] & buckets) * BUCKET;
         for (int k = 0; k < BUCKET; k++)
@@ -65,21 +73,30 @@ static int connect(lq_graph *g, lq_expander *x, u64 from, u64 count, u64 *next, 
     }
     n = 0;
     for (u64 t = begin; t < *at; t++) {
-        if (g->to[t] == NOWHERE)
+        if (g->arc[t].to == NOWHERE)
             continue;
         const u64 found = lq_find(s, next + n++ * W);
         if (found == (u64)-1)
             return -1;
-        g->to[t] = (u32)found;
+        g->arc[t].to = (u32)found;
     }
     return 0;
 }
 
-/* The graph of a complete search.  `fair`: per edge 0 (none), 1 (weak), 2 (strong); `range`: the number of the RANGE
- * check.  NULL: no memory, or stopped. */
-lq_graph *lq_graph_open(lq_search *s, const u8 *fair, u32 range)
+static void open_labels(u64 *open, const lq_labels *l)
 {
-    const u64 n = s->states, m = s->transitions, taken = s->bytes + n * 31 + m * 7;
+    for (u32 c = 0; c < l->count; c++) {
+        open[l->trigger[c] >> 6] |= (u64)1 << (l->trigger[c] & 63);
+        open[l->goal[c] >> 6] |= (u64)1 << (l->goal[c] & 63);
+    }
+}
+
+/* The graph of a complete search, labelled for some recurrences.  `fair`: per edge 0 (none), 1 (weak), 2 (strong);
+ * `range`: the number of the RANGE check.  NULL: no memory, or stopped. */
+lq_graph *lq_graph_open(lq_search *s, const u8 *fair, u32 range, const lq_labels *l)
+{
+    const u64 n = s->states, m = s->transitions;
+    const u64 taken = s->bytes + n * (sizeof(lq_node) + 9) + m * sizeof(lq_arc);
     if (taken > s->max_bytes || s->model->edges > 0xffff || s->model->processes > 64)
         return NULL;
     if (taken > s->peak_bytes)
@@ -92,28 +109,22 @@ lq_graph *lq_graph_open(lq_search *s, const u8 *fair, u32 range)
     g->s = s;
     g->fair = fair;
     g->n = n;
-    g->room = m;
-    g->offset = malloc((n + 1) * 8);
-    g->to = malloc((m + 1) * 4);
-    g->edge = malloc((m + 1) * 2);
-    g->goal = calloc(m + 1, 1);
+    g->room = m + 1;
+    g->arc = lq_map(g->room * sizeof *g->arc, 1);
+    g->node = lq_map(n * sizeof *g->node, 1);
     g->trigger = calloc(n, 1);
-    g->index = malloc(n * 4);
-    g->low = malloc(n * 4);
     g->stack = malloc(n * 4);
     g->call = malloc(n * 4);
-    g->region = malloc(n * 4);
-    g->pos = malloc(n * 2);
     const u64 width = (u64)AHEAD * (s->model->widest + 1);
     u64 *next = malloc(width * 8 * W), *hash = malloc(width * 8), at = 0;
-    int failed = !(open && g->offset && g->to && g->edge && g->goal && g->trigger && g->index && g->low && g->stack &&
-                   g->call && g->region && g->pos && next && hash);
+    int failed = !(open && g->arc && g->node && g->trigger && g->stack && g->call && next && hash);
     if (!failed) {
         open[range >> 6] |= (u64)1 << (range & 63);
+        open_labels(open, l);
         failed = lq_expander_open(&x, s->model, open);
     }
-    for (u64 i = 0; !failed && i < n; i += AHEAD) {
-        failed = connect(g, &x, i, n - i < AHEAD ? n - i : AHEAD, next, hash, &at);
+    for (u64 v = 0; !failed && v < n; v += AHEAD) {
+        failed = connect(g, &x, v, n - v < AHEAD ? n - v : AHEAD, next, hash, &at, range, l);
         if (__atomic_load_n(&s->stop, __ATOMIC_RELAXED))
             failed = -2;
     }
@@ -127,31 +138,22 @@ lq_graph *lq_graph_open(lq_search *s, const u8 *fair, u32 range)
     return NULL;
 }
 
-/* Notes where up to 8 recurrences are triggered and reach their goals; 0: done. */
-int lq_graph_label(lq_graph *g, const u32 *trigger, const u32 *goal, u32 count)
+/* Labels the graph for other recurrences; 0: done. */
+int lq_graph_label(lq_graph *g, const lq_labels *l)
 {
     lq_search *s = g->s;
     lq_expander x = {0};
     u64 *open = calloc(s->model->checks / 64 + 1, 8);
     int failed = open ? lq_expander_open(&x, s->model, open) : -1;
-    for (u32 c = 0; !failed && c < count; c++) {
-        open[trigger[c] >> 6] |= (u64)1 << (trigger[c] & 63);
-        open[goal[c] >> 6] |= (u64)1 << (goal[c] & 63);
-    }
-    memset(g->goal, 0, g->room);
+    if (!failed)
+        open_labels(open, l);
+    for (u64 t = 0; t < g->room; t++)
+        g->arc[t].goal = 0;
     memset(g->trigger, 0, g->n);
-    for (u64 i = 0; !failed && i < g->n; i++) {
-        lq_expander_run(&x, s->queue + i * W);
-        for (u32 h = 0; h < x.hits.count; h++) {
-            for (u32 c = 0; c < count; c++) {
-                if (x.hits.check[h] == trigger[c])
-                    g->trigger[i] |= (u8)(1 << c);
-                for (u64 t = g->offset[i]; x.hits.check[h] == goal[c] && t < g->offset[i + 1]; t++)
-                    if (g->edge[t] == x.hits.edge[h])
-                        g->goal[t] |= (u8)(1 << c);
-            }
-        }
-        if (!(i & 255) && __atomic_load_n(&s->stop, __ATOMIC_RELAXED))
+    for (u64 v = 0; !failed && v < g->n; v++) {
+        lq_expander_run(&x, s->queue + v * W);
+        label(g, v, &x.hits, l);
+        if (!(v & 255) && __atomic_load_n(&s->stop, __ATOMIC_RELAXED))
             failed = -2;
     }
     lq_expander_close(&x);
@@ -162,8 +164,9 @@ int lq_graph_label(lq_graph *g, const u32 *trigger, const u32 *goal, u32 count)
 lq_classes lq_enabled(const lq_graph *g, u64 v)
 {
     lq_classes c = {0, 0};
-    for (u64 t = g->offset[v]; t < g->offset[v + 1]; t++)
-        lq_take(g, g->edge[t], &c);
+    const lq_arc *const arc = lq_arcs(g, v);
+    for (u32 t = 0; t < g->node[v].degree; t++)
+        lq_take(g, arc[t].edge, &c);
     return c;
 }
 
@@ -212,11 +215,12 @@ static int judge(lq_graph *g, work_list *l, const u32 *node, u64 count, u32 id, 
         return 0;
     for (u64 i = 0; i < count; i++) {
         lq_classes here = {0, 0};
-        for (u64 t = g->offset[node[i]]; t < g->offset[node[i] + 1]; t++) {
-            const u32 w = g->to[t];
-            lq_take(g, g->edge[t], &here);
-            if (w != NOWHERE && g->index[w] == NOWHERE && g->low[w] == id && !(g->goal[t] >> which & 1))
-                lq_take(g, g->edge[t], &taken);
+        const lq_arc *arc = lq_arcs(g, node[i]), *const end = arc + g->node[node[i]].degree;
+        for (; arc < end; arc++) {
+            const u32 w = arc->to;
+            lq_take(g, arc->edge, &here);
+            if (w != NOWHERE && g->node[w].index == NOWHERE && g->node[w].low == id && !(arc->goal >> which & 1))
+                lq_take(g, arc->edge, &taken);
         }
         somewhere.strong |= here.strong;
         everywhere.weak &= here.weak;
@@ -244,7 +248,7 @@ static int judge(lq_graph *g, work_list *l, const u32 *node, u64 count, u32 id, 
     for (u64 i = 0; i < count; i++) {
         if (!(lq_enabled(g, node[i]).strong & unfair)) {
             rest[kept++] = node[i];
-            g->region[node[i]] = region;
+            g->node[node[i]].region = region;
         }
     }
     if (l->parts == l->room) {
@@ -260,44 +264,53 @@ static int judge(lq_graph *g, work_list *l, const u32 *node, u64 count, u32 id, 
     return 0;
 }
 
+static inline void enter_node(lq_graph *g, u32 v, u32 *clock, u64 *depth, u64 *top)
+{
+    lq_node *n = g->node + v;
+    n->index = n->low = ++*clock;
+    n->pos = 0;
+    g->stack[(*top)++] = v;
+    g->call[(*depth)++] = v;
+    const lq_arc *const arc = lq_arcs(g, v);
+    for (u32 t = 0; t < n->degree; t++)
+        __builtin_prefetch(g->node + arc[t].to, 1);
+}
+
 /* Tarjan's algorithm from `root`, inside its region. */
 static int components(lq_graph *g, work_list *l, u32 root, u32 *clock, u32 which)
 {
     u64 depth = 0, top = 0;
-    const u32 region = g->region[root];
-    g->call[depth++] = root;
-    g->stack[top++] = root;
-    g->index[root] = g->low[root] = ++*clock;
-    g->pos[root] = 0;
+    const u32 region = g->node[root].region;
+    enter_node(g, root, clock, &depth, &top);
     while (depth) {
         const u32 v = g->call[depth - 1];
-        const u64 t = g->offset[v] + g->pos[v];
-        if (t < g->offset[v + 1]) {
-            const u32 w = g->to[t];
-            g->pos[v]++;
-            if (w == NOWHERE || g->goal[t] >> which & 1 || g->region[w] != region)
+        lq_node *const here = g->node + v;
+        if (here->pos < here->degree) {
+            const lq_arc *const arc = g->arc + here->first + here->pos++;
+            const u32 w = arc->to;
+            if (w == NOWHERE || arc->goal >> which & 1)
                 continue;
-            if (!g->index[w]) {
-                g->index[w] = g->low[w] = ++*clock;
-                g->pos[w] = 0;
-                g->stack[top++] = w;
-                g->call[depth++] = w;
-            } else if (g->index[w] != NOWHERE && g->index[w] < g->low[v])
-                g->low[v] = g->index[w];
+            const lq_node *const there = g->node + w;
+            if (there->region != region)
+                continue;
+            if (!there->index)
+                enter_node(g, w, clock, &depth, &top);
+            else if (there->index != NOWHERE && there->index < here->low)
+                here->low = there->index;
             continue;
         }
         depth--;
-        if (depth && g->low[v] < g->low[g->call[depth - 1]])
-            g->low[g->call[depth - 1]] = g->low[v];
-        if (g->low[v] != g->index[v])
+        if (depth && here->low < g->node[g->call[depth - 1]].low)
+            g->node[g->call[depth - 1]].low = here->low;
+        if (here->low != here->index)
             continue;
         const u32 id = ++l->components;
         u64 first = top;
         u32 w;
         do {
             w = g->stack[--first];
-            g->index[w] = NOWHERE;
-            g->low[w] = id;
+            g->node[w].index = NOWHERE;
+            g->node[w].low = id;
         } while (w != v);
         if (judge(g, l, g->stack + first, top - first, id, which))
             return -1;
@@ -307,7 +320,7 @@ static int components(lq_graph *g, work_list *l, u32 root, u32 *clock, u32 which
 }
 
 /* Looks for a fair run that violates recurrence number `which` of the labels.  1: found (members and start are set),
- * 0: none, negative: no memory or stopped. */
+ * 0: none, negative: no memory or stopped.  Only components with a trigger matter, so it starts at triggered states. */
 int lq_recurrence(lq_graph *g, u32 which)
 {
     work_list l = {0};
@@ -316,23 +329,18 @@ int lq_recurrence(lq_graph *g, u32 which)
     free(g->member);
     g->member = NULL;
     g->start = NOWHERE;
-    u64 triggered = 0;
     for (u64 v = 0; v < g->n; v++)
-        triggered += g->trigger[v] >> which & 1;
-    if (!triggered)
-        return 0;
-    memset(g->index, 0, g->n * 4);
-    memset(g->region, 0, g->n * 4);
+        g->node[v].index = g->node[v].region = 0;
     for (u64 v = 0; !failed && v < g->n; v++)
-        if (!g->index[v])
+        if (g->trigger[v] >> which & 1 && !g->node[v].index)
             failed = components(g, &l, (u32)v, &clock, which);
     while (l.parts) {
         const part p = l.todo[--l.parts];
         for (u64 i = 0; i < p.count; i++)
-            g->index[p.node[i]] = 0;
+            g->node[p.node[i]].index = 0;
         clock = 0;
         for (u64 i = 0; !failed && i < p.count; i++)
-            if (!g->index[p.node[i]])
+            if (g->trigger[p.node[i]] >> which & 1 && !g->node[p.node[i]].index)
                 failed = components(g, &l, p.node[i], &clock, which);
         free(p.node);
     }

@@ -12,15 +12,30 @@ typedef struct {
 } lq_classes;
 
 typedef struct {
+    u32 to;                 /* the successor, or NOWHERE */
+    uint16_t edge;
+    u8 goal, padding;       /* bit r: it reaches the goal of recurrence r of the current labels */
+} lq_arc;
+
+typedef struct {
+    u64 first;              /* its arcs: arc[first] .. arc[next node's first - 1] */
+    u32 index, low, region; /* scratch of the algorithms */
+    uint16_t pos, degree;
+} lq_node;
+
+typedef struct {            /* what up to 8 recurrences ask: check numbers of trigger and goal */
+    u32 count;
+    u32 trigger[8], goal[8];
+} lq_labels;
+
+typedef struct {
     lq_search *s;
     const u8 *fair;         /* per edge: 0 none, 1 weak, 2 strong */
     u64 n, room;
-    u64 *offset;            /* arcs of state v: offset[v] .. offset[v + 1] - 1 */
-    u32 *to;
-    uint16_t *edge;
-    u8 *goal, *trigger;     /* bit r: of recurrence r of the current labels */
-    u32 *index, *low, *stack, *call, *region;   /* per state, scratch of the algorithms */
-    uint16_t *pos;
+    lq_arc *arc;
+    lq_node *node;
+    u8 *trigger;            /* bit r: recurrence r of the current labels is triggered */
+    u32 *stack, *call;      /* scratch */
     u32 *member;            /* the fair set that was found */
     u64 members, start;     /* `start`: its nearest triggered state */
 } lq_graph;
@@ -33,6 +48,11 @@ static inline void lq_take(const lq_graph *g, u32 edge, lq_classes *c)
         c->weak |= bit;
     else if (g->fair[edge] == 2)
         c->strong |= bit;
+}
+
+static inline const lq_arc *lq_arcs(const lq_graph *g, u64 v)
+{
+    return g->arc + g->node[v].first;
 }
 
 lq_classes lq_enabled(const lq_graph *g, u64 v);
