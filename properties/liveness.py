@@ -17,6 +17,9 @@ from lostirq.prelude import *
 from model.state import *
 from properties.views import *
 
+REQUESTS = 4
+AnyRequest = Int[0, REQUESTS - 1]
+
 
 @pure
 def disturbed(i: VcpuId) -> bool:
@@ -53,35 +56,38 @@ def eligible_is_delivered(i: VcpuId, v: AnyVector) -> bool:
 
 
 @pure
-def request_seen(i: VcpuId) -> bool:
-    """A request is taken, or somebody disturbs the vCPU."""
-    before = old(vcpus[i].requests)
-    after = vcpus[i].requests
-    taken = (
-        (before.event and not after.event)
-        or (before.unblock and not after.unblock)
-        or (before.apicv_update and not after.apicv_update)
-        or (before.other and not after.other)
+def requested(i: VcpuId, r: AnyRequest) -> bool:
+    """Request r, in the order of model/state.py:Request, is made."""
+    requests = vcpus[i].requests
+    return (
+        (r == 0 and requests.event)
+        or (r == 1 and requests.unblock)
+        or (r == 2 and requests.apicv_update)
+        or (r == 3 and requests.other)
     )
-    return taken or disturbed(i)
+
+
+@pure
+def request_seen(i: VcpuId, r: AnyRequest) -> bool:
+    """The request is taken, or somebody disturbs the vCPU."""
+    return (old(requested(i, r)) and not requested(i, r)) or disturbed(i)
 
 
 @recurrence(
     "LV-2",
     title="a request is seen",
     source="KVM.md LV-2, P1; kvm_main.c:kvm_make_all_cpus_request, x86.c:vcpu_enter_guest",
-    over=VCPUS,
+    over=(VCPUS, REQUESTS),
     goal=request_seen,
     witness="W-request",
     planted="planted-lv2-kick-without-ipi",
 )
-def request_is_seen(i: VcpuId) -> bool:
-    """A vCPU with a request pending takes one in the end, unless it sleeps (requests without wake-up may wait
-    there).
+def request_is_seen(i: VcpuId, r: AnyRequest) -> bool:
+    """Each kind of request that is pending is taken in the end, unless the vCPU sleeps (requests without wake-up may
+    wait there).
     """
-    requests = vcpus[i].requests
     awake = not within("vcpu_thread", i, "asleep") or vcpus[i].task.on_rq
-    return awake and (requests.event or requests.unblock or requests.apicv_update or requests.other)
+    return awake and requested(i, r)
 
 
 @pure
