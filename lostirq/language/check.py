@@ -161,6 +161,11 @@ def _options(universe: Universe, decl: FunctionDecl) -> None:
     for option in ("over", "when"):
         if option in decl.options:
             tr.constant(decl.options[option])
+    for option, roles in (("cpu", PROCESSES - {Role.HARDWARE}), ("masked", {Role.HANDLER})):
+        if option in decl.options and decl.role not in roles:
+            raise tr.fail(
+                decl.options[option], "LI007", f"{option}= has no meaning for @{decl.role.value}", "remove it"
+            )
     for option in ("cpu", "holds", "masked"):
         node = decl.options.get(option)
         if isinstance(node, ast.Lambda):

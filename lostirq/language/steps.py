@@ -113,7 +113,8 @@ class Composer:
         self.graph = graph
         self.reads = reads
         self.report = report
-        self.rank = {n.index: k for k, n in enumerate(graph.reachable())}
+        self.nodes = graph.reachable()
+        self.rank = {n.index: k for k, n in enumerate(self.nodes)}
         self.marks: dict[int, frozenset[str]] = {}
 
     # -- whole process --------------------------------------------------------------------------------------------
@@ -188,11 +189,10 @@ class Composer:
 
         for item in start:
             push(item)
-        order = {k: i for i, k in self.rank.items()}
         while queue:
             key = heapq.heappop(queue)
             rounds, rank, mode = key
-            node = self.graph.nodes[order[rank]]
+            node = self.nodes[rank]
             for path in self._merge(waiting.pop(key)):
                 for item in self._continue(node, path, rounds, mode):
                     push(item)

@@ -157,13 +157,17 @@ def check_switches(workspace: Workspace, name: str) -> list[Diagnostic]:
     transition system under one of its memory models.  Compiles the scenario once per parameter."""
     scenario = workspace.scenarios[name]
     found: list[Diagnostic] = []
-    plain = {m: digest(compile_scenario(workspace, name, m), properties=False) for m in scenario.memory}
+    plain: dict[Memory, str] = {}
+
+    def same(memory: Memory, key: str, default: int) -> bool:
+        if memory not in plain:
+            plain[memory] = digest(compile_scenario(workspace, name, memory), properties=False)
+        changed = compile_scenario(workspace, name, memory, overrides={key: default})
+        return digest(changed, properties=False) == plain[memory]
+
     for key, value in scenario.parameters.items():
         default = workspace.parameters[key].default
-        if value != default and all(
-            digest(compile_scenario(workspace, name, m, overrides={key: default}), properties=False) == plain[m]
-            for m in scenario.memory
-        ):
+        if value != default and all(same(m, key, default) for m in scenario.memory):
             message = f"parameter '{key}' = {value} changes nothing in scenario '{name}'"
             found.append(Diagnostic(scenario.span, "LI035", message, "remove it, or use what it turns on"))
     return found
