@@ -133,7 +133,7 @@ class injection_kicker:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class injection_device:
-    """APICv is off for the vCPU, which sends to itself, but the device still posts."""
+    """APICv is off for the vCPU, which sends to itself, also from the fastpath, but the device still posts."""
 
     DEVICES = 1
     APICV = False
@@ -141,6 +141,7 @@ class injection_device:
     GUEST_CLI = True
     GUEST_STI = True
     GUEST_SELF_IPI = True
+    GUEST_ICR = True
 
 
 @scenario(tier="quick", memory=("sc", "tso"))

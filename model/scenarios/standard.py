@@ -127,6 +127,7 @@ class injection_full:
     GUEST_CLI = True
     GUEST_STI = True
     GUEST_SELF_IPI = True
+    GUEST_ICR = True
     GUEST_VECTORING = True
 
 
