@@ -246,19 +246,28 @@ def guest_instruction(vcpu: Vcpu) -> ExitReason:
             return accept_notification(vcpu)
         case "posted interrupt wakeup" if pcpus[vcpu.task.cpu].apic.wakeup:
             strong()
-            lock_set(pcpus[vcpu.task.cpu].apic.wakeup, False)
-            vcpu.vmcs.exit_interruption = HostVector.POSTED_INTR_WAKEUP
-            return ExitReason.EXTERNAL_INTERRUPT
+            return exit_on_interrupt(vcpu, HostVector.POSTED_INTR_WAKEUP)
         case "reschedule" if pcpus[vcpu.task.cpu].apic.reschedule:
             strong()
-            lock_set(pcpus[vcpu.task.cpu].apic.reschedule, False)
-            vcpu.vmcs.exit_interruption = HostVector.RESCHEDULE
-            return ExitReason.EXTERNAL_INTERRUPT
+            return exit_on_interrupt(vcpu, HostVector.RESCHEDULE)
         case "call function" if pcpus[vcpu.task.cpu].apic.call_function:
             strong()
-            lock_set(pcpus[vcpu.task.cpu].apic.call_function, False)
-            vcpu.vmcs.exit_interruption = HostVector.CALL_FUNCTION
-            return ExitReason.EXTERNAL_INTERRUPT
+            return exit_on_interrupt(vcpu, HostVector.CALL_FUNCTION)
+
+
+@function(hardware="SDM: external interrupts in VMX non-root operation")
+def exit_on_interrupt(vcpu: Vcpu, vector: HostVector) -> ExitReason:
+    """An exit that acknowledges the interrupt: software finds its vector in the VM-exit interruption information."""
+    if vector == HostVector.POSTED_INTR:
+        lock_set(pcpus[vcpu.task.cpu].apic.posted_intr, False)
+    if vector == HostVector.POSTED_INTR_WAKEUP:
+        lock_set(pcpus[vcpu.task.cpu].apic.wakeup, False)
+    if vector == HostVector.RESCHEDULE:
+        lock_set(pcpus[vcpu.task.cpu].apic.reschedule, False)
+    if vector == HostVector.CALL_FUNCTION:
+        lock_set(pcpus[vcpu.task.cpu].apic.call_function, False)
+    vcpu.vmcs.exit_interruption = vector
+    return ExitReason.EXTERNAL_INTERRUPT
 
 
 @function(hardware="SDM: external interrupts in VMX non-root operation")
@@ -266,9 +275,7 @@ def accept_notification(vcpu: Vcpu) -> ExitReason:
     if vcpu.vmcs.posted_interrupts:
         process_posted_interrupts(vcpu)
         return ExitReason.NONE
-    lock_set(pcpus[vcpu.task.cpu].apic.posted_intr, False)
-    vcpu.vmcs.exit_interruption = HostVector.POSTED_INTR
-    return ExitReason.EXTERNAL_INTERRUPT
+    return exit_on_interrupt(vcpu, HostVector.POSTED_INTR)
 
 
 @function(hardware="SDM: MOV to CR8 with a TPR shadow")
