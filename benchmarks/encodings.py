@@ -17,9 +17,9 @@ import z3
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lostirq.ir import expr as x  # noqa: E402  # the checkout is put on the path first
-from lostirq.ir.expr import Role, Var, bits_type, int_type  # noqa: E402
-from lostirq.symbolic.encode import Encoder  # noqa: E402
+from lostirq.ir import expr as x  # the checkout is put on the path first
+from lostirq.ir.expr import Role, Var, bits_type, int_type
+from lostirq.symbolic.encode import Encoder
 
 WIDTH = 256
 

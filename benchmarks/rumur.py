@@ -27,7 +27,7 @@ class RumurFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RumurRun:
-    """`rules`: rules fired, as Rumur counts them; `seconds`: wall time of the verifier alone."""
+    """`rules`: rules fired, which is the number of transitions; `seconds`: wall time of the verifier alone."""
 
     states: int
     rules: int
@@ -53,14 +53,17 @@ def _run(command: list[str], cwd: Path, seconds: float) -> str:
     return done.stdout
 
 
-def run(text: str, options: tuple[str, ...] = (), *, set_bytes: int = 1 << 26, seconds: float = 600) -> RumurRun:
-    """Verify a Murphi text exhaustively.  `set_bytes`: the initial size of its set of states."""
+def run(text: str, options: tuple[str, ...] = (), *, set_bytes: int = 1 << 26, seconds: float = 600,
+        level: str = "-O3") -> RumurRun:  # fmt: skip
+    """Verify a Murphi text exhaustively.  `set_bytes`: the initial size of its set of states; `level`: of the C
+    compiler's optimisation."""
     with tempfile.TemporaryDirectory(prefix="lostirq-rumur-") as name:
         folder = Path(name)
         (folder / "model.m").write_text(text)
         begin = time.perf_counter()
-        _run(["rumur", *ALWAYS, "--set-capacity", str(set_bytes), *options, "-o", "model.c", "model.m"], folder, seconds)
-        compiler = ["cc", "-mcx16", "-std=c11", "-O3", "-march=native", "-w", "-o", "model", "model.c", "-lpthread"]
+        size = ("--set-capacity", str(set_bytes))
+        _run(["rumur", *ALWAYS, *size, *options, "-o", "model.c", "model.m"], folder, seconds)
+        compiler = ["cc", "-mcx16", "-std=c11", level, "-march=native", "-w", "-o", "model", "model.c", "-lpthread"]
         _run(compiler, folder, seconds)
         compiled = time.perf_counter() - begin
         begin = time.perf_counter()

@@ -29,7 +29,7 @@ FORMS: dict[str, dict[str, bool]] = {
     "processes, bytes": {"packed": False},
     "one loop, packed": {"processes": False},
 }
-ALWAYS = ("-O3", "-w", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK")
+ALWAYS = ("-w", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK")
 GENERATE = ("-o1", "-o2", "-o3", "-a")
 
 
@@ -77,15 +77,16 @@ def _number(pattern: str, text: str) -> float:
 
 
 def run(text: str, options: tuple[str, ...] = (), *, table_bits: int = 22, depth: int = 10_000_000,
-        memory_mb: int = 3000, seconds: float = 600) -> SpinRun:  # fmt: skip
+        memory_mb: int = 3000, seconds: float = 600, level: str = "-O3") -> SpinRun:  # fmt: skip
     """Verify a Promela text exhaustively.  `table_bits`: SPIN's -w (slots of its hash table), which should be near the
-    number of states for a fair comparison; `depth`: longest path of its depth-first search."""
+    number of states for a fair comparison; `depth`: longest path of its depth-first search; `level`: of the C
+    compiler's optimisation."""
     with tempfile.TemporaryDirectory(prefix="lostirq-spin-") as name:
         folder = Path(name)
         (folder / "model.pml").write_text(text)
         begin = time.perf_counter()
         _run(["spin", *GENERATE, "model.pml"], folder, seconds)
-        _run(["cc", *ALWAYS, f"-DMEMLIM={memory_mb}", *options, "-o", "pan", "pan.c"], folder, seconds)
+        _run(["cc", level, *ALWAYS, f"-DMEMLIM={memory_mb}", *options, "-o", "pan", "pan.c"], folder, seconds)
         compiled = time.perf_counter() - begin
         arguments = ["./pan", "-E", "-n", f"-w{table_bits}"]
         if "-DBFS" not in options:

@@ -123,7 +123,7 @@ def _of(v: Var) -> st.SearchStrategy[Expr]:
     return words(2, v.type.width) if v.type.kind is Kind.BITS else integers(2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(small_systems(), STATES)
 def test_one_step_successors_are_those_of_the_interpreter(s: System, values: tuple[int, ...]) -> None:
     state = dict(zip(s.variables, (*values, 0), strict=True))

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measure the compiled engine side by side with SPIN and Rumur on the same systems, in one run.
+
+    python benchmarks/run.py                      the toys of benchmarks/models and the quick scenarios of the checkout
+    python benchmarks/run.py --only pi_large      one scenario
+    python benchmarks/run.py --tier standard      other scenarios of the checkout
+
+The comparison is on the flat system with all optional reductions off and no properties, in every tool.  Counts of
+states and transitions are compared first: a row whose counts differ is an error, and no time is printed for it.
+Seconds are those of the search (of the whole verifier process for SPIN and Rumur, whose start-up is some hundredths);
+compilation is left out.  The reduced search, with all properties, is what `lostirq check` does; it has its own columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import rumur, spin  # noqa: E402  # the checkout is put on the path first
+from lostirq.errors import UsageError  # noqa: E402
+from lostirq.evidence.verdict import Reductions, SearchOptions, SearchResult  # noqa: E402
+from lostirq.explicit.search import check  # noqa: E402
+from lostirq.ir.system import System  # noqa: E402
+from lostirq.ir.tso import lower  # noqa: E402
+from lostirq.language import compile_scenario, load_workspace  # noqa: E402
+from lostirq.report.murphi import murphi  # noqa: E402
+from lostirq.report.promela import promela  # noqa: E402
+
+LIMIT_BYTES = 3 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another tool's run: `seconds` None if it did not finish, `note` why, or which options were the fastest."""
+
+    seconds: float | None
+    note: str
+    bytes_per_state: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scenario under one memory model.  `rate`: states per second; `reduced_*`: with the default reductions."""
+
+    scenario: str
+    memory: str
+    states: int
+    transitions: int
+    bits: int
+    words: int
+    bytes_per_state: float
+    seconds: float
+    rate: float
+    compile_seconds: float
+    spin: Other
+    rumur: Other
+    reduced_states: int
+    reduced_bits: int
+    reduced_seconds: float
+
+
+class CountsDiffer(Exception):
+    """Two tools disagree on the same system: one of them, or an export, is wrong."""
+
+
+def plain(system: System, repeat: int) -> SearchResult:
+    """The fastest of several searches without optional reductions and properties."""
+    options = SearchOptions(properties=(), reductions=Reductions.none(), liveness=False, memory_bytes=LIMIT_BYTES)
+    return min((check(system, options) for _ in range(repeat)), key=lambda r: r.seconds)
+
+
+def _compare(tool: str, result: SearchResult, states: int, transitions: int) -> None:
+    if (states, transitions) != (result.states, result.transitions):
+        raise CountsDiffer(f"{tool} has {states} states, {transitions} transitions; "
+                           f"{result.engine} {result.states}, {result.transitions}")  # fmt: skip
+
+
+def fastest(runs: Iterator[tuple[str, Callable[[], tuple[float, float]]]], failures: type[Exception]) -> Other:
+    """The best of several settings of another tool; each gives (seconds, bytes per state)."""
+    best, notes = Other(None, ""), []
+    for label, run in runs:
+        try:
+            seconds, per_state = run()
+        except (failures, UsageError) as failure:
+            notes.append(f"{label}: {str(failure).splitlines()[0][:80]}")
+            continue
+        if best.seconds is None or seconds < best.seconds:
+            best = Other(seconds, label, per_state)
+    return best if best.seconds is not None else Other(None, "; ".join(notes))
+
+
+def with_spin(system: System, result: SearchResult, seconds: float) -> Other:
+    missing = spin.available()
+    if missing:
+        return Other(None, missing)
+    table = max(16, result.states.bit_length())
+
+    def one(options: tuple[str, ...], form: dict[str, bool]) -> tuple[float, float]:
+        got = spin.run(promela(system, **form), options, table_bits=table, depth=max(10_000, result.states + 1),
+                       memory_mb=LIMIT_BYTES >> 20, seconds=seconds)  # fmt: skip
+        _compare("SPIN", result, got.states, got.transitions)
+        return got.seconds, got.peak_bytes / got.states
+
+    def settings() -> Iterator[tuple[str, Callable[[], tuple[float, float]]]]:
+        for label, options in spin.SAFE.items():
+            for form, switches in spin.FORMS.items():
+                yield f"{label}, {form}", lambda o=options, s=switches: one(o, s)  # type: ignore[misc]
+
+    return fastest(settings(), spin.SpinFailed)
+
+
+def with_rumur(system: System, result: SearchResult, seconds: float) -> Other:
+    missing = rumur.available()
+    if missing:
+        return Other(None, missing)
+
+    def one(options: tuple[str, ...]) -> tuple[float, float]:
+        got = rumur.run(murphi(system), options, set_bytes=32 << max(16, result.states.bit_length()), seconds=seconds)
+        _compare("Rumur", result, got.states, got.rules)
+        return got.seconds, 0.0
+
+    return fastest(((k, lambda o=o: one(o)) for k, o in rumur.OPTIONS.items()), rumur.RumurFailed)  # type: ignore[misc]
+
+
+def measure(system: System, repeat: int, seconds: float, others: bool) -> Row | str:
+    """One row, or why there is none."""
+    flat = lower(system)
+    result = plain(flat, repeat)
+    if not result.complete:
+        return f"{system.name} {system.memory.value}: without reductions not exhausted ({result.reason})"
+    reduced = check(system, SearchOptions(memory_bytes=LIMIT_BYTES, liveness=False))
+    skipped = Other(None, "not asked for")
+    return Row(
+        system.name, system.memory.value, result.states, result.transitions, result.bits, result.words,
+        result.peak_bytes / result.states, result.seconds, result.states / max(result.seconds, 1e-9),
+        result.compile_seconds, with_spin(flat, result, seconds) if others else skipped,
+        with_rumur(flat, result, seconds) if others else skipped, reduced.states, reduced.bits, reduced.seconds,
+    )  # fmt: skip
+
+
+def systems(tier: str, only: list[str]) -> Iterator[System]:
+    for folder in (ROOT / "benchmarks" / "models", ROOT):
+        workspace = load_workspace(folder)
+        for name, scenario in workspace.scenarios.items():
+            wanted = name in only if only else folder != ROOT or scenario.tier == tier
+            for memory in scenario.memory if wanted else ():
+                yield compile_scenario(workspace, name, memory)
+
+
+def ratio(other: Other, seconds: float) -> str:
+    return f"{other.seconds / max(seconds, 1e-9):.1f}x" if other.seconds is not None else "-"
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as a table of fixed width."""
+    head = ("scenario", "mem", "states", "transitions", "bits", "B/state", "s", "M states/s", "SPIN s", "ratio",
+            "B/state", "Rumur s", "ratio", "reduced", "bits", "s")  # fmt: skip
+    cells = [head]
+    for r in rows:
+        cells.append((
+            r.scenario, r.memory, f"{r.states:,}", f"{r.transitions:,}", str(r.bits), f"{r.bytes_per_state:.0f}",
+            f"{r.seconds:.3f}", f"{r.rate / 1e6:.2f}",
+            f"{r.spin.seconds:.2f}" if r.spin.seconds is not None else "-", ratio(r.spin, r.seconds),
+            f"{r.spin.bytes_per_state:.0f}" if r.spin.seconds is not None else "-",
+            f"{r.rumur.seconds:.2f}" if r.rumur.seconds is not None else "-", ratio(r.rumur, r.seconds),
+            f"{r.reduced_states:,}", str(r.reduced_bits), f"{r.reduced_seconds:.3f}",
+        ))  # fmt: skip
+    widths = [max(len(c[i]) for c in cells) for i in range(len(head))]
+    lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+             for row in cells]  # fmt: skip
+    for r in rows:
+        lines.append(f"{r.scenario} {r.memory}: SPIN: {r.spin.note}; Rumur: {r.rumur.note}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tier", default="quick", help="tier of the checkout's scenarios (default: quick)")
+    parser.add_argument("--only", action="append", default=[], metavar="SCENARIO", help="only these scenarios")
+    parser.add_argument("--repeat", type=int, default=3, help="searches per row, the fastest counts (default: 3)")
+    parser.add_argument("--seconds", type=float, default=120, help="time limit of one run of another tool")
+    parser.add_argument("--alone", action="store_true", help="without SPIN and Rumur")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    given = parser.parse_args(arguments)
+    rows: list[Row] = []
+    try:
+        for system in systems(given.tier, given.only):
+            got = measure(system, given.repeat, given.seconds, not given.alone)
+            if isinstance(got, Row):
+                rows.append(got)
+            print(got if isinstance(got, str) else table([got]), file=sys.stderr, flush=True)
+    except CountsDiffer as wrong:
+        print(f"counts differ: {wrong}", file=sys.stderr)
+        return 1
+    print(json.dumps([asdict(r) for r in rows], indent=2) if given.json else table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SPIN and Rumur, on the exported text, reach as many states by as many transitions as our engines.
+
+The toys and small core scenarios (all of them with `-m slow`); the larger ones are compared by benchmarks/run.py before it prints a time.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmarks import rumur, spin
+from lostirq.evidence.verdict import Reductions, SearchOptions
+from lostirq.explicit.search import check
+from lostirq.ir.system import Memory, System
+from lostirq.ir.tso import lower
+from lostirq.language import Workspace, compile_scenario, load_workspace
+from lostirq.report.murphi import murphi
+from lostirq.report.promela import promela
+
+ROOT = Path(__file__).resolve().parents[2]
+TOYS = ("peterson_lock", "dekker_lock", "tickets_3", "pi_small")
+CORE = (("device_halt", Memory.SC), ("sender_halt", Memory.TSO), ("ipi_virtualization", Memory.TSO))
+LARGEST = 400_000  # states: what SPIN finishes in a second
+
+needs_spin = pytest.mark.skipif(spin.available() is not None, reason=f"SPIN: {spin.available()}")
+needs_rumur = pytest.mark.skipif(rumur.available() is not None, reason=f"Rumur: {rumur.available()}")
+
+
+@cache
+def workspace(folder: Path) -> Workspace:
+    return load_workspace(folder)
+
+
+def counts(system: System) -> tuple[int, int]:
+    result = check(system, SearchOptions(properties=(), reductions=Reductions.none(), liveness=False))
+    assert result.complete, result.reason
+    return result.states, result.transitions
+
+
+def toy(name: str, memory: Memory) -> System:
+    return lower(compile_scenario(workspace(ROOT / "benchmarks" / "models"), name, memory))
+
+
+@needs_spin
+@pytest.mark.parametrize("memory", list(Memory), ids=lambda m: m.value)
+@pytest.mark.parametrize("name", TOYS)
+def test_toys_have_spins_counts(name: str, memory: Memory) -> None:
+    system = toy(name, memory)
+    got = spin.run(promela(system), table_bits=18, depth=LARGEST, level="-O0")
+    assert (got.states, got.transitions) == counts(system)
+
+
+@needs_rumur
+@pytest.mark.parametrize("memory", list(Memory), ids=lambda m: m.value)
+@pytest.mark.parametrize("name", TOYS)
+def test_toys_have_rumurs_counts(name: str, memory: Memory) -> None:
+    system = toy(name, memory)
+    got = rumur.run(murphi(system), level="-O0")
+    assert (got.states, got.rules) == counts(system)
+
+
+def compare(name: str, memory: Memory) -> bool:
+    """Whether a core scenario is small enough; its counts are SPIN's if it is."""
+    system = lower(compile_scenario(workspace(ROOT), name, memory))
+    options = SearchOptions(properties=(), reductions=Reductions.none(), liveness=False, max_states=LARGEST)
+    result = check(system, options)
+    if result.complete:
+        got = spin.run(promela(system), table_bits=20, depth=LARGEST, level="-O0")
+        assert (got.states, got.transitions) == (result.states, result.transitions), (name, memory)
+    return result.complete
+
+
+@needs_spin
+@pytest.mark.parametrize("name, memory", CORE, ids=lambda p: p.value if isinstance(p, Memory) else p)
+def test_core_scenarios_have_spins_counts(name: str, memory: Memory) -> None:
+    assert compare(name, memory), f"{name} has become too large for this test"
+
+
+@pytest.mark.slow
+@needs_spin
+def test_all_core_scenarios_of_that_size_have_spins_counts() -> None:
+    found = [(s.name, m) for s in workspace(ROOT).scenarios.values() if s.tier == "quick" for m in s.memory]
+    assert sum(compare(name, memory) for name, memory in found) >= len(CORE)
