@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SPIN and Rumur, on the exported text, reach as many states by as many transitions as our engines.
 
-The toys and small core scenarios (all of them with `-m slow`); the larger ones are compared by benchmarks/run.py before it prints a time.
+The toys and small core scenarios (all of them with `-m slow`); larger ones are compared by benchmarks/run.py before it
+prints a time.
 """
 
 from __future__ import annotations
