@@ -16,7 +16,7 @@ else
 Q := @
 endif
 
-.PHONY: setup check check-quick check-standard check-deep check-bugs check-help test test-slow lint docs docs-check \
+.PHONY: setup check check-standard check-deep check-bugs check-proofs check-help test test-slow lint docs docs-check \
 	bench wheel clean
 
 check: $(STAMP)
@@ -37,6 +37,9 @@ check-standard: $(STAMP)
 
 check-deep: $(STAMP)
 	$(Q)$(BIN)/lostirq check --workspace . --tier deep --memory both -j $(J) $(O)
+
+check-proofs: $(STAMP)
+	$(Q)$(BIN)/lostirq prove --workspace . -j $(J) $(O)
 
 check-bugs: $(STAMP)
 	$(Q)$(BIN)/lostirq bugs --workspace . -j $(J) --max-memory $(MEM) $(O)
@@ -71,6 +74,7 @@ check-help:
 	@echo "make check-standard  every property in the standard scenarios (minutes)"
 	@echo "make check-deep      every property in the deep scenarios (a night, and all the memory there is)"
 	@echo "make check-bugs      the known bugs alone: each must be found again, at its recorded length"
+	@echo "make check-proofs    the proofs at full width (a minute or two)"
 	@echo "make test            the test suite;  make test-slow: with the tests that take minutes"
 	@echo "make lint            ruff and mypy"
 	@echo "make docs            regenerate docs/model.md and docs/properties.md;  make docs-check: are they current?"

@@ -32,11 +32,13 @@ COMMANDS = {
     "list": "the scenarios, properties and known bugs",
     "check": "check the properties in the scenarios",
     "bugs": "re-introduce each known bug and find it again",
+    "prove": "the proofs of proofs/: for runs of any length, at full width",
     "explain": "a counterexample, property or scenario in words",
     "export": "a scenario as GraphML, DOT or Promela",
     "init": "copy the workspace to a folder, to edit it",
     "doctor": "is everything here that a check needs?",
 }
+_SEARCHING = ("check", "bugs", "prove")
 _MEMORIES = {"sc": (Memory.SC,), "tso": (Memory.TSO,), "both": (Memory.SC, Memory.TSO)}
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -109,7 +111,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"lostirq {lostirq.__version__}")
     sub = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     made = {name: sub.add_parser(name, help=text, description=text, allow_abbrev=False,
-                                 parents=[common, searching] if name in ("check", "bugs") else [common])
+                                 parents=[common, searching] if name in _SEARCHING else [common])
             for name, text in COMMANDS.items()}
     check, explain, export = made["check"], made["explain"], made["export"]
     check.add_argument("--tier", type=one_of("tier", TIERS), default="quick", help="quick, standard or deep; each "
@@ -124,6 +126,7 @@ def make_parser() -> Parser:
     check.add_argument("--state-cost", action="store_true", help="what each field of one --scenario costs in states")
     made["bugs"].add_argument("slug", nargs="*", help="only these")
     made["bugs"].add_argument("--record", action="store_true", help="write the trace, report and length that are found")
+    made["prove"].add_argument("property", nargs="*", help="only these")
     explain.add_argument("subject", help="a trace file, a known bug, `last`, a property or a scenario")
     explain.add_argument("--full", action="store_true", help="every step and every access")
     export.add_argument("scenario")
@@ -170,6 +173,8 @@ def dispatch(o: argparse.Namespace) -> Outcome:
         return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save)
     if o.command == "bugs":
         return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record)
+    if o.command == "prove":
+        return commands.run_prove(setting, tuple(o.property), _check_options(o, setting.cache))
     if o.command == "explain":
         return commands.run_explain(setting, o.subject, full=o.full)
     if o.command == "export":
@@ -181,7 +186,7 @@ def dispatch(o: argparse.Namespace) -> Outcome:
 
 def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
     free = available_memory()
-    whole = o.command == "bugs"
+    whole = o.command != "check"
     return CheckOptions(
         tier="deep" if whole else o.tier,
         scenarios=() if whole else tuple(o.scenario),
