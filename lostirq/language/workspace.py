@@ -162,7 +162,10 @@ def check_switches(workspace: Workspace, name: str) -> list[Diagnostic]:
     def same(memory: Memory, key: str, default: int) -> bool:
         if memory not in plain:
             plain[memory] = digest(compile_scenario(workspace, name, memory), properties=False)
-        changed = compile_scenario(workspace, name, memory, overrides={key: default})
+        try:
+            changed = compile_scenario(workspace, name, memory, overrides={key: default})
+        except ModelErrors:
+            return False   # the scenario makes no sense without it
         return digest(changed, properties=False) == plain[memory]
 
     for key, value in scenario.parameters.items():
