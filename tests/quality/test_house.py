@@ -126,7 +126,7 @@ def spoken(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def test_every_source_file_names_its_licence() -> None:
-    kinds = ("*.py", "*.c", "*.h", "*.sh", "Makefile", "*.toml", ".ci/run", ".gitignore")
+    kinds = ("*.py", "*.c", "*.h", "*.sh", "Makefile", "pyproject.toml", ".ci/run", ".gitignore")
     files = [p for p in tracked(*kinds) if p.stat().st_size]
     missing = [str(p.relative_to(ROOT)) for p in files
                if "SPDX-License-Identifier: GPL-2.0-or-later" not in "\n".join(p.read_text().splitlines()[:3])]
