@@ -155,11 +155,12 @@ class toggler_device:
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
-class toggler_sender:
-    """APICv is inhibited and uninhibited while a software sender is anywhere in its path."""
+class toggler_race:
+    """APICv is inhibited and uninhibited while a software sender is anywhere in its path; no EOI."""
 
     TOGGLERS = 1
     SENDERS = 1
+    GUEST_EOI = False
 
 
 @scenario(tier="quick", memory=("sc", "tso"))

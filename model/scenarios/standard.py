@@ -206,3 +206,11 @@ class two_vcpus:
     DEVICES = 1
     PREEMPTION = True
     GUEST_EOI = False
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class toggler_sender:
+    """APICv is inhibited and uninhibited while a software sender is anywhere in its path."""
+
+    TOGGLERS = 1
+    SENDERS = 1
