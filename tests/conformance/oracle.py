@@ -75,7 +75,7 @@ class Kvm(Scheduling):
     def enter(self) -> Program:                                  # vcpu_enter_guest up to the injection
         if (yield ld("requests", bool)):
             if (yield from self.check_request(NMI)):
-                yield private(lambda w: w.memory.update(nmi_pending=True))
+                yield private(lambda w: w.set(nmi_pending=True))
                 yield from self.request(EVENT)
             if (yield from self.check_request(UPDATE)):
                 yield Call("update_apicv")
@@ -99,10 +99,10 @@ class Kvm(Scheduling):
             yield st("apicv_active", activate)
             if "update-leaves-irr-pending" not in self.bugs:
                 yield st("irr_pending", True)
-            yield private(lambda w: w.memory.update(hw_active=activate))
+            yield private(lambda w: w.set(hw_active=activate))
             if not activate and "no-event-on-deactivate" not in self.bugs:
                 yield from self.request(EVENT)
-        yield do("up_read", lambda w: w.memory.update(update_lock=False))
+        yield do("up_read", lambda w: w.set(update_lock=False))
 
     def inject(self) -> Program:
         """kvm_check_and_inject_events; true asks for a forced immediate exit."""
@@ -133,7 +133,7 @@ class Kvm(Scheduling):
                 yield private(lambda w: acknowledge(w, taken))
         rest = yield Call("sync")
         if "window-not-armed" not in self.bugs:
-            yield private(lambda w: w.memory.update(window=w["window"] or above_ppr(w, rest)))
+            yield private(lambda w: w.set(window=w["window"] or above_ppr(w, rest)))
         return False
 
     def clear_irr(self, vector: int) -> Program:                 # apic_clear_irr, APICv inactive
@@ -153,7 +153,7 @@ class Kvm(Scheduling):
 
         def irqs_off(w: World) -> None:
             w["context"] = "IRQS_OFF"
-        yield st("mode", "IN", (lambda w: w.memory.update(context="IRQS_ON")) if early or late else irqs_off)
+        yield st("mode", "IN", (lambda w: w.set(context="IRQS_ON")) if early or late else irqs_off)
         if early:
             yield do("IRQs off", irqs_off)
         yield from self.fence("entry-fence")
@@ -177,14 +177,14 @@ class Kvm(Scheduling):
         yield Call("sync")
 
     def cancel(self, immediate: bool) -> Program:                # the aborted entry and vmx_cancel_injection
-        yield st("mode", "OUTSIDE", lambda w: w.memory.update(context="PREEMPTIBLE"))
+        yield st("mode", "OUTSIDE", lambda w: w.set(context="PREEMPTIBLE"))
         yield from self.fence("cancel-fence")
         if immediate:
             yield from self.request(EVENT)
         if "cancel-forgets" in self.bugs:
-            yield private(lambda w: w.memory.update(queued=None, field=None))
+            yield private(lambda w: w.set(queued=None, field=None))
         elif (yield private(lambda w: w["field"])) is not None:
-            yield private(lambda w: w.memory.update(field=None))
+            yield private(lambda w: w.set(field=None))
             yield from self.request(EVENT)
         return Go("loop_tail", (False,))
 
@@ -328,7 +328,7 @@ class Kvm(Scheduling):
             self.evaluate(w)
         yield do("hardware takes PIR", act)
         if "hardware-clears-on-last" in self.bugs:
-            yield do("hardware clears ON", lambda w: w.memory.update(pid=w["pid"]._replace(on=False)))
+            yield do("hardware clears ON", lambda w: w.set(pid=w["pid"]._replace(on=False)))
         return Go("guest", (False,))
 
     def fastpath(self) -> Program:                               # WRMSR of ICR to itself: mode stays IN_GUEST_MODE
@@ -344,12 +344,12 @@ class Kvm(Scheduling):
         if reason == "WAKEUP":
             yield from self.wakeup_handler((yield private(lambda w: w["pcpu"])))
         elif reason == "CALL":
-            yield do("runs the call", lambda w: w.memory.update(call=False))
-        yield do("IRQs on", lambda w: w.memory.update(context="PREEMPTIBLE"))
+            yield do("runs the call", lambda w: w.set(call=False))
+        yield do("IRQs on", lambda w: w.set(context="PREEMPTIBLE"))
         yield from self.fence("exit-fence")
         halted = False
         if reason == "window":
-            yield private(lambda w: w.memory.update(window=False))
+            yield private(lambda w: w.set(window=False))
             yield from self.request(EVENT)
         elif reason == "EOI":
             yield Call("sync")

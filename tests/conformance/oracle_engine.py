@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 BLOCKED = object()                               # answer of a step that cannot be taken now
 RESUME = object()                                # returned by a program that interrupted another
@@ -35,35 +35,41 @@ Program = Generator["Op | Call", Hashable, Hashable]
 class World:
     """A state being modified: shared memory, one FIFO store buffer and one stack of programs per agent."""
 
-    __slots__ = ("memory", "buffers", "stacks", "tso")
+    __slots__ = ("places", "memory", "buffers", "stacks", "tso")
 
-    def __init__(self, memory: dict, buffers: list[Buffer], stacks: list[Stack], tso: bool) -> None:
-        self.memory, self.buffers, self.stacks, self.tso = memory, buffers, stacks, tso
+    def __init__(
+        self, places: dict[str, int], memory: list, buffers: list[Buffer], stacks: list[Stack], tso: bool
+    ) -> None:
+        self.places, self.memory, self.buffers, self.stacks, self.tso = places, memory, buffers, stacks, tso
 
-    def __getitem__(self, name: str) -> Hashable:
-        return self.memory[name]
+    def __getitem__(self, name: str) -> Any:
+        return self.memory[self.places[name]]
 
     def __setitem__(self, name: str, value: Hashable) -> None:
-        self.memory[name] = value
+        self.memory[self.places[name]] = value
+
+    def set(self, **values: Hashable) -> None:
+        for name, value in values.items():
+            self[name] = value
 
     def load(self, agent: int, name: str) -> Hashable:
         """What `agent` reads: its own youngest buffered store, else memory."""
         for stored, value in reversed(self.buffers[agent]):
             if stored == name:
                 return value
-        return self.memory[name]
+        return self[name]
 
     def store(self, agent: int, name: str, value: Hashable) -> None:
         if self.tso:
             self.buffers[agent] += ((name, value),)
         else:
-            self.memory[name] = value
+            self[name] = value
 
     def copy(self) -> World:
-        return World(self.memory.copy(), self.buffers.copy(), self.stacks.copy(), self.tso)
+        return World(self.places, self.memory.copy(), self.buffers.copy(), self.stacks.copy(), self.tso)
 
     def freeze(self) -> State:
-        return tuple(self.memory.values()), tuple(self.buffers), tuple(self.stacks)
+        return tuple(self.memory), tuple(self.buffers), tuple(self.stacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +168,22 @@ class Search:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.places: dict[Frame, Hashable] = {}
-        self.names = tuple(machine.initial().memory)
+        self.steps: dict[Frame, Hashable] = {}
+        self.names = machine.initial().places
 
     def resume(self, frame: Frame) -> Hashable:
         """The next op of a program, or what it returned."""
-        if frame not in self.places:
+        if frame not in self.steps:
             name, arguments, answers = frame
             program = getattr(self.machine, name)(*arguments)
             try:
                 op = next(program)
                 for answer in answers:
                     op = program.send(answer)
-                self.places[frame] = op
+                self.steps[frame] = op
             except StopIteration as stop:
-                self.places[frame] = stop.value
-        return self.places[frame]
+                self.steps[frame] = stop.value
+        return self.steps[frame]
 
     def settle(self, world: World, agent: int) -> None:
         """Run private steps, returns and tail calls until the agent stands before an op that others may see."""
@@ -199,7 +205,7 @@ class Search:
         world.stacks[agent] = stack
 
     def thaw(self, state: State) -> World:
-        return World(dict(zip(self.names, state[0], strict=True)), list(state[1]), list(state[2]), self.machine.tso)
+        return World(self.names, list(state[0]), list(state[1]), list(state[2]), self.machine.tso)
 
     def successors(self, here: World) -> Iterator[tuple[str, bool, State]]:
         """All moves as (label, optional, next state): programs, buffer flushes, environment."""
@@ -209,7 +215,7 @@ class Search:
             if here.buffers[agent]:
                 world = here.copy()
                 stored, value = world.buffers[agent][0]
-                world.memory[stored] = value
+                world[stored] = value
                 world.buffers[agent] = world.buffers[agent][1:]
                 yield f"{name}: flush {stored}={value}", False, world.freeze()
         for label, optional, world in self.machine.environment(here):

@@ -110,8 +110,8 @@ MUTANTS = tuple(Mutant(*row) for row in (
     ("poster-reads-mode-first", "mode-read-before-on", ("post",), "lost", "lost", "as before, with a larger window"),
     ("post-kicks", "wake-up-replaced-by-kick", ("post",), "safe", "safe", "a kick wakes, and may cause an exit more"),
     ("empty-harvest-means-none", "empty-harvest-forgets-irr", ("device",), "lost", "lost",
-     "preempted between clearing ON and the harvest, pi_load sets ON again; the next synchronisation finds nothing in PIR "
-     "and writes RVI=0 over the vector in IRR.  One post of a device is enough"),
+     "preempted between clearing ON and the harvest, pi_load sets ON again; the next synchronisation finds nothing in "
+     "PIR and writes RVI=0 over the vector in IRR.  One post of a device is enough"),
     ("rvi-only-from-pir", "rvi-not-written-without-harvest", ("uninhibit",), "lost", "lost",
      "a vector that came by IRR while APICv was inhibited never reaches RVI"),
     ("rvi-from-new-only", None, ("device-two",), "inversion", "inversion",
@@ -133,7 +133,7 @@ MUTANTS = tuple(Mutant(*row) for row in (
      "IRR holds the vector, and the hint says that it is empty"),
     ("sync-without-event", "sync-pir-without-injection-when-apicv-off", ("device-inhibited",), "lost", "lost",
      "the harvested vector is not injected before the entry"),
-    ("irr-without-event", "arm-kick-without-request", ("inject",), "lost", "lost", "the vCPU is kicked and just enters"),
+    ("irr-without-event", "arm-kick-without-request", ("inject",), "lost", "lost", "kicked, the vCPU just enters"),
     ("kick-when-exiting", None, ("nmi",), "lost", "lost", "a vCPU in the guest gets no IPI"),
     ("kick-without-ipi", "planted-lv2-kick-without-ipi", ("nmi",), "lost", "lost", "a vCPU in the guest gets no IPI"),
     ("unblock-cleared-late", None, ("timer",), "lost", "lost",

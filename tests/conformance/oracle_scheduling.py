@@ -87,7 +87,7 @@ class Scheduling(Surroundings):
         if "cpu-before-pid" in self.bugs:
             yield st("cpu", cpu)
         yield from self.pi_load(cpu)
-        yield st("cpu", cpu, lambda w: w.memory.update(context="PREEMPTIBLE"))
+        yield st("cpu", cpu, lambda w: w.set(context="PREEMPTIBLE"))
 
     def pi_put(self, preempted: bool) -> Program:
         if not self.scenario.device and not self.scenario.bypass:

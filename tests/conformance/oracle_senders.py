@@ -102,7 +102,8 @@ class Surroundings:
         memory |= {"queued": None, "field": None, "nmi_pending": False, "icr": self.scenario.icr}
         memory |= {"owed": 0, "error": None}
         stacks = [((s[0], s[1:], ()),) if s else () for s in self.starts]
-        return World(memory, [()] * len(stacks), stacks, self.tso)
+        places = {name: place for place, name in enumerate(memory)}
+        return World(places, list(memory.values()), [()] * len(stacks), stacks, self.tso)
 
     def owed(self, world: World) -> bool:
         return bool(world["owed"])
@@ -283,7 +284,7 @@ class Surroundings:
 
     def interrupted(self, cpu: int, context: str | None) -> Program:
         yield from self.wakeup_handler(cpu)
-        yield private(lambda w: w.memory.update(context=context or w["context"]))
+        yield private(lambda w: w.set(context=context or w["context"]))
         return RESUME
 
     def wakeup_handler(self, cpu: int) -> Program:               # pi_wakeup_handler
@@ -294,4 +295,4 @@ class Surroundings:
             return w["listed"] == cpu
         if (yield do("lock wakeup list", lock, fence=True)) and (yield ld("pid", lambda p: p.on)):
             yield from self.wake_up()
-        yield do("unlock wakeup list", lambda w: w.memory.update(list_locked=False))
+        yield do("unlock wakeup list", lambda w: w.set(list_locked=False))
