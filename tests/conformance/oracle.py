@@ -205,7 +205,8 @@ class Kvm(Scheduling):
 
         def set_rvi(w: World) -> None:
             if "rvi-only-from-pir" not in self.bugs or from_pir:
-                w["rvi"] = (new if "rvi-from-new-only" in self.bugs and new is not None else top) or 0
+                value = (new if "rvi-from-new-only" in self.bugs and new is not None else top) or 0
+                w["rvi"] = max(value, w["rvi"]) if "rvi-never-lowered" in self.bugs else value
         if (yield private(active)):
             yield private(set_rvi)
         elif from_pir and "sync-without-event" not in self.bugs:

@@ -46,6 +46,7 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("inhibit-device", device=(LOW,), toggles=(True,), hlt=True),
     Scenario("uninhibit", senders=((LOW,),), inhibited=True, toggles=(False,)),
     Scenario("uninhibit-device", device=(LOW,), inhibited=True, toggles=(False, True)),
+    Scenario("inhibit-and-back", device=(LOW,), toggles=(True, False)),
     Scenario("fastpath", icr=1, senders=((HIGH,),)),
     Scenario("fastpath-nmi", icr=1, nmi=True),
 )}
@@ -144,6 +145,8 @@ MUTANTS = tuple(Mutant(*row) for row in (
      "a vector accepted through APICv has no request"),
     ("update-leaves-irr-pending", "inhibit-clears-irr-pending-while-hw-still-posting", ("uninhibit-device",),
      "lost", "lost", "the hint is not kept up while APICv is active"),
+    ("rvi-never-lowered", "planted-t10-rvi-only-raised", ("inhibit-and-back",), "phantom", "phantom",
+     "injected by software while inhibited, the vector stays in RVI and is delivered again afterwards"),
     ("inhibit-before-broadcast", "inhibit-stored-before-broadcast", ("inhibit-device",), "safe", "safe",
      "a vCPU runs in the guest with APICv although it is inhibited, which breaks an assertion but loses nothing"),
     ("broadcast-without-wait", None, ("inhibit-device",), "safe", "safe",
