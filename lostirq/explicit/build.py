@@ -205,10 +205,12 @@ class Upgrade:
             return None                     # go on with what there is
 
     def close(self) -> None:
-        if self._running is not None:
-            self._running.kill()
-            self._running.communicate()
-            self._running = None
+        running, self._running = self._running, None
+        if running is not None:
+            running.kill()
+            running.wait()
+            if running.stderr is not None:
+                running.stderr.close()
         self._stack.close()
 
 
