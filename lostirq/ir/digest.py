@@ -64,21 +64,36 @@ def to_json(system: System) -> Json:
     edges = [_edge(e, system, table) for e in system.edges]
     properties = [_property(p, table) for p in system.properties]
     return {
-        "format": FORMAT, "name": system.name, "memory": system.memory.value, "flat": system.flat, "cpus": system.cpus,
-        "depth": system.depth, "parameters": [list(p) for p in system.parameters], "dropped": list(system.dropped),
+        "format": FORMAT,
+        "name": system.name,
+        "memory": system.memory.value,
+        "flat": system.flat,
+        "cpus": system.cpus,
+        "depth": system.depth,
+        "parameters": [list(p) for p in system.parameters],
+        "dropped": list(system.dropped),
         "notes": list(system.notes),
         "variables": [
             [v.name, _type(v.type, True), v.init, v.role.value, v.owner, v.unit, v.message] for v in system.variables
         ],
-        "processes": processes, "edges": edges, "properties": properties, "expressions": table.rows,
+        "processes": processes,
+        "edges": edges,
+        "properties": properties,
+        "expressions": table.rows,
     }
 
 
 def _process(p: Process, system: System, table: _Table) -> Json:
     return {
-        "name": p.name, "family": p.family, "instance": p.instance, "sort": p.sort.value,
-        "pc": table.variables[p.pc], "runs": table.number(p.runs),
-        "cpu": None if p.cpu is None else table.number(p.cpu), "symmetric": p.symmetric, "column": p.column,
+        "name": p.name,
+        "family": p.family,
+        "instance": p.instance,
+        "sort": p.sort.value,
+        "pc": table.variables[p.pc],
+        "runs": table.number(p.runs),
+        "cpu": None if p.cpu is None else table.number(p.cpu),
+        "symmetric": p.symmetric,
+        "column": p.column,
         "locations": [
             [_span(x.span), x.function, sorted(x.windows), sorted(x.functions), x.idle, x.text] for x in p.locations
         ],
@@ -87,18 +102,41 @@ def _process(p: Process, system: System, table: _Table) -> Json:
 
 def _edge(e: Edge, system: System, table: _Table) -> list[object]:
     return [
-        e.process, e.src, e.dst, table.number(e.guard), [[table.variables[v], table.number(x)] for v, x in e.assigns],
-        e.access.value, e.drains, sorted(e.buffered), [[v.name, [table.number(a) for a in v.args]] for v in e.events],
-        e.fair.value, _span(e.span), e.function, list(e.stack), e.text, e.choice,
+        e.process,
+        e.src,
+        e.dst,
+        table.number(e.guard),
+        [[table.variables[v], table.number(x)] for v, x in e.assigns],
+        e.access.value,
+        e.drains,
+        sorted(e.buffered),
+        [[v.name, [table.number(a) for a in v.args]] for v in e.events],
+        e.fair.value,
+        _span(e.span),
+        e.function,
+        list(e.stack),
+        e.text,
+        e.choice,
     ]
 
 
 def _property(p: Property, table: _Table) -> Json:
     return {
-        "key": p.key, "id": p.id, "form": p.form.value, "formula": table.number(p.formula), "goal": table.number(p.goal),
-        "title": p.title, "statement": p.statement, "source": p.source, "excuses": list(p.excuses),
-        "witness": p.witness, "planted": p.planted, "symmetric": p.symmetric, "span": _span(p.span),
-        "proves": p.proves, "windows": list(p.windows),
+        "key": p.key,
+        "id": p.id,
+        "form": p.form.value,
+        "formula": table.number(p.formula),
+        "goal": table.number(p.goal),
+        "title": p.title,
+        "statement": p.statement,
+        "source": p.source,
+        "excuses": list(p.excuses),
+        "witness": p.witness,
+        "planted": p.planted,
+        "symmetric": p.symmetric,
+        "span": _span(p.span),
+        "proves": p.proves,
+        "windows": list(p.windows),
     }
 
 
@@ -130,34 +168,93 @@ def _read(data: Json) -> System:
         table.append(make(op, tuple(table[a] for a in args), payload, _read_type(type_)))
     processes = tuple(
         Process(
-            k, p["name"], p["family"], p["instance"], Sort(p["sort"]), variables[p["pc"]],
+            k,
+            p["name"],
+            p["family"],
+            p["instance"],
+            Sort(p["sort"]),
+            variables[p["pc"]],
             tuple(
-                Location(Span(*s), f, frozenset(w), frozenset(fs), idle, text) for s, f, w, fs, idle, text in p["locations"]
+                Location(Span(*s), f, frozenset(w), frozenset(fs), idle, text)
+                for s, f, w, fs, idle, text in p["locations"]
             ),
-            table[p["runs"]], None if p["cpu"] is None else table[p["cpu"]], p["symmetric"], p["column"],
+            table[p["runs"]],
+            None if p["cpu"] is None else table[p["cpu"]],
+            p["symmetric"],
+            p["column"],
         )
         for k, p in enumerate(d["processes"])
     )
     edges = tuple(
         Edge(
-            k, proc, src, dst, table[guard], tuple((variables[v], table[x]) for v, x in assigns), Access(access), drains,
-            frozenset(buffered), tuple(Event(n, tuple(table[a] for a in args)) for n, args in events), Fair(fair),
-            Span(*span), function, tuple(stack), text, choice,
+            k,
+            proc,
+            src,
+            dst,
+            table[guard],
+            tuple((variables[v], table[x]) for v, x in assigns),
+            Access(access),
+            drains,
+            frozenset(buffered),
+            tuple(Event(n, tuple(table[a] for a in args)) for n, args in events),
+            Fair(fair),
+            Span(*span),
+            function,
+            tuple(stack),
+            text,
+            choice,
         )
-        for k, (proc, src, dst, guard, assigns, access, drains, buffered, events, fair, span, function, stack, text, choice)
-        in enumerate(d["edges"])
+        for k, (
+            proc,
+            src,
+            dst,
+            guard,
+            assigns,
+            access,
+            drains,
+            buffered,
+            events,
+            fair,
+            span,
+            function,
+            stack,
+            text,
+            choice,
+        ) in enumerate(d["edges"])
     )
     properties = tuple(
         Property(
-            p["key"], p["id"], Form(p["form"]), table[p["formula"]], table[p["goal"]], p["title"], p["statement"],
-            p["source"], tuple(p["excuses"]), p["witness"], p["planted"], p["symmetric"], Span(*p["span"]),
-            p["proves"], tuple(p["windows"]),
+            p["key"],
+            p["id"],
+            Form(p["form"]),
+            table[p["formula"]],
+            table[p["goal"]],
+            p["title"],
+            p["statement"],
+            p["source"],
+            tuple(p["excuses"]),
+            p["witness"],
+            p["planted"],
+            p["symmetric"],
+            Span(*p["span"]),
+            p["proves"],
+            tuple(p["windows"]),
         )
         for p in d["properties"]
     )
     return System(
-        d["name"], Memory(d["memory"]), d["flat"], variables, processes, edges, properties, d["cpus"], d["depth"],
-        tuple((n, v) for n, v in d["parameters"]), tuple(d["dropped"]), tuple(d["notes"]),
+        d["name"],
+        Memory(d["memory"]),
+        d["flat"],
+        variables,
+        processes,
+        edges,
+        properties,
+        d["cpus"],
+        d["depth"],
+        tuple((n, v) for n, v in d["parameters"]),
+        tuple(d["dropped"]),
+        tuple(d["notes"]),
     )
 
 
@@ -167,16 +264,29 @@ def canonical(system: System, *, properties: bool = True) -> str:
     symmetric = list(dict.fromkeys(p.symmetric for p in system.processes if p.symmetric))
     processes: list[object] = []
     for p in system.processes:
-        processes.append([
-            p.sort.value, table.variables[p.pc], [[x.idle, sorted(x.windows)] for x in p.locations], table.number(p.runs),
-            None if p.cpu is None else table.number(p.cpu), symmetric.index(p.symmetric) if p.symmetric else -1,
-        ])
+        processes.append(
+            [
+                p.sort.value,
+                table.variables[p.pc],
+                [[x.idle, sorted(x.windows)] for x in p.locations],
+                table.number(p.runs),
+                None if p.cpu is None else table.number(p.cpu),
+                symmetric.index(p.symmetric) if p.symmetric else -1,
+            ]
+        )
     edges = [_edge(e, system, table)[:10] for e in system.edges]
     formulas = _formulas(system.properties, table) if properties else []
     body = [
-        FORMAT, system.memory.value, system.flat, system.cpus, system.depth,
+        FORMAT,
+        system.memory.value,
+        system.flat,
+        system.cpus,
+        system.depth,
         [[*_type(v.type, False), v.init, v.role.value, v.owner, v.unit, v.message] for v in system.variables],
-        processes, edges, formulas, table.rows,
+        processes,
+        edges,
+        formulas,
+        table.rows,
     ]
     return json.dumps(body, separators=(",", ":"), sort_keys=True)
 
