@@ -39,7 +39,7 @@ def readers() -> bool:
 
 @scenario(tier="proof", memory=("sc", "tso"), properties=("Q-7",))
 class posted_interrupts_full:
-    """All 256 vectors, two senders, a device, the toggler, preemption and migration, a guest that halts."""
+    """All 256 vectors; senders, a device, IPI virtualization, kicker, toggler, preemption, migration, any guest."""
 
     VECTORS = 256
     FIRST_VECTOR = 16
@@ -47,9 +47,21 @@ class posted_interrupts_full:
     IRR_WORD = 32
     CLASS_SHIFT = 4
     CLASS_BASE = 0
+    PCPUS = 2
     SENDERS = 2
     DEVICES = 1
+    IPIV = True
+    IPIV_SENDERS = 1
+    KICKERS = 1
     TOGGLERS = 1
     PREEMPTION = True
-    PCPUS = 2
+    HALT_POLL = True
+    SCHED_IN_REQUESTS = True
+    STALE_STATUS = True
     GUEST_HLT = True
+    GUEST_CLI = True
+    GUEST_STI = True
+    GUEST_TPR = True
+    GUEST_SELF_IPI = True
+    GUEST_ICR = True
+    GUEST_VECTORING = True

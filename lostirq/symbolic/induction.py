@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import z3
 
@@ -103,6 +104,7 @@ class Gave:
 
 
 Answer = Valid | Counterexample | Gave
+Premises = dict[Conjunct, dict[Var, int]]
 
 
 def evaluate(e: Expr, state: dict[Var, int]) -> int:
@@ -122,8 +124,18 @@ class Prover:
         self.rewriter = Rewriter([*system.variables, *inputs])
         self.encoder = Encoder(self.rewriter.variables)
         self.counters = self.rewriter.mask_of(p.pc for p in system.processes)
-        self._hypotheses = tuple(part for h in hypotheses for part in conjuncts_of(h))
+        self._counters = frozenset(p.pc for p in system.processes)
+        self._hypotheses = [(h, self.premise(h)) for given in hypotheses for h in conjuncts_of(given)]
         self._places: dict[tuple[int, int], dict[Expr, int]] = {}
+
+    def premise(self, e: Expr) -> dict[Var, int]:
+        """Program counters and values without which the formula is true: it is of the form `pc = 7 implies ...`."""
+        found: dict[Var, int] = {}
+        for part in e.args if e.op is Op.OR else ():
+            for atom in conjuncts_of(part.args[0]) if part.op is Op.NOT else ():
+                if atom.op is Op.EQ and atom.args[0].payload in self._counters and atom.args[1].op is Op.CONST:
+                    found[atom.args[0].payload] = cast(int, atom.args[1].payload)
+        return found
 
     def known(self, process: int, place: int) -> dict[Expr, int]:
         """The hypotheses at a location of a process, its program counter put in, with their variables."""
@@ -133,7 +145,9 @@ class Prover:
             pc = self.system.processes[process].pc
             mapping, memo = {pc: const(place, pc.type)}, dict[Expr, Expr]()
             touched = self.rewriter.mask_of(mapping)
-            for h in self._hypotheses:
+            for h, premise in self._hypotheses:
+                if premise.get(pc, place) != place:
+                    continue
                 for part in conjuncts_of(self.rewriter.replace(h, mapping, memo, touched)):
                     if part is not TRUE:
                         found[part] = self.rewriter.mask(part)
@@ -266,12 +280,13 @@ def prove(
     grouped = families(system.edges)
     unknowns = dict.fromkeys(f.input for f in grouped if f.input is not None)
     prover = Prover(system, (c.formula for c in invariant), rlimit, unknowns)
+    premises = {c: prover.premise(c.formula) for c in invariant}
     done = 0
     for family in grouped:
-        step = _Step(prover, invariant, family.general)
+        step = _Step(prover, invariant, premises, family.general)
         if family.input is not None and not step.valid():
             for edge in family.members:
-                step = _Step(prover, invariant, edge)
+                step = _Step(prover, invariant, premises, edge)
                 step.one_by_one(found, gave, counts)
         else:
             step.one_by_one(found, gave, counts)
@@ -288,14 +303,17 @@ def prove(
 class _Step:
     """All obligations of one edge, or of the general edge of a family."""
 
-    def __init__(self, prover: Prover, invariant: tuple[Conjunct, ...], edge: Edge) -> None:
+    def __init__(self, prover: Prover, invariant: tuple[Conjunct, ...], premises: Premises, edge: Edge) -> None:
         self.edge = edge
         self.queries = StepQueries(prover, edge)
+        pc = prover.system.processes[edge.process].pc
         touched = [c for c in invariant if prover.rewriter.mask(c.formula) & self.queries.written]
-        goals = [(c.name, self.queries.precondition(c.formula)) for c in touched]
-        goals += [(RANGE, g) for g in self.queries.range_goals()]
+        applies = [c for c in touched if premises[c].get(pc, edge.dst) == edge.dst]
+        goals = [(c.name, self.queries.precondition(c.formula)) for c in applies]
         self.open = [(name, goal) for name, goal in goals if goal is not TRUE]
-        self.sliced, self.simplified = len(invariant) - len(touched), len(goals) - len(self.open)
+        self.sliced, self.simplified = len(invariant) - len(touched), len(touched) - len(self.open)
+        for goal in self.queries.range_goals():
+            self.open += [(RANGE, goal)] if goal is not TRUE else []
         self._valid: bool | None = None
 
     def valid(self) -> bool:
