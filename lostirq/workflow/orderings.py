@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 FENCES = frozenset({"smp_mb"})
@@ -76,7 +76,17 @@ def ablations(sources: Mapping[str, str], prefix: str = "model/") -> list[Ablati
         for function in tree.body:
             if isinstance(function, ast.FunctionDef) and not _is_pure(function) and function.name not in fences:
                 found.extend(_Site(file, function, lines, fences).all())
-    return found
+    return _numbered(found)
+
+
+def _numbered(found: list[Ablation]) -> list[Ablation]:
+    """Names by ordinal in the function instead of by line, so that they outlive edits elsewhere."""
+    seen: dict[str, int] = {}
+    named: list[Ablation] = []
+    for a in sorted(found, key=lambda a: (a.file, a.line, a.kind.value)):
+        seen[a.name] = seen.get(a.name, 0) + 1
+        named.append(replace(a, name=f"{a.name}:{seen[a.name]}"))
+    return named
 
 
 def _decorators(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
@@ -198,7 +208,7 @@ class _Site:
         return "".join(lines)[s.col_offset :]
 
     def _make(self, kind: AblationKind, s: ast.stmt, what: str, news: tuple[tuple[ast.stmt, str], ...]) -> Ablation:
-        name = f"{kind.value}:{self.file.removeprefix('model/')}:{self.function.name}:{s.lineno}"
+        name = f"{kind.value}:{self.file.removeprefix('model/')}:{self.function.name}"
         edits = tuple((t.lineno, t.end_lineno or t.lineno, " " * t.col_offset + new) for t, new in news)
         return Ablation(name, kind, self.file, self.function.name, s.lineno, what, edits)
 
