@@ -3,7 +3,7 @@
 
 `python -m lostirq.workflow.docs [--workspace DIR] [--out DIR] [--check]`.  Invariant: what is generated is a function
 of the workspace alone; a test holds the committed pages to that.  A page quotes the report of a known bug between
-`<!-- counterexample: SLUG -->` and `<!-- end -->`.
+`<!-- counterexample: SLUG -->` and `<!-- end -->`, and what there is to check between `<!-- counts -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import argparse
 import ast
 import re
 import sys
+import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +170,7 @@ def property_page(root: Path) -> str:
 
 PAGES = {"model.md": model_page, "properties.md": property_page}
 _QUOTE = re.compile(r"(<!-- counterexample: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_COUNTS = re.compile(r"(<!-- counts -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def quoted(root: Path, text: str) -> str:
@@ -178,7 +181,21 @@ def quoted(root: Path, text: str) -> str:
         lines = "".join(f"    {line}\n" if line else "\n" for line in report.splitlines())
         return f"{found.group(1)}\n{lines}\n{found.group(4)}"
 
-    return _QUOTE.sub(renew, text)
+    return _COUNTS.sub(lambda found: f"{found.group(1)}\n{counts(root)}\n{found.group(3)}", _QUOTE.sub(renew, text))
+
+
+def counts(root: Path) -> str:
+    """What there is to check, in a sentence (`lostirq list` shows it)."""
+    workspace = load(root)
+    tiers = Counter(s.tier for s in workspace.scenarios.values() if not s.bugs)
+    known = [read_bug(folder) for folder in library(root).values()]
+    controls = sum(b.expected == "holds" for b in known)
+    mirrored = sum(bool(f.kernel) for f in workspace.functions)
+    checked = sum(not p.form.startswith("reachable") for p in workspace.properties.values())
+    said = (f"The model mirrors {mirrored} kernel functions. {checked} properties are checked in {tiers['quick']} quick, "
+            f"{tiers['standard']} standard and {tiers['deep']} deep scenarios, and {len(known)} known bugs are tried: "
+            f"{len(known) - controls} must be found again, {controls} must hold. (`lostirq list`, `docs/model.md`)")
+    return "\n".join(textwrap.wrap(said, 120)) + "\n"
 
 
 def _planted(root: Path) -> dict[str, Bug]:
