@@ -2,8 +2,9 @@
 """Try the ablations of `lostirq.workflow.orderings` on the scenarios of a workspace, and tabulate what happens.
 
 Invariants: every ablation ends in one of: *violated* (property, scenario, memory model, shortest length), *verified*
-(every scenario tried was exhausted and no safety property was violated), *unchanged* (no scenario's transition system differs),
-*refused* (the model does not compile with it; the reason is kept), *unknown*.  Verified means: in these scenarios.
+(every scenario tried was exhausted and no safety property was violated), *unchanged* (no scenario's transition system
+differs), *refused* (the model does not compile with it; the reason is kept), *unknown*.  Verified means: in these
+scenarios.
 """
 
 from __future__ import annotations

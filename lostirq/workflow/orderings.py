@@ -191,7 +191,9 @@ class _Site:
             yield self._make(AblationKind.ATOMIC, s, "atomic section as separate steps", ((s, new),))
 
     def _swap(self, a: ast.stmt, b: ast.stmt) -> Iterator[Ablation]:
-        if _is_hardware(self.function) or not (_touches(a) and _touches(b)) or _writes(a) & _reads(b) or _reads(a) & _writes(b):
+        if _is_hardware(self.function) or not (_touches(a) and _touches(b)):
+            return
+        if _writes(a) & _reads(b) or _reads(a) & _writes(b):
             return
         first, second = self._text(a), self._text(b)
         yield self._make(AblationKind.SWAP, a, f"{_brief(b)} before {_brief(a)}", ((a, second), (b, first)))
