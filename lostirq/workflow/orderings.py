@@ -229,12 +229,12 @@ def _header(s: ast.stmt) -> list[ast.AST]:
 
 
 def _touches(s: ast.stmt) -> bool:
-    """A simple statement that may access memory: it reads or writes an attribute, or calls something."""
+    """A simple statement that may access memory: it reads or writes a field or an element, or calls something."""
     if not isinstance(s, ast.Expr | ast.Assign | ast.AnnAssign) or _is_docstring(s):
         return False
     if _called(s) in _CALLS_WITHOUT_ACCESS:
         return False
-    return any(isinstance(n, ast.Attribute | ast.Call) for n in ast.walk(s))
+    return any(isinstance(n, ast.Attribute | ast.Subscript | ast.Call) for n in ast.walk(s))
 
 
 def _writes(s: ast.stmt) -> set[str]:
@@ -247,7 +247,7 @@ def _writes(s: ast.stmt) -> set[str]:
 
 
 def _reads(s: ast.stmt) -> set[str]:
-    found = (n for n in ast.walk(s) if isinstance(n, ast.Name | ast.Attribute))
+    found = (n for n in ast.walk(s) if isinstance(n, ast.Name | ast.Attribute | ast.Subscript))
     return {ast.unparse(n) for n in found if isinstance(n.ctx, ast.Load)}
 
 
