@@ -3,7 +3,7 @@
 
 `python -m lostirq.workflow.docs [--workspace DIR] [--out DIR] [--check]`.  Invariant: what is generated is a function
 of the workspace alone; a test holds the committed pages to that.  A page quotes the report of a known bug between
-`<!-- counterexample: SLUG -->` and `<!-- end -->`, and what there is to check between `<!-- counts -->` and `<!-- end -->`.
+`<!-- counterexample: SLUG -->` and `<!-- end -->`, and what there is to check between `<!-- counts -->` and the same.
 """
 
 from __future__ import annotations
@@ -192,9 +192,9 @@ def counts(root: Path) -> str:
     controls = sum(b.expected == "holds" for b in known)
     mirrored = sum(bool(f.kernel) for f in workspace.functions)
     checked = sum(not p.form.startswith("reachable") for p in workspace.properties.values())
-    said = (f"The model mirrors {mirrored} kernel functions. {checked} properties are checked in {tiers['quick']} quick, "
-            f"{tiers['standard']} standard and {tiers['deep']} deep scenarios, and {len(known)} known bugs are tried: "
-            f"{len(known) - controls} must be found again, {controls} must hold. (`lostirq list`, `docs/model.md`)")
+    said = (f"The model mirrors {mirrored} kernel functions. {checked} properties are checked in "
+            f"{tiers['quick']} quick, {tiers['standard']} standard and {tiers['deep']} deep scenarios, and {len(known)} "
+            f"known bugs are tried: {len(known) - controls} must be found again, {controls} must hold. (`lostirq list`, `docs/model.md`)")
     return "\n".join(textwrap.wrap(said, 120)) + "\n"
 
 
