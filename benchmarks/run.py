@@ -102,18 +102,13 @@ def with_spin(system: System, result: SearchResult, seconds: float) -> Other:
         return Other(None, missing)
     table = max(16, result.states.bit_length())
 
-    def one(options: tuple[str, ...], form: dict[str, bool]) -> tuple[float, float]:
-        got = spin.run(promela(system, **form), options, table_bits=table, depth=max(10_000, result.states + 1),
-                       memory_mb=LIMIT_BYTES >> 20, seconds=seconds)  # fmt: skip
+    def one(setting: spin.Setting) -> tuple[float, float]:
+        got = spin.run(promela(system, **dict(setting.form)), setting.options, table_bits=table,
+                       depth=max(10_000, result.states + 1), memory_mb=LIMIT_BYTES >> 20, seconds=seconds)  # fmt: skip
         _compare("SPIN", result, got.states, got.transitions)
         return got.seconds, got.peak_bytes / got.states
 
-    def settings() -> Iterator[tuple[str, Callable[[], tuple[float, float]]]]:
-        for label, options in spin.SAFE.items():
-            for form, switches in spin.FORMS.items():
-                yield f"{label}, {form}", lambda o=options, s=switches: one(o, s)  # type: ignore[misc]
-
-    return fastest(settings(), spin.SpinFailed)
+    return fastest(((k, lambda s=s: one(s)) for k, s in spin.SAFE.items()), spin.SpinFailed)  # type: ignore[misc]
 
 
 def with_rumur(system: System, result: SearchResult, seconds: float) -> Other:

@@ -17,17 +17,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# label: compiler options.  Each keeps all states; they differ in how states are stored and in which order visited.
-SAFE: dict[str, tuple[str, ...]] = {
-    "plain": (),
-    "COLLAPSE": ("-DCOLLAPSE",),
-    "BFS": ("-DBFS",),
-}
-# label: switches of the export.
-FORMS: dict[str, dict[str, bool]] = {
-    "processes, packed": {},
-    "processes, bytes": {"packed": False},
-    "one loop, packed": {"processes": False},
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Compiler options, and switches of the export.  Each keeps all states and all counts."""
+
+    options: tuple[str, ...] = ()
+    form: tuple[tuple[str, bool], ...] = ()
+
+
+SAFE: dict[str, Setting] = {
+    "depth-first": Setting(),
+    "breadth-first": Setting(("-DBFS",)),
+    "depth-first, bytes": Setting(form=(("packed", False),)),
+    "depth-first, one loop": Setting(form=(("processes", False),)),
+    "depth-first, COLLAPSE": Setting(("-DCOLLAPSE",)),
 }
 ALWAYS = ("-w", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK")
 GENERATE = ("-o1", "-o2", "-o3", "-a")

@@ -18,6 +18,7 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
 from lostirq.ir.digest import digest
+from lostirq.ir.expr import variables
 from lostirq.ir.system import Form, Memory, Process, Property, System
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
@@ -118,7 +119,7 @@ def prove_property(
         property_, scenario, memory, _verdict(annotated, outcome, keys), tuple(p.key for p in lemmas), len(conjuncts),
         len(system.edges), system.parameters, system.dropped,
         outcome.statistics if isinstance(outcome, Proved) else None,
-        describe(system, outcome.counterexamples[0]) if isinstance(outcome, NotInductive) else (),
+        describe(system, conjuncts, outcome.counterexamples[0]) if isinstance(outcome, NotInductive) else (),
         time.monotonic() - begin,
     )  # fmt: skip
 
@@ -138,15 +139,18 @@ def _verdict(annotated: System, outcome: Outcome, targets: frozenset[str]) -> Ve
     return Unknown(f"the solver gave up on edge {edge}, {name}: {reason}")
 
 
-def describe(system: System, found: Counterexample) -> tuple[str, ...]:
-    """A counterexample to induction in words: the state before, where it differs from the start, and the step."""
+def describe(system: System, conjuncts: list[Conjunct], found: Counterexample) -> tuple[str, ...]:
+    """A counterexample to induction in words: the state before, where it differs from the start and matters to the
+    step or to what it breaks, and what the step changes."""
     edge = system.edges[found.edge]
     process = system.processes[edge.process]
     counters = {p.pc: p for p in system.processes}
+    broken = [c.formula for c in conjuncts if c.name == found.conjunct]
+    matters = {process.pc, *variables([edge.guard, process.runs, *(rhs for _, rhs in edge.assigns), *broken])}
     lines = [f"step of {process.name} in {edge.function} ({edge.span.file}:{edge.span.line}): {edge.text}"]
     lines.append("from a state, reachable or not, that differs from the initial one in")
     for v, value in zip(system.variables, found.before, strict=True):
-        if value != v.init:
+        if v in matters and (value != v.init or v is process.pc):
             lines.append(f"  {v.name} = {v.type.show(value)}{_place(counters.get(v), value)}")
     lines.append("to" if found.after is not None else "with an assignment out of range, from the values above")
     for v, old, new in zip(system.variables, found.before, found.after or (), strict=False):
