@@ -56,7 +56,8 @@ class Bug:
 
 @dataclass(frozen=True, slots=True)
 class BugResult:
-    """`verdict`: violated | holds | unknown | error; `why`: what is wrong if not `ok`."""
+    """`verdict`: violated | holds | unknown | error; `why`: what is wrong if not `ok`; `stale`: the recorded trace is
+    of an older model."""
 
     slug: str
     expected: str
@@ -70,6 +71,7 @@ class BugResult:
     seconds: float = 0.0
     report: str = ""
     trace: StoredTrace | None = None
+    stale: bool = False
 
 
 def library(root: Path) -> dict[str, Path]:
@@ -176,7 +178,7 @@ def attempt(base: Workspace, folder: Path, options: CheckOptions, report: jobs.R
         why = _under_sc(bug, workspace, options, report)
     return BugResult(bug.slug, bug.expected, "violated", not why, Outcome.VIOLATED if why else Outcome.HOLDS,
                      len(trace.moves), trace.property, why, found.states, time.monotonic() - started, text,
-                     StoredTrace(trace, bug.slug))
+                     StoredTrace(trace, bug.slug), not record and _stale(bug, trace))
 
 
 def _write_record(folder: Path, result: BugResult) -> None:
@@ -231,6 +233,11 @@ def _against_record(bug: Bug, trace: Trace) -> str:
     if trace.loop is None and bug.length != len(trace.moves):
         return f"the shortest counterexample has {len(trace.moves)} steps, recorded are {bug.length}"
     return ""
+
+
+def _stale(bug: Bug, trace: Trace) -> bool:
+    stored = bug.folder / "trace.json"
+    return not stored.is_file() or read(stored).trace.digest != trace.digest
 
 
 def _not_caught(bug: Bug, found: SearchResult, started: float) -> BugResult:

@@ -193,8 +193,9 @@ def counts(root: Path) -> str:
     mirrored = sum(bool(f.kernel) for f in workspace.functions)
     checked = sum(not p.form.startswith("reachable") for p in workspace.properties.values())
     said = (f"The model mirrors {mirrored} kernel functions. {checked} properties are checked in "
-            f"{tiers['quick']} quick, {tiers['standard']} standard and {tiers['deep']} deep scenarios, and {len(known)} "
-            f"known bugs are tried: {len(known) - controls} must be found again, {controls} must hold. (`lostirq list`, `docs/model.md`)")
+            f"{tiers['quick']} quick, {tiers['standard']} standard and {tiers['deep']} deep scenarios, and "
+            f"{len(known)} known bugs are tried: {len(known) - controls} must be found again, {controls} must hold. "
+            "(`lostirq list`, `docs/model.md`)")
     return "\n".join(textwrap.wrap(said, 120)) + "\n"
 
 

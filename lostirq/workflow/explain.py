@@ -13,10 +13,13 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.trace_file import StoredTrace, read
+from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory
 from lostirq.language import PropertyInfo, Workspace, compile_scenario
 from lostirq.report.text import render
-from lostirq.workflow.bugs import Bug, library, patched_workspace, read_bug
+from lostirq.workflow.bugs import Bug, attempt, library, patched_workspace, read_bug
+from lostirq.workflow.check import CheckOptions
+from lostirq.workflow.engines import Engine, settle
 from lostirq.workflow.workspace import load, suggestion
 
 LAST = "last.json"
@@ -35,7 +38,7 @@ def explain(root: Path, subject: str, cache: Path, *, full: bool = False) -> Exp
     """Raises `UsageError` if there is no such thing, or if the trace belongs to another model."""
     known = library(root)
     if subject in known:
-        return _bug(root, read_bug(known[subject]), full=full)
+        return _bug(root, read_bug(known[subject]), cache, full=full)
     if subject == "last":
         path = cache / LAST
         if not path.is_file():
@@ -78,7 +81,7 @@ def told(workspace: Workspace, stored: StoredTrace, name: str, *, full: bool) ->
     return render(run, confirm(run), full=full)
 
 
-def _bug(root: Path, bug: Bug, *, full: bool) -> Explanation:
+def _bug(root: Path, bug: Bug, cache: Path, *, full: bool) -> Explanation:
     lines = [f"{bug.slug}: {bug.title}"]
     lines += [f"{label}: {value}" for label, value in
               (("fixed by", bug.reference), ("entry", bug.entry), ("expected", bug.expected)) if value]
@@ -89,9 +92,23 @@ def _bug(root: Path, bug: Bug, *, full: bool) -> Explanation:
     if bug.expected == "violated" and not stored.is_file():
         raise UsageError(f"{bug.slug}: no counterexample is recorded; run `lostirq bugs --record {bug.slug}`")
     if stored.is_file():
-        workspace, _ = patched_workspace(load(root), bug)
-        text += "\n" + told(workspace, read(stored), str(stored), full=full)
+        base = load(root)
+        workspace, _ = patched_workspace(base, bug)
+        trace = read(stored)
+        system = compile_scenario(workspace, bug.scenario, bug.memory)
+        if trace.trace.digest != digest(system):
+            trace = _found_again(base, bug, cache)
+        text += "\n" + told(workspace, trace, str(stored), full=full)
     return Explanation("trace", bug.slug, text)
+
+
+def _found_again(base: Workspace, bug: Bug, cache: Path) -> StoredTrace:
+    """The counterexample on the model as it is now, where the recorded one is of an older model."""
+    options = CheckOptions(engine=settle(Engine.AUTO), cache_dir=cache / "build")
+    found = attempt(base, bug.folder, options, lambda progress: None, record=True)
+    if found.trace is None:
+        raise UsageError(f"{bug.slug}: the recorded trace is of an older model, and it is not found again: {found.why}")
+    return found.trace
 
 
 def _scenario(workspace: Workspace, name: str) -> str:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Apply a unified diff to the sources of a workspace, in memory and strictly.
 
-Invariants: nothing is written; a hunk applies at its stated lines (shifted only by the hunks before it) or not at all
-- no fuzz, no search; nothing outside the workspace is named; a patch that does not apply raises `UsageError` with the
-file and the hunk, and changes nothing.
+Invariants: nothing is written; a hunk applies with all its lines or not at all (no fuzz): where it says, or, if the
+file has moved, at the only place that has these lines; nothing outside the workspace is named; a patch that does not
+apply raises `UsageError` with the file and the hunk, and changes nothing.
 
 References: POSIX.1-2017, diff, "Diff -u Output Format"; git-diff(1), "Generating patch text with -p".
 """
@@ -172,7 +172,7 @@ def _hunk(lines: list[str], at: int, number: int, where: str) -> tuple[Hunk, int
 
 
 def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozenset[int]]:
-    source = before.split("\n")
+    source = [line.rstrip("\r") for line in before.split("\n")]
     if source and source[-1] == "":
         source.pop()
     result: list[str] = []
@@ -181,11 +181,9 @@ def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozen
     at = 0
     for hunk in patched.hunks:
         where = f"{name}: {patched.path}: hunk {hunk.number} (line {hunk.start})"
-        wanted = hunk.start - 1 if any(kind != "+" for kind, _ in hunk.lines) else hunk.start
+        wanted = _find(source, hunk, where)
         if wanted < at:
             raise UsageError(f"{where}: overlaps the hunk before it")
-        if wanted > len(source):
-            raise UsageError(f"{where} does not apply: the file has only {len(source)} lines")
         result.extend(source[at:wanted])
         at = wanted
         for kind, text in hunk.lines:
@@ -193,9 +191,6 @@ def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozen
                 result.append(text.rstrip("\r"))
                 touched.add(len(result))
                 continue
-            if at >= len(source) or source[at].rstrip("\r") != text.rstrip("\r"):
-                found = repr(source[at].strip()) if at < len(source) else "the end of the file"
-                raise UsageError(f"{where} does not apply: line {at + 1} should be {text.strip()!r}, found {found}")
             if kind == " ":
                 result.append(source[at])
             else:
@@ -206,6 +201,26 @@ def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozen
         touched.add(_code_line(result, range(n, 0, -1)))
         touched.add(_code_line(result, range(n + 1, len(result) + 1)))
     return "".join(f"{line}\n" for line in result), frozenset(touched - {0})
+
+
+def _find(source: list[str], hunk: Hunk, where: str) -> int:
+    """The index of the first line of a hunk: where it says, else the only place that has its lines."""
+    old = [text.rstrip("\r") for kind, text in hunk.lines if kind != "+"]
+    stated = hunk.start - 1 if old else hunk.start
+    if source[stated:stated + len(old)] == old and stated <= len(source):
+        return stated
+    places = [i for i in range(len(source) - len(old) + 1) if source[i:i + len(old)] == old] if old else []
+    if len(places) == 1:
+        return places[0]
+    if len(places) > 1:
+        raise UsageError(f"{where} does not apply there, and its lines stand in {len(places)} other places; "
+                         "make the patch anew")
+    if stated > len(source):
+        raise UsageError(f"{where} does not apply: the file has only {len(source)} lines")
+    wrong = next((i for i, text in enumerate(old) if source[stated + i:stated + i + 1] != [text]), 0)
+    found = repr(source[stated + wrong].strip()) if stated + wrong < len(source) else "the end of the file"
+    wanted = repr(old[wrong].strip()) if old else "there"
+    raise UsageError(f"{where} does not apply: line {stated + wrong + 1} should be {wanted}, found {found}")
 
 
 def _code_line(lines: list[str], numbers: range) -> int:

@@ -224,7 +224,9 @@ def bugs_summary(results: list[BugResult]) -> list[str]:
     good = sum(r.ok for r in results)
     controls = sum(r.ok and r.verdict == "holds" for r in results)
     said = f"{good} of {len(results)} known bugs behave as recorded ({good - controls} found again, {controls} hold)"
-    return ["", f"SUMMARY: {said}"]
+    stale = sum(r.stale for r in results)
+    note = f"  {stale} recorded traces are of an older model; lostirq bugs --record '*' renews them"
+    return ["", f"SUMMARY: {said}", *([note] if stale else [])]
 
 
 def bugs_json(results: list[BugResult], outcome: Outcome, *, bisect: bool = False) -> dict[str, object]:
@@ -235,7 +237,7 @@ def bugs_json(results: list[BugResult], outcome: Outcome, *, bisect: bool = Fals
         "exit_code": exit_code(outcome, bisect=bisect),
         "bugs": [
             {"slug": r.slug, "expected": r.expected, "verdict": r.verdict, "length": r.length, "ok": r.ok,
-             "property": r.property, "why": r.why, "states": r.states}
+             "property": r.property, "why": r.why, "states": r.states, "stale": r.stale}
             for r in results
         ],
     }

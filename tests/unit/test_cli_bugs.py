@@ -132,6 +132,17 @@ def test_explain_a_known_bug(tmp_path: Path, capsys: Capture) -> None:
     assert (folder / "counterexamples" / "no-fence" / "report.txt").read_text() in out
 
 
+def test_a_trace_of_an_older_model_is_found_anew(tmp_path: Path, capsys: Capture) -> None:
+    folder = recorded(toy(tmp_path / "w"), capsys)
+    path = folder / "model" / "toy.py"
+    text = path.read_text().replace("SENDERS = Param", "# a line more\nSENDERS = Param")
+    path.write_text(text.replace("        desc.ipi = True", "        smp_mb()\n        desc.ipi = True"))
+    assert run(folder, "bugs", "no-fence") == 0
+    assert "1 recorded traces are of an older model" in capsys.readouterr()[0]
+    assert run(folder, "explain", "no-fence") == 0
+    assert "*** T-1: no post is missed ***" in capsys.readouterr()[0]
+
+
 def test_check_with_bugs(tmp_path: Path, capsys: Capture) -> None:
     folder = recorded(toy(tmp_path / "w"), capsys)
     assert run(folder, "check", "--with-bugs") == 0

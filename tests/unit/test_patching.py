@@ -60,8 +60,7 @@ def test_removed_line_marks_the_code_around_it_not_the_comments() -> None:
         ("hello\n", "no change found"),
         (CHANGE.replace("-line 3", "-line 4"),
          "hunk 1 (line 2) does not apply: line 3 should be 'line 4', found 'line 3'"),
-        (CHANGE.replace("@@ -2,4 +2,4 @@", "@@ -3,4 +3,4 @@"), "does not apply"),
-        (CHANGE.replace("@@ -2,4 +2,4 @@", "@@ -20,4 +20,4 @@"), "only 10 lines"),
+        (CHANGE.replace("@@ -2,4 +2,4 @@", "@@ -20,4 +20,4 @@").replace("-line 3", "-line x"), "only 10 lines"),
         (CHANGE.replace("@@ -2,4", "@@ -2,x"), "cannot read"),
         ("\n".join(CHANGE.split("\n")[:5]), "ends in the middle"),
         (CHANGE.replace("+2,4 @@", "+2,3 @@"), "more lines than its '@@' line says"),
@@ -88,10 +87,19 @@ def test_refused_with_one_clear_line(text: str, said: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_no_fuzz_where_patch_would_search() -> None:
+def test_a_file_that_moved_is_followed_if_there_is_only_one_place() -> None:
     shifted = {"model/a.py": "new first line\n" + SOURCES["model/a.py"]}
-    with pytest.raises(UsageError, match="does not apply"):
-        apply(shifted, CHANGE)
+    expected = "new first line\n" + apply(SOURCES, CHANGE).sources["model/a.py"]
+    assert apply(shifted, CHANGE).sources["model/a.py"] == expected
+    twice = {"model/a.py": "new first line\n" + SOURCES["model/a.py"] * 2}
+    with pytest.raises(UsageError, match="stand in 2 other places"):
+        apply(twice, CHANGE)
+
+
+def test_no_fuzz_where_patch_would_ignore_context() -> None:
+    other = {"model/a.py": SOURCES["model/a.py"].replace("line 5", "line five")}
+    with pytest.raises(UsageError, match="line 5 should be 'line 5', found 'line five'"):
+        apply(other, CHANGE)
 
 
 def test_agrees_with_git_on_random_edits(tmp_path: Path) -> None:
