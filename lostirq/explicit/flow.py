@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lostirq.ir.expr import FALSE, Expr, Kind, Op, Role, Type, Var, const, is_const, postorder, substitute, value_of
-from lostirq.ir.system import Edge, Form, Property, System
+from lostirq.ir.system import Edge, Property, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +237,7 @@ def _property_reads(
         for formula in (prop.formula, prop.goal):
             if not reads.of(formula) & candidates:
                 continue
-            ops = (Op.VAR, Op.OLD) if prop.form in (Form.STEP, Form.REACHABLE_STEP) else (Op.VAR,)
-            for op in ops:
+            for op in (Op.VAR, Op.OLD):         # a goal is over steps too
                 for locations, residual in fixed_at(formula, p.pc, op, len(p.locations)):
                     found = candidates.intersection(n.payload for n in postorder([residual]) if n.op is op)
                     for location in locations:

@@ -185,3 +185,18 @@ def test_threads_change_nothing(cache: Path) -> None:
         some = [check(system, SearchOptions(reductions=EXACT, threads=t, max_states=limit), cache) for t in (1, 2)]
         assert some[0].verdicts == some[1].verdicts and some[0].states == some[1].states == limit
         assert some[0].transitions == some[1].transitions and some[0].depth == some[1].depth
+
+
+@COMPILERS
+def test_a_goal_keeps_alive_what_it_reads_of_the_state_before(cache: Path, compiler: str | None) -> None:
+    """No step reads x, and only OLD of it stands in the goal: cleared as dead, it would reach the goal at each step."""
+    v = memory("x")
+    s = Sketch(v, model=Memory.SC, cpus=0)
+    s.process(2)
+    s.edge(0, 0, 1, (v, x.TRUE))
+    s.edge(0, 0, 1, (v, x.FALSE))
+    s.edge(0, 1, 1)
+    s.property("off again", Form.RECURRENCE, x.TRUE, x.not_(x.old(v)))
+    for reductions in (Reductions(), EXACT):
+        found = check(s.system(), SearchOptions(compiler=compiler, reductions=reductions), cache)
+        assert isinstance(found.verdicts["off again"], Violated), reductions
