@@ -2,15 +2,19 @@
 """Which plain stores enter the store buffer, and how many entries it needs (TSO only).
 
 A store is buffered iff some path from it reaches, before a drain, a load of shared memory: only then can it be
-observed late.  The set is closed under FIFO: a plain store that may follow a buffered one before a drain is buffered
-too.  Units on which it depends who may run (`irqs_off`, the CPU of a task) are registers and scheduler state, not
-memory: stores to them never enter the buffer.
+observed late.  Where a CPU may pass to another thread without a drain, that one's loads count as well.  The set is
+closed under FIFO: a plain store that may follow a buffered one before a drain is buffered too.  Units on which it
+depends who may run (`irqs_off`, the CPU of a task) are registers and scheduler state, not memory: stores to them never
+enter the buffer.
 
 Reference: Owens, Sarkar, Sewell 2009, "A better x86 memory model: x86-TSO".
 """
 
 from __future__ import annotations
 
+from itertools import combinations
+
+from lostirq.ir.expr import TRUE, Role, is_const, value_of, variables
 from lostirq.ir.system import Edge, Sort
 from lostirq.language.graph import Graph, Node, drains
 from lostirq.language.sharing import read_groups
@@ -101,8 +105,37 @@ def analyse(graphs: list[Graph], watched: frozenset[int]) -> dict[int, set[int]]
 
 
 def _loose(graphs: list[Graph]) -> bool:
-    """Whether a scheduler loads shared memory without draining first: then what a thread stored may still wait."""
-    return any(_loads(n) for g in graphs if g.sort is Sort.SCHEDULER and _shares_cpu(g) for n in g.reachable())
+    """Whether what a thread stored may still wait when something else loads on its CPU: a scheduler that loads shared
+    memory without draining first, or another thread."""
+    loads = any(_loads(n) for g in graphs if g.sort is Sort.SCHEDULER and _shares_cpu(g) for n in g.reachable())
+    return loads or _hands_over(graphs)
+
+
+def _hands_over(graphs: list[Graph]) -> bool:
+    """Whether a CPU may go from one thread to another without a drain: one of them never gives it up, or what decides
+    who holds it is written by hardware or without a drain."""
+    threads = [g for g in graphs if g.sort is Sort.THREAD and _shares_cpu(g)]
+    pairs = [(a, b) for a, b in combinations(threads, 2) if not _apart(a, b)]
+    if any(g.holds is TRUE for pair in pairs for g in pair):
+        return True
+    deciding = {v.unit for pair in pairs for g in pair for v in variables([g.holds, g.cpu or TRUE])}
+    return any(
+        any(w.var.role is Role.MEMORY and w.var.unit in deciding for w in n.writes)
+        and (g.sort is Sort.HARDWARE or not n.region and not drains(n))
+        for g in graphs
+        for n in g.reachable()
+    )
+
+
+def _apart(a: Graph, b: Graph) -> bool:
+    """Whether two processes are always on different CPUs."""
+    return (
+        a.cpu is not None
+        and b.cpu is not None
+        and is_const(a.cpu)
+        and is_const(b.cpu)
+        and value_of(a.cpu) != value_of(b.cpu)
+    )
 
 
 def _shares_cpu(graph: Graph) -> bool:

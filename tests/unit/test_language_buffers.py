@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from lostirq.evidence.verdict import Holds, SearchOptions, Violated
+from lostirq.explicit.search import check
 from lostirq.ir.expr import show
 from lostirq.ir.system import Access, Memory, System
 from tests.unit.language import compiled, lines
@@ -183,3 +187,51 @@ def test_processes_without_a_cpu_have_one_of_their_own() -> None:
     text = "x: bool\n@thread(over=2)\ndef t(i: Int[0, 1]):\n    x = True\n@hardware()\ndef h():\n    x = False\n"
     system = compiled(text)
     assert system.cpus == 2 and [p.cpu and show(p.cpu) for p in system.processes] == ["0", "1", None]
+
+
+PASSED_ON = """
+x: bool
+y: bool
+flag: bool
+both: Ghost[Int[0, 2]]
+tasks: Array[bool, 1]
+
+@thread(cpu=lambda: 0{holds0})
+def writer():
+    x = True
+    {switch}
+
+@thread(cpu=lambda: 0{holds1})
+def reader():
+    wait(flag)
+    if not y:
+        both = both + 1
+
+@thread(cpu=lambda: 1)
+def other():
+    y = True
+    smp_mb()
+    if not x:
+        both = both + 1
+
+@invariant("seen")
+def seen() -> bool:
+    return both < 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("holds", "switch", "safe"),
+    [
+        (False, "flag = True", False),  # both may always run: a switch of threads is no step, and drains nothing
+        (True, "flag = True\n    tasks[0] = True", False),  # a plain store gives the CPU away
+        (True, "flag = True\n    lock_set(tasks[0], True)", True),  # a switch that drains
+    ],
+)
+def test_a_store_may_wait_while_its_cpu_goes_to_another_thread(holds: bool, switch: str, safe: bool) -> None:
+    conditions = (", holds=lambda: not tasks[0]", ", holds=lambda: tasks[0]") if holds else ("", "")
+    text = PASSED_ON.format(holds0=conditions[0], holds1=conditions[1], switch=switch)
+    system = compiled(text, TSO)
+    assert bool(buffered(system, "writer")) != safe
+    verdict = check(system, SearchOptions(compiler="")).verdicts["seen"]
+    assert isinstance(verdict, Holds if safe else Violated)
