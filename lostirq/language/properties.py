@@ -152,6 +152,8 @@ def _occurs(tr: PropertyTranslator, node: ast.Call) -> Value:
 def _old(tr: PropertyTranslator, node: ast.Call) -> Value:
     (inner,) = arguments(tr, node, (1,))
     value = tr.rvalue(inner)
+    if isinstance(value, Expr) and any(n.op is ExprOp.EMPTY for n in postorder([value])):
+        raise tr.fail(node, "LI034", "old() of a store buffer is not possible", "old() of memory and locations only")
     if isinstance(value, PackedValue):
         return PackedValue(value.type, tuple(as_old(e) for e in value.fields))
     return as_old(value)

@@ -223,3 +223,21 @@ def test_every_code_that_the_front_end_reports_has_a_test_here() -> None:
 
 def test_the_scenario_of_the_helpers_is_added_once() -> None:
     assert SCENARIO.count("@scenario") == 1
+
+
+def test_a_step_property_cannot_ask_what_a_store_buffer_held_before() -> None:
+    """It would be told what the buffer holds after the step."""
+    text = """
+x: bool
+y: bool
+
+@thread(over=2)
+def t(i: Int[0, 1]):
+    x = True
+    y = True
+
+@step_property("S")
+def s() -> bool:
+    return old(buffers_empty()) or x
+"""
+    assert places(errors(text, Memory.TSO)) == [("LI034", 12, 12)]
