@@ -65,6 +65,16 @@ Report = Callable[[Progress], None]
 def run(jobs: Sequence[J], work: Callable[[J, Report], R], *, processes: int = 1, seconds: float | None = None,
         on_progress: Callable[[int, Progress], None] = lambda number, progress: None) -> Iterator[Done[R]]:
     """The results, in the order in which they arrive.  `work` runs in the forks; its result must be picklable."""
+    told: set[int] = set()
+    for done in _run(jobs, work, processes, seconds, on_progress):
+        told.add(done.number)
+        yield done
+    for lost in (n for n in range(len(jobs)) if n not in told):  # the interrupt came between its answer and here
+        yield Done(lost, None, Failure(Outcome.INTERRUPTED, "interrupted"))
+
+
+def _run(jobs: Sequence[J], work: Callable[[J, Report], R], processes: int, seconds: float | None,
+         on_progress: Callable[[int, Progress], None]) -> Iterator[Done[R]]:
     if sys.platform == "win32":
         raise UsageError("Windows is supported through WSL")
     context = multiprocessing.get_context("fork")

@@ -80,3 +80,18 @@ def test_time_limit_stops_jobs_that_do_not_stop_themselves(monkeypatch: pytest.M
     found = gather(["sleep", "later"], processes=1, seconds=0.3)
     assert found[0].result == "partial"
     assert found[1].failure is not None and found[1].failure.outcome is Outcome.TIMEOUT
+
+
+def test_an_interrupt_loses_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come when an answer was taken from its pipe and not yet given on."""
+    join, interrupted = jobs.ForkProcess.join, []
+
+    def interrupt(process: jobs.ForkProcess, timeout: float | None = None) -> None:
+        if not interrupted:
+            interrupted.append(True)
+            raise KeyboardInterrupt
+        join(process, timeout)
+
+    monkeypatch.setattr(jobs.ForkProcess, "join", interrupt)
+    done = gather(["a"])
+    assert [(d.result, d.failure and d.failure.outcome) for d in done.values()] == [(None, Outcome.INTERRUPTED)]
