@@ -30,6 +30,7 @@ from lostirq.workflow.workspace import choose
 TIERS = ("quick", "standard", "deep")
 BUILT_IN = (STUCK, RANGE)
 _WITNESSES = (Form.REACHABLE, Form.REACHABLE_STEP)
+NOT_REACHED = "not reached"     # the reason of a witness that the complete graph does not reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +189,27 @@ def check_scenario(workspace: Workspace, job: Job, options: CheckOptions, report
                         if confirm_witness(replay(system, trace)) is by_key[key])
     witness_of = {p.id: p.witness for p in system.properties if p.witness and p.key in found.verdicts}
     return ScenarioResult(job.scenario, job.memory, digest(system), found,
-                          _checked(rows, by_key), reached, witness_of, system.dropped, system.notes, system.parameters)
+                          _checked(rows, by_key, options.properties), reached, witness_of,
+                          system.dropped, system.notes, system.parameters)
 
 
-def _checked(rows: Iterable[Row], by_key: dict[str, Property]) -> tuple[Row, ...]:
-    """Without the witnesses: one that is not reached in this scenario is no failure of the scenario."""
-    return tuple(r for r in rows if r.key not in by_key or by_key[r.key].form not in _WITNESSES)
+def _checked(rows: Iterable[Row], by_key: dict[str, Property], wanted: tuple[str, ...]) -> tuple[Row, ...]:
+    """Without the witnesses that nobody named: one that is not reached in this scenario is no failure of it.  Where
+    nothing of what was asked for is decided here, that the built-in properties hold is no answer either."""
+    found: list[Row] = []
+    for r in rows:
+        prop = by_key.get(r.key)
+        if prop is None or prop.form not in _WITNESSES:
+            found.append(r)
+        elif _named(prop, wanted):
+            found.append(replace(r, outcome=Outcome.SKIPPED) if r.reason == NOT_REACHED else r)
+    answered = any(r.key in wanted if r.key in BUILT_IN else r.outcome is not Outcome.SKIPPED for r in found)
+    return tuple(r for r in found if not wanted or answered or r.outcome is not Outcome.HOLDS)
+
+
+def _named(prop: Property, wanted: Iterable[str]) -> bool:
+    """Is the property one of these ids, keys or globs?"""
+    return any(prop.key == w or fnmatchcase(prop.id, w) for w in wanted)
 
 
 def selected(system: System, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -201,7 +217,7 @@ def selected(system: System, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
     means all."""
     if not wanted:
         return None
-    found = [p for p in system.properties if any(p.key == w or fnmatchcase(p.id, w) for w in wanted)]
+    found = [p for p in system.properties if _named(p, wanted)]
     witnesses = {p.witness for p in found if p.witness}
     found += [p for p in system.properties if p.id in witnesses and p not in found]
     return (*(k for k in BUILT_IN if k in wanted), *(p.key for p in found))

@@ -127,3 +127,19 @@ def test_state_cost(tmp_path: Path, capsys: Capture) -> None:
     fields = {f["name"]: f["without"] for f in found["fields"]}
     assert all(n <= found["states"] for n in fields.values())
     assert "desc.mode" in fields
+
+
+def test_what_was_asked_for_and_is_not_there_does_not_hold(tmp_path: Path, capsys: Capture) -> None:
+    """An instance that no scenario has, a property left out by `when=`, a witness that nothing reaches: that the
+    built-in properties hold beside them is no answer."""
+    never = "return desc.ipi and desc.mode == Mode.OUTSIDE"
+    folder = toy(tmp_path / "w", {"properties/toy.py": ("return desc.ipi", never)})
+    text = (folder / "properties/toy.py").read_text()
+    (folder / "properties/toy.py").write_text(
+        f'{text}\n\n@invariant("T-9", when=SENDERS == 2)\ndef for_two() -> bool:\n    return True\n')
+    for wanted in ("T-1[7]", "T-9", "W-1"):
+        assert run(folder, "check", "--scenario", "one", "--property", wanted) == 4, wanted
+        assert "all hold" not in capsys.readouterr()[0]
+    assert run(folder, "check", "--scenario", "one", "--property", "stuck") == 0
+    assert run(folder, "check", "--scenario", "two", "--property", "T-9") == 0
+    assert run(toy(tmp_path / "v"), "check", "--property", "W-1") == 0
