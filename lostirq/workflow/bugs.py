@@ -261,6 +261,9 @@ def _wrong(bug: Bug, verdict: str, why: str, started: float, states: int = 0) ->
 
 def _control(bug: Bug, system: System, options: CheckOptions, report: jobs.Report, started: float) -> BugResult:
     """A negative control: everything (or the listed properties) must hold on the complete graph."""
+    absent = next((p for p in bug.properties if p not in BUILT_IN and not selected(system, (p,))), None)
+    if absent is not None:
+        raise UsageError(f"{bug.folder / 'bug.toml'}: no property {absent} in scenario {bug.scenario}")
     keys = selected(system, bug.properties)
     found = search(system, options.engine, options.search_options(keys, report, stop_early=False), options.cache_dir)
     forms = {p.key: p.form.value for p in system.properties}

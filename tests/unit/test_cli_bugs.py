@@ -148,3 +148,9 @@ def test_check_with_bugs(tmp_path: Path, capsys: Capture) -> None:
     assert run(folder, "check", "--with-bugs") == 0
     out, _ = capsys.readouterr()
     assert "all hold" in out and "2 of 2 known bugs" in out
+
+
+def test_a_control_of_a_property_that_is_not_there_does_not_hold(tmp_path: Path, capsys: Capture) -> None:
+    wrong = {"counterexamples/more-fences/bug.toml": ('property = ["T-1"]', 'property = ["T-1", "T-17"]')}
+    assert run(toy(tmp_path / "w", wrong), "bugs", "more-fences") == 2
+    assert "no property T-17 in scenario one" in capsys.readouterr()[0]
