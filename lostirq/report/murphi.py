@@ -47,7 +47,7 @@ def murphi(system: System) -> str:
         w.check(v.type, v.name)
         if v.type.size > 1:
             w.names[v] = f"v{i}_{identifier(v.name)}"
-    lines = [f"-- Scenario {system.name}, memory model {system.memory.value}; written by lostirq export --to murphi.",
+    lines = [f"-- Scenario {system.name}, memory model {system.memory.value}; written by lostirq.",
              "var"]  # fmt: skip
     lines += [f"  {name}: {_range(v.type)}; -- {v.name}" for v, name in w.names.items()]
     lines += ["", "startstate begin"]

@@ -101,6 +101,12 @@ def wrong() -> bool:
     return d.on
 """
 
+NONSENSE = """
+@lemma("x", nonsense=1)
+def f() -> bool:
+    return True
+"""
+
 
 def workspace(proof: str = PROOF) -> Workspace:
     return load_sources({"model/d.py": MODEL, "properties/q.py": PROPERTIES, "proofs/q.py": proof})
@@ -153,4 +159,4 @@ def test_usage() -> None:
     with pytest.raises(UsageError, match="no property 'Q-99'"):
         prove_property(workspace(), "Q-99", "full_width", Memory.SC)
     with pytest.raises(ModelErrors):
-        load_sources({"model/d.py": MODEL, "proofs/q.py": "@lemma('x', nonsense=1)\ndef f() -> bool:\n    return True\n"})
+        load_sources({"model/d.py": MODEL, "proofs/q.py": NONSENSE})
