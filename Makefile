@@ -61,7 +61,7 @@ docs-check: $(STAMP)
 	$(Q)$(BIN)/python -m lostirq.workflow.docs --workspace . --out docs --check
 
 bench: $(STAMP)
-	$(Q)$(BIN)/python -m benchmarks $(O)
+	$(Q)$(BIN)/python benchmarks/run.py $(O)
 
 wheel: $(STAMP)
 	$(Q)$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w dist .
@@ -78,7 +78,7 @@ check-help:
 	@echo "make test            the test suite;  make test-slow: with the tests that take minutes"
 	@echo "make lint            ruff and mypy"
 	@echo "make docs            regenerate docs/model.md and docs/properties.md;  make docs-check: are they current?"
-	@echo "make bench           what regenerates the numbers in the README"
+	@echo "make bench           side by side with SPIN and Rumur (benchmarks/README.md)"
 	@echo "make wheel           a wheel in dist/ that carries the workspace"
 	@echo "make setup           the virtual environment in .venv (the other targets call it when it is missing or old)"
 	@echo "Variables: J=2 processes  MEM=3G memory in all  O='--property Q-7' more options  V=1 print commands  PYTHON=python3"
