@@ -155,9 +155,8 @@ def _read_type(row: list) -> Type:  # type: ignore[type-arg]  # JSON
     return Type(Kind(kind), lo, hi, width, tuple(names))
 
 
-def _read(data: Json) -> System:
-    d: dict = data  # type: ignore[type-arg]  # JSON, checked by use
-    variables = tuple(Var(n, _read_type(t), i, Role(r), o, u, m) for n, t, i, r, o, u, m in d["variables"])
+def _read_expressions(d: dict, variables: tuple[Var, ...]) -> list[Expr]:  # type: ignore[type-arg]  # JSON
+    """Operands come before their users."""
     table: list[Expr] = []
     for op_name, args, payload, type_ in d["expressions"]:
         op = Op(op_name)
@@ -166,26 +165,11 @@ def _read(data: Json) -> System:
         elif isinstance(payload, list):
             payload = tuple(payload)
         table.append(make(op, tuple(table[a] for a in args), payload, _read_type(type_)))
-    processes = tuple(
-        Process(
-            k,
-            p["name"],
-            p["family"],
-            p["instance"],
-            Sort(p["sort"]),
-            variables[p["pc"]],
-            tuple(
-                Location(Span(*s), f, frozenset(w), frozenset(fs), idle, text)
-                for s, f, w, fs, idle, text in p["locations"]
-            ),
-            table[p["runs"]],
-            None if p["cpu"] is None else table[p["cpu"]],
-            p["symmetric"],
-            p["column"],
-        )
-        for k, p in enumerate(d["processes"])
-    )
-    edges = tuple(
+    return table
+
+
+def _read_edges(d: dict, variables: tuple[Var, ...], table: list[Expr]) -> tuple[Edge, ...]:  # type: ignore[type-arg]
+    return tuple(
         Edge(
             k,
             proc,
@@ -222,6 +206,32 @@ def _read(data: Json) -> System:
             choice,
         ) in enumerate(d["edges"])
     )
+
+
+def _read(data: Json) -> System:
+    d: dict = data  # type: ignore[type-arg]  # JSON, checked by use
+    variables = tuple(Var(n, _read_type(t), i, Role(r), o, u, m) for n, t, i, r, o, u, m in d["variables"])
+    table = _read_expressions(d, variables)
+    processes = tuple(
+        Process(
+            k,
+            p["name"],
+            p["family"],
+            p["instance"],
+            Sort(p["sort"]),
+            variables[p["pc"]],
+            tuple(
+                Location(Span(*s), f, frozenset(w), frozenset(fs), idle, text)
+                for s, f, w, fs, idle, text in p["locations"]
+            ),
+            table[p["runs"]],
+            None if p["cpu"] is None else table[p["cpu"]],
+            p["symmetric"],
+            p["column"],
+        )
+        for k, p in enumerate(d["processes"])
+    )
+    edges = _read_edges(d, variables, table)
     properties = tuple(
         Property(
             p["key"],
