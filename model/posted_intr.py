@@ -6,6 +6,8 @@ Invariants
   - A poster sets PIR before ON; who harvests clears ON before it reads PIR.
 
 References: arch/x86/kvm/vmx/posted_intr.c, arch/x86/kvm/vmx/common.h, arch/x86/include/asm/posted_intr.h.
+Abstraction: the module uses APICv, the irqchip is in the kernel and the guest is no TD: elsewhere nothing is posted, or
+the TDX module delivers it.
 """
 
 from lostirq.prelude import *

@@ -6,6 +6,9 @@ Invariants
   - An event that was popped from the IRR is owned by vcpu.interrupt until the guest has begun its handler.
 
 References: arch/x86/kvm/x86.c.
+Abstraction: asynchronous page faults, PV unhalt, timers, Hyper-V and Xen events, interrupt windows that userspace asks
+for and a reload of the MMU are left out: each only wakes a vCPU, requests an event or aborts an entry once more, and
+without it less is looked at again.  The local APIC is in the kernel and enabled.
 """
 
 from lostirq.prelude import *
@@ -224,6 +227,7 @@ def vcpu_block(vcpu: Vcpu):
 
 @function(kernel="arch/x86/kvm/x86.c:kvm_arch_vcpu_put")
 def kvm_arch_vcpu_put(vcpu: Vcpu, preempted: bool):
+    # Abstraction: steal time is left out, and with it the fences of its srcu section: the model is the stricter.
     vmx_vcpu_pi_put(vcpu, preempted)
 
 
