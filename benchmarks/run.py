@@ -47,10 +47,12 @@ class Other:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One scenario under one memory model.  `rate`: states per second; `reduced_*`: with the default reductions."""
+    """One scenario under one memory model.  `rate`: states per second; `complete`: the search without reductions was,
+    so that there is a comparison; `reduced_*`: with the default reductions and all properties."""
 
     scenario: str
     memory: str
+    complete: bool
     states: int
     transitions: int
     bits: int
@@ -64,16 +66,30 @@ class Row:
     reduced_states: int
     reduced_bits: int
     reduced_seconds: float
+    reduced_rate: float
+    reduced_bytes_per_state: float
 
 
 class CountsDiffer(Exception):
     """Two tools disagree on the same system: one of them, or an export, is wrong."""
 
 
-def plain(system: System, repeat: int) -> SearchResult:
-    """The fastest of several searches without optional reductions and properties."""
-    options = SearchOptions(properties=(), reductions=Reductions.none(), liveness=False, memory_bytes=LIMIT_BYTES)
-    return min((check(system, options) for _ in range(repeat)), key=lambda r: r.seconds)
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`repeat`: searches per row; `most`: states of a comparison; `seconds`: of one run of another tool."""
+
+    repeat: int
+    most: int
+    seconds: float
+
+
+def plain(system: System, limits: Limits) -> SearchResult:
+    """The fastest of several searches without optional reductions and properties; the first if it is incomplete."""
+    options = SearchOptions(properties=(), reductions=Reductions.none(), liveness=False, memory_bytes=LIMIT_BYTES,
+                            max_states=limits.most)  # fmt: skip
+    first = check(system, options)
+    again = [check(system, options) for _ in range(limits.repeat - 1)] if first.complete else []
+    return min((first, *again), key=lambda r: r.seconds)
 
 
 def _compare(tool: str, result: SearchResult, states: int, transitions: int) -> None:
@@ -124,19 +140,21 @@ def with_rumur(system: System, result: SearchResult, seconds: float) -> Other:
     return fastest(((k, lambda o=o: one(o)) for k, o in rumur.OPTIONS.items()), rumur.RumurFailed)  # type: ignore[misc]
 
 
-def measure(system: System, repeat: int, seconds: float, others: bool) -> Row | str:
-    """One row, or why there is none."""
+def measure(system: System, limits: Limits, others: bool) -> Row:
+    """One row; without a comparison if the system is too large for one."""
     flat = lower(system)
-    result = plain(flat, repeat)
-    if not result.complete:
-        return f"{system.name} {system.memory.value}: without reductions not exhausted ({result.reason})"
+    result = plain(flat, limits)
     reduced = check(system, SearchOptions(memory_bytes=LIMIT_BYTES, liveness=False))
     skipped = Other(None, "not asked for")
+    if not result.complete:
+        skipped = Other(None, f"not compared: without reductions not exhausted ({result.reason})")
+        others = False
     return Row(
-        system.name, system.memory.value, result.states, result.transitions, result.bits, result.words,
-        result.peak_bytes / result.states, result.seconds, result.states / max(result.seconds, 1e-9),
-        result.compile_seconds, with_spin(flat, result, seconds) if others else skipped,
-        with_rumur(flat, result, seconds) if others else skipped, reduced.states, reduced.bits, reduced.seconds,
+        system.name, system.memory.value, result.complete, result.states, result.transitions, result.bits,
+        result.words, result.peak_bytes / result.states, result.seconds, result.states / max(result.seconds, 1e-9),
+        result.compile_seconds, with_spin(flat, result, limits.seconds) if others else skipped,
+        with_rumur(flat, result, limits.seconds) if others else skipped, reduced.states, reduced.bits,
+        reduced.seconds, reduced.states / max(reduced.seconds, 1e-9), reduced.peak_bytes / max(reduced.states, 1),
     )  # fmt: skip
 
 
@@ -153,26 +171,30 @@ def ratio(other: Other, seconds: float) -> str:
     return f"{other.seconds / max(seconds, 1e-9):.1f}x" if other.seconds is not None else "-"
 
 
+HEAD = ("scenario", "mem", "states", "transitions", "bits", "B/state", "s", "M/s", "SPIN s", "ratio", "B/state",
+        "Rumur s", "ratio", "reduced", "bits", "B/state", "s", "M/s")  # fmt: skip
+
+
+def cells(r: Row) -> tuple[str, ...]:
+    return (
+        r.scenario, r.memory, f"{'' if r.complete else '>'}{r.states:,}", f"{r.transitions:,}", str(r.bits),
+        f"{r.bytes_per_state:.0f}", f"{r.seconds:.3f}", f"{r.rate / 1e6:.2f}",
+        f"{r.spin.seconds:.2f}" if r.spin.seconds is not None else "-", ratio(r.spin, r.seconds),
+        f"{r.spin.bytes_per_state:.0f}" if r.spin.seconds is not None else "-",
+        f"{r.rumur.seconds:.2f}" if r.rumur.seconds is not None else "-", ratio(r.rumur, r.seconds),
+        f"{r.reduced_states:,}", str(r.reduced_bits), f"{r.reduced_bytes_per_state:.0f}", f"{r.reduced_seconds:.3f}",
+        f"{r.reduced_rate / 1e6:.2f}",
+    )  # fmt: skip
+
+
 def table(rows: list[Row]) -> str:
-    """The rows as a table of fixed width."""
-    head = ("scenario", "mem", "states", "transitions", "bits", "B/state", "s", "M states/s", "SPIN s", "ratio",
-            "B/state", "Rumur s", "ratio", "reduced", "bits", "s")  # fmt: skip
-    cells = [head]
-    for r in rows:
-        cells.append((
-            r.scenario, r.memory, f"{r.states:,}", f"{r.transitions:,}", str(r.bits), f"{r.bytes_per_state:.0f}",
-            f"{r.seconds:.3f}", f"{r.rate / 1e6:.2f}",
-            f"{r.spin.seconds:.2f}" if r.spin.seconds is not None else "-", ratio(r.spin, r.seconds),
-            f"{r.spin.bytes_per_state:.0f}" if r.spin.seconds is not None else "-",
-            f"{r.rumur.seconds:.2f}" if r.rumur.seconds is not None else "-", ratio(r.rumur, r.seconds),
-            f"{r.reduced_states:,}", str(r.reduced_bits), f"{r.reduced_seconds:.3f}",
-        ))  # fmt: skip
-    widths = [max(len(c[i]) for c in cells) for i in range(len(head))]
-    lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-             for row in cells]  # fmt: skip
-    for r in rows:
-        lines.append(f"{r.scenario} {r.memory}: SPIN: {r.spin.note}; Rumur: {r.rumur.note}")
-    return "\n".join(lines)
+    """The rows as a table of fixed width, and what was compared with."""
+    lines = [HEAD, *(cells(r) for r in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+    out = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+           for line in lines]  # fmt: skip
+    out += [f"{r.scenario} {r.memory}: SPIN: {r.spin.note}; Rumur: {r.rumur.note}" for r in rows]
+    return "\n".join(out)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -181,16 +203,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", action="append", default=[], metavar="SCENARIO", help="only these scenarios")
     parser.add_argument("--repeat", type=int, default=3, help="searches per row, the fastest counts (default: 3)")
     parser.add_argument("--seconds", type=float, default=120, help="time limit of one run of another tool")
+    parser.add_argument("--most", type=int, default=20_000_000, help="states up to which tools are compared")
     parser.add_argument("--alone", action="store_true", help="without SPIN and Rumur")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     given = parser.parse_args(arguments)
     rows: list[Row] = []
     try:
         for system in systems(given.tier, given.only):
-            got = measure(system, given.repeat, given.seconds, not given.alone)
-            if isinstance(got, Row):
-                rows.append(got)
-            print(got if isinstance(got, str) else table([got]), file=sys.stderr, flush=True)
+            rows.append(measure(system, Limits(given.repeat, given.most, given.seconds), not given.alone))
+            print(table(rows[-1:]), file=sys.stderr, flush=True)
     except CountsDiffer as wrong:
         print(f"counts differ: {wrong}", file=sys.stderr)
         return 1
