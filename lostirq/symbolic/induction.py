@@ -178,7 +178,9 @@ class StepQueries:
         return self._prover.rewriter.replace(e, self._here, self._here_memo, self._here_mask)
 
     def range_goals(self) -> Iterator[Expr]:
-        """What must hold before the edge for its assignments to stay in range."""
+        """What must hold before the edge for its assignments to stay in range, where types do not say that they do.
+        The type of a DECODE is taken at its word: only store buffers are decoded, and a store is checked when it enters
+        one (`lostirq.ir.tso`), so that what they hold is in range."""
         for v, rhs in self._changed.items():
             if v.type.kind is Kind.INT and not v.type.lo <= rhs.type.lo <= rhs.type.hi <= v.type.hi:
                 yield self.open(and_(le(integer(v.type.lo), rhs), le(rhs, integer(v.type.hi))))
