@@ -83,8 +83,8 @@ def request_seen(i: VcpuId, r: AnyRequest) -> bool:
     planted="planted-lv2-kick-without-ipi",
 )
 def request_is_seen(i: VcpuId, r: AnyRequest) -> bool:
-    """Each kind of request that is pending is taken in the end, unless the vCPU sleeps (requests without wake-up may
-    wait there).
+    """Each kind of request that is pending is taken in the end, unless the vCPU sleeps (requests without wake-up
+    may wait there).
     """
     awake = not within("vcpu_thread", i, "asleep") or vcpus[i].task.on_rq
     return awake and requested(i, r)
@@ -134,6 +134,32 @@ def guest_progresses(i: VcpuId) -> bool:
     exit at once for ever (TPR threshold, interrupt window, forced exit).
     """
     return not at_boundary(i) and not within("vcpu_thread", i, "asleep")
+
+
+@pure
+def guest_came(i: VcpuId) -> bool:
+    """The guest comes to an instruction boundary, or somebody disturbs the vCPU."""
+    return (at_boundary(i) and not old(at_boundary(i))) or disturbed(i)
+
+
+@recurrence(
+    "G-3",
+    title="a sleeper is woken for a reason",
+    source="KVM.md D6, D8.3b, BUGS.md B24; posted_intr.c:pi_wakeup_handler, kvm_main.c:kvm_vcpu_block",
+    over=VCPUS,
+    goal=guest_came,
+    witness="W-woken",
+    planted="planted-g3-wakes-itself",
+)
+def woken_for_a_reason(i: VcpuId) -> bool:
+    """Left alone, a vCPU is not woken again and again only to go back to sleep."""
+    return within("vcpu_thread", i, "asleep") and vcpus[i].task.on_rq
+
+
+@reachable("W-woken", over=VCPUS)
+def w_woken(i: VcpuId) -> bool:
+    """A sleeper was woken and has not come back to a pCPU yet."""
+    return within("vcpu_thread", i, "asleep") and vcpus[i].task.on_rq
 
 
 @pure
