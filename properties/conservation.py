@@ -78,14 +78,18 @@ def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
     planted="planted-t16-on-first",
 )
 def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
-    """The step in which a vector is accepted leaves it in PIR or IRR; a sender that returns has had it accepted.
+    """The step in which a vector is accepted leaves it in PIR or IRR, one that says it was there already finds it
+    there, and a sender that returns has done one of the two.
 
-    A sender returns from behind its acceptance (it announces there), in the very step that accepted or found the
-    bit set, or while the bit is set.
+    A sender returns from behind that step (it announces there), in the very step, or while the bit is set.
     """
+    was_there = old(bit(posted_in(i), v) or bit(requested_in(i), v))
     there = bit(posted_in(i), v) or bit(requested_in(i), v)
-    landed = old(announcing()) or occurs("accept", i, v) or occurs("merge", i, v)
-    return there or not (occurs("accept", i, v) or (occurs("sent", i, v) and not landed))
+    accepted = occurs("accept", i, v)
+    merged = occurs("merge", i, v)
+    if (accepted and not there) or (merged and not was_there):
+        return False
+    return not occurs("sent", i, v) or accepted or merged or there or old(announcing())
 
 
 @invariant(
