@@ -65,3 +65,11 @@ class posted_interrupts_full:
     GUEST_SELF_IPI = True
     GUEST_ICR = True
     GUEST_VECTORING = True
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full)
+class posted_interrupts_attach:
+    """The same without IPI virtualization, while the assigned device is attached and detached."""
+
+    IPIV = False
+    BYPASSERS = 1

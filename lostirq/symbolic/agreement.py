@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lemmas about the locals of a process: which of them are equal, or constant, at which location.
+"""Lemmas about what a process alone writes: which of its variables are equal, or constant, at which location.
 
 The code copies: `new = old; new.nv = WAKEUP`.  That the copies still agree, some locations later, is needed by proofs
 and is never worth a lemma by hand.  A forward analysis finds it: optimistic, by congruence of the expressions that were
@@ -57,11 +57,20 @@ def _learnt(guard: Expr) -> Facts:
     return found
 
 
+def own_variables(system: System, process: Process) -> list[Var]:
+    """The locals of a process, and the counters in memory that nobody else writes: they are as good as locals."""
+    others = {v for e in system.edges if e.process != process.index for v, _ in e.assigns}
+    numbers = [(v, rhs) for e in system.edges for v, rhs in e.assigns if v.type.kind is Kind.INT and v not in others]
+    loose = {v for v, rhs in numbers if not v.type.lo <= rhs.type.lo <= rhs.type.hi <= v.type.hi}
+    counters = {v for v in loose if v.role is Role.MEMORY}
+    return [v for v in system.variables if v.role is Role.LOCAL and v.owner == process.index or v in counters]
+
+
 class _Analysis:
     """The fixpoint for one process, over the locals that are live at each location."""
 
     def __init__(self, system: System, process: Process, rewriter: Rewriter) -> None:
-        self.locals = [v for v in system.variables if v.role is Role.LOCAL and v.owner == process.index]
+        self.locals = own_variables(system, process)
         self.rewriter = rewriter
         self.symbols = {v: var(v) for v in self.locals}
         self.leaving: dict[int, list[Edge]] = {}

@@ -26,9 +26,18 @@ BUGS = sorted(
 )
 
 
-@pytest.mark.parametrize("memory", list(Memory), ids=lambda m: m.value)
-def test_posted_is_announced_with_all_vectors(memory: Memory) -> None:
-    report = prove_property(load_with_proofs(ROOT), "Q-7", SCENARIO, memory)
+
+
+PROOFS = (
+    (SCENARIO, Memory.SC),
+    pytest.param(SCENARIO, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("posted_interrupts_attach", Memory.TSO, marks=pytest.mark.slow),
+)
+
+
+@pytest.mark.parametrize("scenario, memory", PROOFS, ids=lambda p: p.value if isinstance(p, Memory) else p)
+def test_posted_is_announced_with_all_vectors(scenario: str, memory: Memory) -> None:
+    report = prove_property(load_with_proofs(ROOT), "Q-7", scenario, memory)
     assert isinstance(report.verdict, Holds), report.render()
     assert dict(report.parameters)["VECTORS"] == 256
 
