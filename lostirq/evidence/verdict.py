@@ -104,8 +104,9 @@ class SearchResult:
     depth: int = 0
     complete: bool = False
     reason: str = ""                  # why not complete
-    seconds: float = 0.0
-    compile_seconds: float = 0.0
+    seconds: float = 0.0              # in all: code generation, compilation, search, traces
+    compile_seconds: float = 0.0      # of it in the C compiler
+    search_seconds: float = 0.0       # of it searching, traces and liveness included
     bits: int = 0                     # bits of a packed state
     words: int = 0                    # 64-bit words of a packed state
     peak_bytes: int = 0

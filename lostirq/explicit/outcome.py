@@ -30,8 +30,8 @@ Lasso = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(slots=True)
 class Outcome:
-    """`reason`: why the search is not complete, or ''.  `first`: level of the first hit by check number.  `traces`: the
-    best moves by check number.  `lassos`: by key of a recurrence, (stem, loop) or None if none violates it; missing if
+    """`reason`: why the search is not complete, or ''; `seconds`: that it took.  `first`: level of the first hit by
+    check number.  `traces`: the best moves by check number.  `lassos`: by key of a recurrence, (stem, loop) or None if none violates it; missing if
     it was not decided, for `undecided[key]`."""
 
     engine: str
@@ -40,6 +40,7 @@ class Outcome:
     transitions: int = 0
     depth: int = 0
     peak_bytes: int = 0
+    seconds: float = 0.0
     first: dict[int, int] = field(default_factory=dict)
     traces: dict[int, tuple[int, ...]] = field(default_factory=dict)
     lassos: dict[str, Lasso | None] = field(default_factory=dict)
@@ -103,7 +104,8 @@ def result(system: System, plan: Plan, properties: tuple[Property, ...], options
     ordered = {p.key: verdicts[p.key] for p in properties} | {k: verdicts[k] for k in (STUCK, RANGE)}
     return SearchResult(
         found.engine, ordered, witnesses, found.states, found.transitions, found.depth, not found.reason, found.reason,
-        time.monotonic() - started, compile_seconds, plan.layout.bits, plan.layout.words, found.peak_bytes,
+        time.monotonic() - started, compile_seconds, found.seconds, plan.layout.bits, plan.layout.words,
+        found.peak_bytes,
     )
 
 

@@ -8,6 +8,8 @@ process, then are least by edge number, whatever the reductions, the number of t
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lostirq.errors import UsageError
@@ -48,13 +50,17 @@ def selected(system: System, options: SearchOptions) -> tuple[Property, ...]:
 
 def _run(plan: Plan, options: SearchOptions, cache: Path, started: float) -> tuple[Outcome, float]:
     """What the search found, and the seconds that compiling took."""
+    run: Callable[[SearchOptions, float], Outcome] = partial(fallback.run, plan)
+    compiling = 0.0
     compiler = find_compiler(options.compiler)
-    before = time.monotonic()
     if compiler is not None:
+        before = time.monotonic()
         try:
-            native = Native(plan, emit(plan), compiler, cache)
+            run = Native(plan, emit(plan), compiler, cache).run
+            compiling = time.monotonic() - before
         except TooWide:
-            return fallback.run(plan, options, started), 0.0
-        compiling = time.monotonic() - before
-        return native.run(options, started), compiling
-    return fallback.run(plan, options, started), 0.0
+            pass
+    before = time.monotonic()
+    found = run(options, started)
+    found.seconds = time.monotonic() - before
+    return found, compiling
