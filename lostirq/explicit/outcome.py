@@ -30,9 +30,9 @@ Lasso = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(slots=True)
 class Outcome:
-    """`reason`: why the search is not complete, or ''; `seconds`: that it took.  `first`: level of the first hit by
-    check number.  `traces`: the best moves by check number.  `lassos`: by key of a recurrence, (stem, loop) or None if none violates it; missing if
-    it was not decided, for `undecided[key]`."""
+    """`reason`: why the search is not complete, or ''; `seconds`: that it took. `first`: level of the first hit
+    by check number. `traces`: the best moves by check number. `lassos`: by key of a recurrence, (stem, loop) or
+    None if none violates it; missing if it was not decided, for `undecided[key]`."""
 
     engine: str
     reason: str = ""
