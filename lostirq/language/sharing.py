@@ -159,8 +159,8 @@ def count_accesses(node: Node) -> int:
     """Accesses to shared memory that an operation makes outside an atomic look."""
     always = {w.var.unit for w in node.writes if w.cond is TRUE and w.var.unit in node.stores}
     sometimes = any(w.cond is not TRUE and w.var.unit in node.stores for w in node.writes)
-    groups = read_groups(node)
-    loads = (1 if groups else 0) if node.look else len(groups)
+    reads = sum(1 for group in node.reads if group & node.touched)  # the same unit twice is two looks
+    loads = min(reads, 1) if node.look else reads
     if node.access is Access.LOCKED:
         return loads + int(bool(node.stores))
     return loads + len(always) + int(sometimes)

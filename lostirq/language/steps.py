@@ -149,7 +149,12 @@ class Composer:
         return Steps(list(locations), drafts, self.marks)
 
     def _arrive(self, node: int, marks: frozenset[str]) -> None:
-        self.marks[node] = self.marks.get(node, frozenset()) | marks
+        """A location has a mark or it has not, whichever path leads there."""
+        known = self.marks.setdefault(node, marks)
+        if known != marks:
+            what = ", ".join(f"{m}()" for m in sorted(known ^ marks))
+            self.report.add(self.graph.nodes[node].frame.span, "LI026", f"reached both with and without {what}",
+                            "put step() between the paths, or the mark on all of them")
 
     def _from(self, src: int) -> list[Draft]:
         node = self.graph.nodes[src]
