@@ -290,7 +290,8 @@ class Expander(Translator):
             return (going, decided) if wanted == 0 else (decided, going)
         self.anchor = test
         cond = self.condition(test)
-        if is_const(cond) and not self.groups and not self.universe.phantom:
+        folds = not self.universe.phantom or isinstance(test, ast.Constant)  # a switch is tried both ways
+        if is_const(cond) and not self.groups and folds:
             return (self.pending, []) if cond is TRUE else ([], self.pending)
         node = self.emit(Op.BRANCH, 2, cond=cond)
         return [(node.index, 0)], [(node.index, 1)]

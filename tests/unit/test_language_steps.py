@@ -506,3 +506,20 @@ def test_operands_of_a_value_short_circuit_too() -> None:
         "t 1->2 1; t.v:=s.on; load",
         "t 2->3 1; y:=(ite t.v 1 0); store",
     ]
+
+
+def test_a_loop_that_only_a_return_leaves() -> None:
+    """A cmpxchg loop that retries until it may return: every path that ends returns."""
+    text = STATE + OTHER + """
+def seen() -> bool:
+    while True:
+        v = x
+        if v == 1:
+            return True
+
+@thread()
+def t():
+    if seen():
+        y = 1
+"""
+    assert [line.rsplit("; ", 1)[1] for line in lines(compiled(text), "t")] == ["load", "load", "store"]
