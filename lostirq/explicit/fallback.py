@@ -44,7 +44,7 @@ class _Search:
                 level = len(self.levels) - 1
                 following = self.level(self.levels[-1], level)
                 found.depth = level
-                if not found.reason and self.options.stop_early and wanted and wanted <= set(found.first) and following:
+                if not found.reason and following and self.decided(wanted):
                     found.reason = "stopped early"
                 self.levels.append(following)
                 if found.reason:
@@ -57,6 +57,12 @@ class _Search:
         finally:
             found.states = min(len(self.seen), self.options.max_states or len(self.seen))
             found.peak_bytes = self.bytes()
+
+    def decided(self, wanted: set[int]) -> bool:
+        """May the search stop here?"""
+        if self.options.stop_first:
+            return bool(wanted & set(self.found.first))
+        return self.options.stop_early and bool(wanted) and wanted <= set(self.found.first)
 
     def level(self, states: list[int], level: int) -> list[int]:
         """Judges and expands one level; when states or memory run out, it is judged to its end all the same."""

@@ -58,6 +58,11 @@ _LETTERS = {
 }
 
 
+def _early(options: SearchOptions) -> int:
+    """enum lq_early of runtime/runtime.h."""
+    return 2 if options.stop_first else int(options.stop_early)
+
+
 def _declare(library: ctypes.CDLL) -> None:
     """Types of results and arguments."""
     for name, (result, arguments) in _PROTOTYPES.items():
@@ -94,7 +99,7 @@ class Native:
         s = _Search(
             model=_address(self._loaded[-1]),
             max_states=options.max_states or 0, max_bytes=options.memory_bytes or available_bytes(),
-            threads=max(1, options.threads), stop_early=bool(options.stop_early and wanted),
+            threads=max(1, options.threads), stop_early=_early(options) if wanted else 0,
             wanted=ctypes.addressof(flags), first=ctypes.addressof(first), open=ctypes.addressof(open_bits),
         )
         found = Outcome("c")

@@ -137,6 +137,17 @@ def test_stopping_early(cache: Path, compiler: str | None) -> None:
 
 
 @COMPILERS
+def test_stopping_at_the_first(cache: Path, compiler: str | None) -> None:
+    """One of two is decided: the search stops there, with the same shortest trace; if none is, it is complete."""
+    options = SearchOptions(compiler=compiler, properties=("apart", "true"), stop_first=True, reductions=EXACT)
+    whole = check(rings(), replace(options, stop_first=False), cache)
+    found = check(rings(), options, cache)
+    assert found.reason == "stopped early" and found.states < whole.states
+    assert found.verdicts["apart"] == whole.verdicts["apart"] and found.verdicts["true"] == Unknown("stopped early")
+    assert check(rings(), replace(options, properties=("true",)), cache).complete
+
+
+@COMPILERS
 def test_stuck_and_range(cache: Path, compiler: str | None) -> None:
     """A counter that runs over, and a process that waits for ever."""
     counter, mine = memory("counter", x.int_type(0, 3)), local("mine", 1)

@@ -15,6 +15,7 @@
 #define LQ_NEVER 0xffffffffu
 #define BUCKET 8
 
+enum lq_early { LQ_ALL = 1, LQ_FIRST };
 enum lq_status { LQ_COMPLETE, LQ_STOPPED, LQ_STATES, LQ_MEMORY, LQ_DECIDED };
 
 typedef struct {
@@ -23,8 +24,8 @@ typedef struct {
     u64 max_states;         /* 0: no limit */
     u64 max_bytes;
     u32 threads;
-    u32 stop_early;
-    const u8 *wanted;       /* per check: must be decided before the search may stop early */
+    u32 stop_early;         /* 0: never, LQ_ALL: when all that is wanted is decided, LQ_FIRST: when one is */
+    const u8 *wanted;       /* per check: counts for stop_early */
     /* out */
     i32 status;
     u32 levels;             /* number of levels that have states */

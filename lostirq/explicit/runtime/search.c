@@ -312,17 +312,19 @@ static int run_level(lq_search *s, worker *w, u32 level, u64 from, u64 to)
     return 0;
 }
 
+/* Whether all wanted checks have hit, or, with LQ_FIRST, one of them. */
 static int decided(const lq_search *s)
 {
+    const int first = s->stop_early == LQ_FIRST;
     int any = 0;
     for (u32 c = 0; c < s->model->checks; c++) {
         if (s->wanted[c]) {
             any = 1;
-            if (s->first[c] == LQ_NEVER)
-                return 0;
+            if ((s->first[c] == LQ_NEVER) != first)
+                return first;
         }
     }
-    return any;
+    return any && !first;
 }
 
 static int new_level(lq_search *s, u64 at)
