@@ -24,6 +24,10 @@ __all__ = [
     "Param",
     "Struct",
     "Words",
+    "__clear_bit",
+    "__set_bit",
+    "__test_and_clear_bit",
+    "__test_and_set_bit",
     "at_rest",
     "atomic",
     "barrier",
@@ -190,6 +194,10 @@ bit: _Operation = _operation
 bits: _Operation = _operation
 buffers_empty: _Operation = _operation
 choose: _Operation = _operation
+__clear_bit: _Operation = _operation
+__set_bit: _Operation = _operation
+__test_and_clear_bit: _Operation = _operation
+__test_and_set_bit: _Operation = _operation
 clear_bit: _Operation = _operation
 cmpxchg: _Operation = _operation
 drain: _Operation = _operation

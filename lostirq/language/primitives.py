@@ -16,6 +16,8 @@ from lostirq.ir.expr import (
     TRUE,
     Expr,
     Kind,
+    Role,
+    Var,
     add,
     and_,
     band,
@@ -30,6 +32,7 @@ from lostirq.ir.expr import (
     sub,
     value_of,
     var,
+    variables,
 )
 from lostirq.ir.system import Access
 from lostirq.language.builtins import arguments, bits_place, test_bit_of
@@ -38,6 +41,7 @@ from lostirq.language.places import (
     LockPlace,
     PackedPlace,
     PackedValue,
+    Place,
     Ref,
     ScalarPlace,
     Value,
@@ -156,14 +160,15 @@ def _bool_rmw(name: str, new: Expr) -> Callable[[Expander, ast.Call], Value]:
 
 def bit_writes(ref: Ref, index: Expr, new: Expr) -> tuple[Write, ...]:
     """Set or clear one bit, wherever it lies; words that cannot hold it are not touched."""
-    found: list[Write] = []
-    for cond, place in ref.alternatives:
-        base = place.type.width if isinstance(place, WordsPlace) else 0
-        for k, v in enumerate(leaves(place)):
-            inner = sub(index, integer(k * base))
-            if inner.type.hi >= 0 and inner.type.lo < v.type.width:
-                found.append(Write(v, put(var(v), inner, new), cond))
-    return tuple(found)
+    return tuple(Write(v, put(var(v), inner, new), cond)
+                 for cond, place in ref.alternatives for v, inner in _bits_of(place, index))
+
+
+def _bits_of(place: Place, index: Expr) -> list[tuple[Var, Expr]]:
+    """The units of a place that can hold the bit, each with the number of the bit in it."""
+    base = place.type.width if isinstance(place, WordsPlace) else 0
+    inner = [(v, sub(index, integer(k * base))) for k, v in enumerate(leaves(place))]
+    return [(v, i) for v, i in inner if i.type.hi >= 0 and i.type.lo < v.type.width]
 
 
 def _bit_rmw(name: str, new: Expr, result: bool) -> Callable[[Expander, ast.Call], Value | None]:
@@ -179,6 +184,36 @@ def _bit_rmw(name: str, new: Expr, result: bool) -> Callable[[Expander, ast.Call
             return _exchange(x, ref, writes, old, name)
         x.emit(Op.ASSIGN, writes=writes, access=Access.LOCKED)
         return None
+
+    return build
+
+
+def _plain_bit(name: str, new: Expr, result: bool) -> Callable[[Expander, ast.Call], Value | None]:
+    """A load of the unit, then a store of it: two accesses, neither of them locked."""
+
+    def build(x: Expander, node: ast.Call) -> Value | None:
+        target, number = arguments(x, node, (2,))
+        index = x.number_expr(number)
+        if any(v.role is not Role.LOCAL for v in variables([index])):
+            fixed = x.capture(index, name)
+            assert isinstance(fixed, Expr)
+            index = fixed
+        ref, seen = x.capture_ref(bits_place(x, target), name)
+        groups = list(x.groups)
+        old = test_bit_of(x, ref, index)
+        units = x.groups[len(groups):]
+        stored: list[Write] = []
+        for cond, place in ref.alternatives:
+            for v, inner in _bits_of(place, index):
+                copy = x.local(f"{name}()", v.type)
+                seen += (Write(copy, var(v)),)
+                inside = and_(cond, le(integer(0), inner), le(inner, integer(v.type.width - 1)))
+                stored.append(Write(v, put(var(copy), inner, new), inside))
+        found = x.fresh(f"{name}()", Scalar(TRUE.type)) if result else None
+        x.groups = [*groups, *units]
+        x.emit(Op.ASSIGN, writes=(*seen, *(x.write_binding(found, old) if found is not None else ())))
+        x.emit(Op.ASSIGN, writes=tuple(stored))
+        return None if found is None else x.bound(found)
 
     return build
 
@@ -282,6 +317,10 @@ EFFECTS: dict[str, Callable[[Expander, ast.Call], Value | None]] = {
     "set_bit": _bit_rmw("set_bit", TRUE, False),
     "test_and_clear_bit": _bit_rmw("test_and_clear_bit", FALSE, True),
     "clear_bit": _bit_rmw("clear_bit", FALSE, False),
+    "__test_and_set_bit": _plain_bit("__test_and_set_bit", TRUE, True),
+    "__set_bit": _plain_bit("__set_bit", TRUE, False),
+    "__test_and_clear_bit": _plain_bit("__test_and_clear_bit", FALSE, True),
+    "__clear_bit": _plain_bit("__clear_bit", FALSE, False),
     "spin_lock": spin_lock,
     "spin_unlock": spin_unlock,
     "wait": wait,
