@@ -12,7 +12,7 @@ from model.state import *
 from properties.quiescence import *
 
 
-@lemma("announced", proves="Q-7", over=VCPUS, windows=("harvest", "hw_harvest", "sn_cleared"))
+@lemma("announced", proves="Q-7, Q-6, Q-3", over=VCPUS, windows=("harvest", "hw_harvest", "sn_cleared"))
 def announced(i: VcpuId) -> bool:
     """Outside of the windows, a posted vector is announced by ON, or SN tells the next load to look, or its poster is
     about to set ON.  Inside, it will be so when the window is left."""
@@ -20,13 +20,13 @@ def announced(i: VcpuId) -> bool:
     return posted_in(i) == 0 or control.on or control.sn or not no_poster_midway()
 
 
-@lemma("preempted", proves="Q-7", over=VCPUS)
+@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-4, Q-5, Q-1, T-5", over=VCPUS)
 def preempted(i: VcpuId) -> bool:
     """A thread does not step while it is off its pCPU: nobody harvests beside a load."""
     return vcpus[i].task.preempted == (not at_rest("preemption", i))
 
 
-@lemma("readers", proves="Q-7")
+@lemma("readers", proves="Q-7, Q-6, Q-3")
 def readers() -> bool:
     """apicv_update_lock counts the vCPU threads between their down_read and their up_read."""
     holding: Int[0, VCPUS] = 0
@@ -37,7 +37,7 @@ def readers() -> bool:
     return kvm.apicv_update_readers == holding
 
 
-@scenario(tier="proof", memory=("sc", "tso"), properties=("Q-7",))
+@scenario(tier="proof", memory=("sc", "tso"), properties=("Q-7", "Q-6", "T-5"))
 class posted_interrupts_full:
     """All 256 vectors; senders, a device, IPI virtualization, kicker, toggler, preemption, migration, any guest."""
 

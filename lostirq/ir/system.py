@@ -162,8 +162,13 @@ class Property:
     planted: str = ""
     symmetric: bool = True            # does not tell members of a symmetric set apart
     span: Span = Span()
-    proves: str = ""                  # a lemma: the id of the property that it is for
-    windows: tuple[str, ...] = ()     # a lemma: windows in which it is only about to hold again
+    proves: str = ""                  # a lemma: the ids of the properties that it is for, with commas
+    windows: tuple[str, ...] = ()     # a lemma: windows, or functions, in which it is only about to hold again
+
+
+def served(proves: str) -> frozenset[str]:
+    """The ids of the properties that a lemma is for."""
+    return frozenset(name.strip() for name in proves.split(",") if name.strip())
 
 
 @dataclass(frozen=True, slots=True)

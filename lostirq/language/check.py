@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 
 from lostirq.ir.expr import TRUE, integer
-from lostirq.ir.system import Memory
+from lostirq.ir.system import Memory, served
 from lostirq.language import inline, pure, statements
 from lostirq.language.declarations import (
     PROCESSES,
@@ -204,7 +204,8 @@ def _properties(universe: Universe, context: Context) -> None:
             compiler.instances(decl)
         except Abandon:
             continue
-        if decl.role is Role.LEMMA and decl.text("proves") not in [property_id(p) for p in properties]:
+        goals = served(decl.text("proves"))
+        if decl.role is Role.LEMMA and not (goals and goals <= {property_id(p) for p in properties}):
             universe.report.add(
                 decl.source.header(decl.node),
                 "LI033",

@@ -262,15 +262,17 @@ class PropertyCompiler:
             symmetric=insensitive(formula, self.context.processes),
             span=decl.source.header(decl.node),
             proves=decl.text("proves"),
-            windows=self._labels(tr, decl, "windows"),
+            windows=self._labels(tr, decl, "windows", self.context.windows | self.context.functions),
         )
 
-    def _labels(self, tr: PropertyTranslator, decl: FunctionDecl, option: str) -> tuple[str, ...]:
+    def _labels(
+        self, tr: PropertyTranslator, decl: FunctionDecl, option: str, known: frozenset[str] | None = None
+    ) -> tuple[str, ...]:
         node = decl.options.get(option)
         if node is None:
             return ()
         items = node.elts if isinstance(node, (ast.Tuple, ast.List)) else [node]
-        return tuple(tr.text(i, self.context.windows, "window") for i in items)
+        return tuple(tr.text(i, self.context.windows if known is None else known, "window") for i in items)
 
     def _where(self, tr: PropertyTranslator, decl: FunctionDecl, names: dict[str, Binding]) -> Expr:
         """at=, process=: where an invariant is looked at."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Lemmas about what a process alone writes: which of its variables are equal, or constant, at which location.
 
-The code copies: `new = old; new.nv = WAKEUP`.  That the copies still agree, some locations later, is needed by proofs
-and is never worth a lemma by hand.  A forward analysis finds it: optimistic, by congruence of the expressions that were
-assigned, over one process at a time.  Only its own steps change locals, so that nobody can interfere.
+The code copies: `new = old; new.nv = WAKEUP`.  It sets and resets: interrupts are off here and on there.  That the
+copies still agree, some locations later, is needed by proofs and is never worth a lemma by hand.  A forward analysis
+finds it: optimistic, by congruence of the expressions that were assigned, over one process at a time.  Only its own
+steps change locals, and memory that nobody else writes, so that nobody can interfere.
 
 What is found is only *proposed*: `lostirq.symbolic.induction` proves it along with the rest.
 
@@ -58,12 +59,11 @@ def _learnt(guard: Expr) -> Facts:
 
 
 def own_variables(system: System, process: Process) -> list[Var]:
-    """The locals of a process, and the counters in memory that nobody else writes: they are as good as locals."""
+    """The locals of a process, and the memory that nobody else writes: it is as good as local."""
+    mine = {v for e in system.edges if e.process == process.index for v, _ in e.assigns}
     others = {v for e in system.edges if e.process != process.index for v, _ in e.assigns}
-    numbers = [(v, rhs) for e in system.edges for v, rhs in e.assigns if v.type.kind is Kind.INT and v not in others]
-    loose = {v for v, rhs in numbers if not v.type.lo <= rhs.type.lo <= rhs.type.hi <= v.type.hi}
-    counters = {v for v in loose if v.role is Role.MEMORY}
-    return [v for v in system.variables if v.role is Role.LOCAL and v.owner == process.index or v in counters]
+    memory = {v for v in mine - others if v.role in (Role.MEMORY, Role.GHOST)}
+    return [v for v in system.variables if v.role is Role.LOCAL and v.owner == process.index or v in memory]
 
 
 class _Analysis:
@@ -90,7 +90,8 @@ class _Analysis:
                     work[e.dst] = None
 
     def _live(self) -> dict[int, tuple[Var, ...]]:
-        """The locals whose value is still used, by location."""
+        """The locals whose value is still used, by location, and all memory."""
+        memory = [v for v in self.locals if v.role is not Role.LOCAL]
         own = self.rewriter.mask_of(self.locals)
         reads = {e: [(self.rewriter.mask_of([v]), self.rewriter.mask(rhs)) for v, rhs in e.assigns]
                  for edges in self.leaving.values() for e in edges}  # fmt: skip
@@ -111,7 +112,9 @@ class _Analysis:
                     needed |= after
                 if needed & own != live.get(place, 0):
                     live[place], changed = needed & own, True
-        return {place: tuple(self.rewriter.members(mask)) for place, mask in live.items()}
+        always = self.rewriter.mask_of(memory)
+        places = dict.fromkeys([*self.leaving, *(e.dst for edges in self.leaving.values() for e in edges)])
+        return {place: tuple(self.rewriter.members(live.get(place, 0) | always)) for place in places}
 
     def _through(self, edge: Edge, before: Facts) -> dict[Var, Expr]:
         """The value after the edge of each local that is live then, over the state before."""
@@ -144,12 +147,19 @@ class _Analysis:
         return old is None or new != old
 
 
-def agreements(system: System, process: Process, rewriter: Rewriter) -> list[Conjunct]:
-    """One conjunct per location of the process: what its live locals agree on there."""
-    found = _Analysis(system, process, rewriter)
+def agreed(system: System, process: Process, rewriter: Rewriter) -> dict[int, Facts]:
+    """What the variables of the process are equal to, by location: a constant, or another of them."""
+    return _Analysis(system, process, rewriter).facts
+
+
+def agreements(
+    system: System, process: Process, rewriter: Rewriter, known: dict[int, Facts] | None = None
+) -> list[Conjunct]:
+    """One conjunct per location of the process: what its variables agree on there."""
+    found = agreed(system, process, rewriter) if known is None else known
     conjuncts: list[Conjunct] = []
-    for place in sorted(found.facts):
-        facts = [eq(found.symbols[v], e) for v, e in found.facts[place].items()]
+    for place in sorted(found):
+        facts = [eq(var(v), e) for v, e in found[place].items()]
         if facts:
             here = eq(var(process.pc), const(place, process.pc.type))
             conjuncts.append(Conjunct(f"locals of {process.name} at {place}", implies(here, and_(*facts))))

@@ -19,18 +19,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from lostirq.ir.expr import TRUE, Expr, Op, and_, const, eq, implies, in_set, not_, or_, postorder, substitute, var
+from lostirq.ir.expr import (
+    FALSE,
+    TRUE,
+    Expr,
+    Op,
+    Var,
+    and_,
+    const,
+    eq,
+    fold,
+    implies,
+    in_set,
+    not_,
+    or_,
+    postorder,
+    rebuild,
+    substitute,
+    var,
+)
 from lostirq.ir.system import Edge, Process, Sort, System
 from lostirq.symbolic.encode import conjuncts_of, weakest_precondition
 from lostirq.symbolic.induction import Conjunct
+
+Facts = Mapping[int, Mapping[Var, Expr]]
 
 # Who heals first: the innermost formula is that of the process that runs last.
 _ORDER = {Sort.THREAD: 0, Sort.SCHEDULER: 1, Sort.HANDLER: 2, Sort.HARDWARE: 3, Sort.BUFFER: 4}
 
 
 def inside(process: Process, windows: frozenset[str]) -> tuple[int, ...]:
-    """The locations of a process that lie in one of the windows."""
-    return tuple(i for i, place in enumerate(process.locations) if place.windows & windows)
+    """The locations of a process that lie in one of the windows, or in one of the functions of that name."""
+    return tuple(i for i, place in enumerate(process.locations) if (place.windows | place.functions) & windows)
 
 
 def _outward(places: tuple[int, ...], leaving: Mapping[int, list[Edge]]) -> list[int]:
@@ -69,8 +89,17 @@ def _whichever(ways: Mapping[Expr, list[Expr]]) -> Expr:
     return and_(*(implies(guards[way], way) for way in others), implies(rest, last))
 
 
-def healed(system: System, process: Process, windows: frozenset[str], goal: Expr) -> list[tuple[int | None, Expr]]:
-    """(location, what must hold there); None: outside of the windows."""
+def _given(guard: Expr, e: Expr) -> Expr:
+    """The expression where the guard holds: what the guard says need not be asked again."""
+    known = {g.args[0] if g.op is Op.NOT else g: FALSE if g.op is Op.NOT else TRUE for g in conjuncts_of(guard)}
+    return fold(e, lambda node, args: known.get(node) or (rebuild(node, args) if args else node))
+
+
+def healed(
+    system: System, process: Process, windows: frozenset[str], goal: Expr, facts: Facts | None = None
+) -> list[tuple[int | None, Expr]]:
+    """(location, what must hold there); None: outside of the windows.  `facts`: what variables are equal to, by
+    location; it makes the formulas smaller."""
     places = inside(process, windows)
     outgoing = system.edges_from()
     leaving = {i: outgoing.get((process.index, i), []) for i in places}
@@ -82,16 +111,20 @@ def healed(system: System, process: Process, windows: frozenset[str], goal: Expr
                 continue  # goes back
             changed = {**dict(e.assigns), process.pc: const(e.dst, process.pc.type)}
             after = needed[e.dst] if e.dst in leaving else goal
-            here = substitute(weakest_precondition(changed, after), _fixed(process, i))
-            ways.setdefault(here, []).append(e.guard)
+            fixed = _fixed(process, i, (facts or {}).get(i, {}))
+            guard = substitute(e.guard, fixed)
+            if guard is FALSE:
+                continue
+            here = _given(guard, substitute(weakest_precondition(changed, after), fixed))
+            ways.setdefault(here, []).append(guard)
         needed[i] = _whichever(ways)
     return [(None, goal), *((i, needed[i]) for i in places)]
 
 
-def _fixed(process: Process, place: int) -> Callable[[Expr], Expr | None]:
-    """Leaf mapping that puts the program counter in."""
-    here = const(place, process.pc.type)
-    return lambda leaf: here if leaf.op is Op.VAR and leaf.payload is process.pc else None
+def _fixed(process: Process, place: int, facts: Mapping[Var, Expr]) -> Callable[[Expr], Expr | None]:
+    """Leaf mapping that puts in the program counter and what is known."""
+    known = {**facts, process.pc: const(place, process.pc.type)}
+    return lambda leaf: known.get(leaf.payload) if leaf.op is Op.VAR else None  # type: ignore[call-overload]  # a Var
 
 
 def _at(process: Process, place: int | None, places: tuple[int, ...]) -> Expr:
@@ -100,8 +133,11 @@ def _at(process: Process, place: int | None, places: tuple[int, ...]) -> Expr:
     return eq(var(process.pc), const(place, process.pc.type))
 
 
-def heal(system: System, name: str, windows: Iterable[str], goal: Expr) -> list[Conjunct]:
-    """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left."""
+def heal(
+    system: System, name: str, windows: Iterable[str], goal: Expr, known: Mapping[int, Facts] | None = None
+) -> list[Conjunct]:
+    """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left.
+    `known`: by process, what is known at its locations."""
     wanted = frozenset(windows)
     facts: list[tuple[str, Expr, Expr]] = [(name, TRUE, goal)]
     for process in sorted(system.processes, key=lambda p: (_ORDER[p.sort], p.index)):
@@ -110,7 +146,7 @@ def heal(system: System, name: str, windows: Iterable[str], goal: Expr) -> list[
             continue
         grown: list[tuple[str, Expr, Expr]] = []
         for title, where, fact in facts:
-            for place, needed in healed(system, process, wanted, fact):
+            for place, needed in healed(system, process, wanted, fact, (known or {}).get(process.index)):
                 label = title if place is None else f"{title} at {process.name}:{place}"
                 here = and_(where, _at(process, place, places))
                 grown.append((label, here, needed))

@@ -19,10 +19,10 @@ from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
 from lostirq.ir.digest import digest
 from lostirq.ir.expr import variables
-from lostirq.ir.system import Form, Memory, Process, Property, System
+from lostirq.ir.system import Form, Memory, Process, Property, System, served
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
-from lostirq.symbolic.agreement import agreements
+from lostirq.symbolic.agreement import agreed, agreements
 from lostirq.symbolic.induction import (
     DEFAULT_RLIMIT,
     BaseFails,
@@ -89,7 +89,19 @@ def goals(system: System, property_: str) -> tuple[list[Property], list[Property
     wrong = next((p for p in wanted if p.form is not Form.INVARIANT), None)
     if wrong is not None:
         raise UsageError(f"{wrong.key} is a {wrong.form.value}; only invariants can be proved by induction")
-    return wanted, [p for p in system.properties if p.proves and property_ in (p.proves, *(w.id for w in wanted))]
+    return wanted, [p for p in system.properties if served(p.proves) & {property_, *(w.id for w in wanted)}]
+
+
+def invariant(system: System, targets: list[Property], lemmas: list[Property]) -> list[Conjunct]:
+    """All that is proved inductive together: the property, its lemmas, spread over their windows, and what is found."""
+    rewriter = Rewriter(system.variables)
+    known = {p.index: agreed(system, p, rewriter) for p in system.processes}
+    conjuncts = [Conjunct(p.key, p.formula) for p in targets]
+    for lemma in lemmas:
+        conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula, known)
+    for process in system.processes:
+        conjuncts += agreements(system, process, rewriter, known[process.index])
+    return conjuncts
 
 
 def prove_property(
@@ -107,12 +119,7 @@ def prove_property(
     annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
     system = lower(annotated)
     targets, lemmas = goals(system, property_)
-    conjuncts = [Conjunct(p.key, p.formula) for p in targets]
-    for lemma in lemmas:
-        conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula)
-    rewriter = Rewriter(system.variables)
-    for process in system.processes:
-        conjuncts += agreements(system, process, rewriter)
+    conjuncts = invariant(system, targets, lemmas)
     outcome = prove(system, conjuncts, rlimit=rlimit, progress=progress)
     keys = frozenset(p.key for p in targets)
     return ProofReport(
