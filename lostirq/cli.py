@@ -20,6 +20,7 @@ from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
 from lostirq.workflow import commands
+from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
 from lostirq.workflow.engines import Engine, settle
@@ -105,6 +106,7 @@ def make_parser() -> Parser:
     searching.add_argument("--max-states", type=natural, metavar="N", help="give up a search beyond N states")
     searching.add_argument("--timeout", type=duration, metavar="TIME", help="for the whole command: 90, 5m, 2h")
     searching.add_argument("--no-reductions", action="store_true", help="count every state, as the interpreter does")
+    searching.add_argument("--no-result-cache", action="store_true", help="search anew what was answered before")
     searching.add_argument("--bisect", action="store_true", help="exit codes for `git bisect run`")
 
     parser = Parser(prog="lostirq", allow_abbrev=False, description="Find, prove absent and explain lost interrupts.")
@@ -184,6 +186,10 @@ def dispatch(o: argparse.Namespace) -> Outcome:
     return commands.run_doctor(setting) if o.command == "doctor" else commands.run_list(setting)
 
 
+def _warn(line: str) -> None:
+    sys.stderr.write(f"lostirq: {line}\n")
+
+
 def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
     free = available_memory()
     whole = o.command != "check"
@@ -201,6 +207,7 @@ def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
         max_states=o.max_states,
         reductions=Reductions.none() if o.no_reductions else Reductions(),
         cache_dir=cache / "build",
+        results=None if o.no_result_cache else ResultCache(cache / "results", _warn),
     )
 
 

@@ -90,6 +90,8 @@ class SearchOptions:
     reductions: Reductions = Reductions()
     compiler: str | None = None       # None: find one ($CC, cc, gcc, clang)
     progress: Callable[[Progress], None] | None = None
+    max_depth: int | None = None      # bounded search: the most steps of a run
+    rlimit: int | None = None         # bounded search: resource count of Z3 for one question (None: its default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +113,4 @@ class SearchResult:
     bits: int = 0                     # bits of a packed state
     words: int = 0                    # 64-bit words of a packed state
     peak_bytes: int = 0
+    cached: bool = False              # answered from the result cache

@@ -13,7 +13,7 @@ import re
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lostirq.errors import UsageError
@@ -25,8 +25,8 @@ from lostirq.ir.system import Edge, Memory, System
 from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.report.text import render
 from lostirq.workflow import jobs
+from lostirq.workflow.cache import engine_version, key_of, search_key, searched, texts_digest
 from lostirq.workflow.check import BUILT_IN, CheckOptions, Deadline, selected
-from lostirq.workflow.engines import search
 from lostirq.workflow.outcome import Outcome, of_reason
 from lostirq.workflow.patching import Patched, apply
 from lostirq.workflow.workspace import choose, load
@@ -57,7 +57,7 @@ class Bug:
 @dataclass(frozen=True, slots=True)
 class BugResult:
     """`verdict`: violated | holds | unknown | error; `why`: what is wrong if not `ok`; `stale`: the recorded trace is
-    of an older model."""
+    of an older model; `cached`: answered from the result cache."""
 
     slug: str
     expected: str
@@ -72,6 +72,7 @@ class BugResult:
     report: str = ""
     trace: StoredTrace | None = None
     stale: bool = False
+    cached: bool = False
 
 
 def library(root: Path) -> dict[str, Path]:
@@ -125,23 +126,47 @@ def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
     trace.json, report.txt and the length.  Raises `UsageError`."""
     known = library(root)
     slugs = choose(wanted, known, "bug") if wanted else list(known)
-    options = options.shared_by(len(slugs))
-    deadline = Deadline.after(options.seconds)
     base = load(root)
-    arrived: dict[int, BugResult] = {}
-    shown = 0
-    running = jobs.run(slugs, lambda slug, report: attempt(base, known[slug], deadline.limit(options), report,
-                                                             record=record),
+    keys = {} if record else _keys(base, {slug: known[slug] for slug in slugs}, options)
+    kept = {} if options.results is None else {s: options.results.get(k, BugResult) for s, k in keys.items()}
+    arrived = {n: replace(found, cached=True) for n, s in enumerate(slugs) if (found := kept.get(s)) is not None}
+    left = [n for n in range(len(slugs)) if n not in arrived]
+    options = replace(options, results=None) if record else options
+    options = options.shared_by(len(left))
+    deadline = Deadline.after(options.seconds)
+    running = jobs.run([slugs[n] for n in left], lambda slug, report: attempt(
+                           base, known[slug], deadline.limit(options), report, record=record),
                        processes=options.processes, seconds=options.seconds,
-                       on_progress=lambda number, p: on_progress(slugs[number], p))
+                       on_progress=lambda number, p: on_progress(slugs[left[number]], p))
+    shown = _show(arrived, 0, on_result)
     for done in running:
-        arrived[done.number] = done.result or _failed(slugs[done.number], done.failure)
+        slug = slugs[left[done.number]]
+        arrived[left[done.number]] = found = done.result or _failed(slug, done.failure)
         if record:
-            _write_record(known[slugs[done.number]], arrived[done.number])
-        while shown in arrived:
-            on_result(arrived[shown])
-            shown += 1
+            _write_record(known[slug], found)
+        elif options.results is not None and found.verdict in ("violated", "holds"):
+            options.results.put(keys[slug], found)
+        shown = _show(arrived, shown, on_result)
     return [arrived[n] for n in sorted(arrived)]
+
+
+def _show(arrived: dict[int, BugResult], shown: int, on_result: Callable[[BugResult], None]) -> int:
+    while shown in arrived:
+        on_result(arrived[shown])
+        shown += 1
+    return shown
+
+
+def _keys(base: Workspace, folders: dict[str, Path], options: CheckOptions) -> dict[str, str]:
+    """Keys of the result cache: the workspace, the files of the bug, and what the search depends on."""
+    wanted = search_key(options.search_options(None, lambda progress: None, stop_early=True), options.engine)
+    texts = texts_digest(base.sources)
+    found: dict[str, str] = {}
+    for slug, folder in folders.items():
+        files = [p for name in ("bug.patch", "bug.toml", "trace.json") if (p := folder / name).is_file()]
+        contents = [x for p in files for x in (p.name, read_text(p, "known bug"))]
+        found[slug] = key_of("bug", engine_version(), texts, wanted, slug, *contents)
+    return found
 
 
 def _failed(slug: str, failure: jobs.Failure | None) -> BugResult:
@@ -211,7 +236,8 @@ def _hunt(bug: Bug, system: System, options: CheckOptions, report: jobs.Report, 
     if missing == list(wanted):
         raise UsageError(f"{bug.folder / 'bug.toml'}: no property {missing[0]} in scenario {bug.scenario}")
     keys = tuple(p.key for p in system.properties if p.id in wanted or p.key in wanted)
-    return search(system, options.engine, options.search_options(keys, report, stop_early=True), options.cache_dir)
+    return searched(system, options.engine, options.search_options(keys, report, stop_early=True), options.cache_dir,
+                    options.results)
 
 
 def _first(bug: Bug, system: System, found: SearchResult) -> Trace | None:
@@ -265,7 +291,8 @@ def _control(bug: Bug, system: System, options: CheckOptions, report: jobs.Repor
     if absent is not None:
         raise UsageError(f"{bug.folder / 'bug.toml'}: no property {absent} in scenario {bug.scenario}")
     keys = selected(system, bug.properties)
-    found = search(system, options.engine, options.search_options(keys, report, stop_early=False), options.cache_dir)
+    found = searched(system, options.engine, options.search_options(keys, report, stop_early=False),
+                     options.cache_dir, options.results)
     forms = {p.key: p.form.value for p in system.properties}
     verdicts = {k: v for k, v in found.verdicts.items() if not forms.get(k, "").startswith("reachable")}
     spent = time.monotonic() - started
@@ -287,7 +314,8 @@ def _under_sc(bug: Bug, workspace: Workspace, options: CheckOptions, report: job
     """A bug of the store buffers must vanish without them; '' if it does."""
     system = compile_scenario(workspace, bug.scenario, Memory.SC)
     keys = selected(system, bug.properties)
-    found = search(system, options.engine, options.search_options(keys, report, stop_early=False), options.cache_dir)
+    found = searched(system, options.engine, options.search_options(keys, report, stop_early=False),
+                     options.cache_dir, options.results)
     for key in keys or ():
         verdict = found.verdicts[key]
         if isinstance(verdict, Violated):

@@ -23,7 +23,8 @@ from lostirq.ir.system import RANGE, STUCK, Form, Memory, Property, System
 from lostirq.language import Workspace, compile_scenario
 from lostirq.report.text import headline, render
 from lostirq.workflow import jobs
-from lostirq.workflow.engines import Engine, search
+from lostirq.workflow.cache import ResultCache, decided, engine_version, key_of, search_key, searched, texts_digest
+from lostirq.workflow.engines import Engine
 from lostirq.workflow.outcome import Outcome, combine, of_reason
 from lostirq.workflow.workspace import choose
 
@@ -36,7 +37,7 @@ NOT_REACHED = "not reached"     # the reason of a witness that the complete grap
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
     """What to check and with what.  Empty tuples mean everything of `tier`; `memory_bytes` is for all processes;
-    `threads` of one search, None for what `processes` leave idle."""
+    `threads` of one search, None for what `processes` leave idle; `results`: answers of earlier runs."""
 
     tier: str = "quick"
     scenarios: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class CheckOptions:
     max_states: int | None = None
     reductions: Reductions = Reductions()
     cache_dir: Path | None = None
+    results: ResultCache | None = None
 
     @property
     def partial(self) -> bool:
@@ -161,28 +163,68 @@ def check(workspace: Workspace, options: CheckOptions,
           on_progress: Callable[[Job, Progress], None] = lambda job, progress: None) -> CheckReport:
     """Check all; `on_result` is called in the order of the plan, as soon as a job and all before it are done."""
     todo = plan(workspace, options)
-    options = options.shared_by(len(todo))
     arrived: dict[int, ScenarioResult | jobs.Failure] = {}
-    shown = 0
+    texts = texts_digest(workspace.sources)
+    for number, job in enumerate(todo):
+        kept = recall(texts, job, options)
+        if kept is not None:
+            arrived[number] = kept
+    left = [n for n in range(len(todo)) if n not in arrived]
+    options = options.shared_by(len(left))
     deadline = Deadline.after(options.seconds)
-    running = jobs.run(todo, lambda job, report: check_scenario(workspace, job, deadline.limit(options), report),
+    running = jobs.run([todo[n] for n in left],
+                       lambda job, report: check_scenario(workspace, job, deadline.limit(options), report),
                        processes=options.processes, seconds=options.seconds,
-                       on_progress=lambda number, p: on_progress(todo[number], p))
+                       on_progress=lambda number, p: on_progress(todo[left[number]], p))
+    shown = _show(todo, arrived, 0, on_result)
     for done in running:
-        arrived[done.number] = done.result or done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
-        while shown in arrived:
-            on_result(todo[shown], arrived[shown])
-            shown += 1
+        number = left[done.number]
+        arrived[number] = found = done.result or done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
+        if isinstance(found, ScenarioResult):
+            keep(texts, todo[number], options, found)
+        shown = _show(todo, arrived, shown, on_result)
     results = {todo[n]: r for n, r in sorted(arrived.items()) if isinstance(r, ScenarioResult)}
     failures = {todo[n]: r for n, r in sorted(arrived.items()) if isinstance(r, jobs.Failure)}
     return CheckReport(todo, results, failures, {} if options.partial or failures else vacuous(results.values()))
+
+
+def _show(todo: tuple[Job, ...], arrived: dict[int, ScenarioResult | jobs.Failure], shown: int,
+          on_result: Callable[[Job, ScenarioResult | jobs.Failure], None]) -> int:
+    """Pass on what has arrived, in the order of the plan; how many are passed on."""
+    while shown in arrived:
+        on_result(todo[shown], arrived[shown])
+        shown += 1
+    return shown
+
+
+def _key(texts: str, job: Job, options: CheckOptions) -> str:
+    wanted = options.search_options(options.properties, lambda progress: None, stop_early=False)
+    changed = "\0".join(f"{name}={value}" for name, value in options.overrides)
+    return key_of("scenario", engine_version(), texts, job.scenario, job.memory.value, changed,
+                  search_key(wanted, options.engine))
+
+
+def recall(texts: str, job: Job, options: CheckOptions) -> ScenarioResult | None:
+    """The result of an earlier run on the same files (`texts_digest`)."""
+    if options.results is None:
+        return None
+    found = options.results.get(_key(texts, job, options), ScenarioResult)
+    return None if found is None else replace(found, search=replace(found.search, cached=True))
+
+
+def keep(texts: str, job: Job, options: CheckOptions, found: ScenarioResult) -> None:
+    """Keep a result for `recall`, if it is one that no limit has cut off."""
+    if options.results is not None and decided(found.search):
+        fresh = replace(found, search=replace(found.search, cached=False))
+        options.results.put(_key(texts, job, options), fresh)
 
 
 def check_scenario(workspace: Workspace, job: Job, options: CheckOptions, report: jobs.Report) -> ScenarioResult:
     """Compile, search, replay one scenario under one memory model."""
     system = compile_scenario(workspace, job.scenario, job.memory, overrides=dict(options.overrides))
     keys = selected(system, options.properties)
-    found = search(system, options.engine, options.search_options(keys, report, stop_early=False), options.cache_dir)
+    found = searched(system, options.engine, options.search_options(keys, report, stop_early=False),
+                     options.cache_dir, options.results)
     by_key = {p.key: p for p in system.properties}
     rows = tuple(_row(system, by_key.get(key), key, found, options) for key in found.verdicts)
     reached = frozenset(by_key[key].id for key, trace in found.witnesses.items()

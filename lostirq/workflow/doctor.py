@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lostirq.errors import LostirqError
 from lostirq.explicit.build import find_compiler
+from lostirq.workflow.cache import LIMIT, ResultCache
 from lostirq.workflow.workspace import load, locate
 
 _PROGRAM = "int main(void) { return 0; }\n"
@@ -33,7 +34,7 @@ def doctor(workspace: Path | None, cache: Path) -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     found = [Finding("Python", "ok" if sys.version_info >= (3, 11) else "broken", version)]
     found += [_package(name) for name in ("networkx", "z3-solver")]
-    found += [_compiler(), _cache(cache), _workspace(workspace), _machine()]
+    found += [_compiler(), _cache(cache), _results(cache), _workspace(workspace), _machine()]
     found += [_tool("spin", "only to cross-check exported models")]
     return found
 
@@ -87,6 +88,12 @@ def _cache(cache: Path) -> Finding:
     if cache.stat().st_uid != os.geteuid():
         return Finding("cache", "broken", f"{cache} belongs to somebody else; choose another with --cache-dir")
     return Finding("cache", "ok" if free >= 64 else "broken", f"{cache}, {free} MiB free")
+
+
+def _results(cache: Path) -> Finding:
+    entries, size = ResultCache(cache / "results").size()
+    return Finding("result cache", "ok", f"{entries} answers, {size >> 10} KiB of at most {LIMIT >> 20} MiB; "
+                   "--no-result-cache searches anew")
 
 
 def _workspace(given: Path | None) -> Finding:

@@ -171,8 +171,10 @@ def _count(n: int, noun: str, many: str = "") -> str:
 def timing(report: CheckReport, seconds: float) -> list[str]:
     """Where the time went, for stderr."""
     results = sorted(report.results.values(), key=lambda r: -r.search.seconds)
+    new = [r for r in results if not r.search.cached]
     lines = [f"time: {seconds:.1f} s in all"]
-    for r in results[:5]:
+    lines += [f"  {_count(len(results) - len(new), 'answer')} from the result cache"] if len(new) < len(results) else []
+    for r in new[:5]:
         s = r.search
         lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: {s.states:,} states of {s.bits} bits, "
                      f"{s.peak_bytes >> 20} MiB; {s.compile_seconds:.1f} s of it in the C compiler")
@@ -198,7 +200,7 @@ def _result_json(r: ScenarioResult) -> dict[str, object]:
         "scenario": r.scenario, "memory": r.memory.value, "digest": r.digest, "engine": s.engine, "states": s.states,
         "transitions": s.transitions, "depth": s.depth, "complete": s.complete, "reason": s.reason, "bits": s.bits,
         "words": s.words, "parameters": dict(r.parameters), "dropped": list(r.dropped), "notes": list(r.notes),
-        "witnesses": sorted(r.reached),
+        "witnesses": sorted(r.reached), "cached": s.cached,
         "properties": [
             {"key": row.key, "id": row.id, "kind": row.form, "verdict": row.outcome.value, "reason": row.reason,
              "length": None if row.trace is None else len(row.trace.trace.moves),
@@ -237,7 +239,8 @@ def bugs_json(results: list[BugResult], outcome: Outcome, *, bisect: bool = Fals
         "exit_code": exit_code(outcome, bisect=bisect),
         "bugs": [
             {"slug": r.slug, "expected": r.expected, "verdict": r.verdict, "length": r.length, "ok": r.ok,
-             "property": r.property, "why": r.why, "states": r.states, "stale": r.stale}
+             "property": r.property, "why": r.why, "states": r.states, "stale": r.stale,
+             "cached": r.cached}
             for r in results
         ],
     }
