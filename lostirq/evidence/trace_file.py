@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Traces on disk: JSON, versioned, written whole or not at all.
 
-Invariants: what is read back equals what was written; a file of another version, a truncated or foreign file is a
+A file has the choices (`moves`), which are the counterexample, and may have its account, which is what people and
+programs read of it where the model is not at hand; `lostirq/schemas/trace.schema.json` is its JSON Schema.
+
+Invariants: what is read back equals what was written; a file of a newer version, a truncated or foreign file is a
 `UsageError` that names the file and the cause; a file is replaced atomically, so that no reader sees half of one.
+Version 1 had neither account nor patches, and is still read.
 """
 
 from __future__ import annotations
@@ -14,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lostirq.errors import UsageError
+from lostirq.evidence import records
+from lostirq.evidence.account import Account, validate
 from lostirq.evidence.verdict import Trace
 
 FORMAT = "lostirq-trace"
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 64 << 20
 MAX_MOVES = 1 << 22
 
@@ -25,11 +31,14 @@ MAX_MOVES = 1 << 22
 @dataclass(frozen=True, slots=True)
 class StoredTrace:
     """A trace and what is needed to find its system again: `bug` is the slug of the known bug whose patch the
-    model carried ('' for none), `overrides` the scenario parameters that were changed on the command line."""
+    model carried ('' for none), `overrides` the scenario parameters that were changed on the command line, `patches`
+    the texts of the patches that the model carried, in their order."""
 
     trace: Trace
     bug: str = ""
     overrides: tuple[tuple[str, int], ...] = ()
+    patches: tuple[str, ...] = ()
+    account: Account | None = None
 
 
 def to_json(stored: StoredTrace) -> dict[str, object]:
@@ -50,13 +59,52 @@ def to_json(stored: StoredTrace) -> dict[str, object]:
         out["bug"] = stored.bug
     if stored.overrides:
         out["overrides"] = dict(stored.overrides)
+    if stored.patches:
+        out["patches"] = list(stored.patches)
+    if stored.account is not None:
+        out["account"] = records.encode(stored.account)
     return out
 
 
+def schema() -> dict[str, object]:
+    """The JSON Schema of a trace file."""
+    number, text = {"type": "integer"}, {"type": "string"}
+    natural = {"type": "integer", "minimum": 0}
+    account = records.schema(Account)
+    definitions = account.pop("$defs")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A counterexample of lostirq",
+        "type": "object",
+        "properties": {
+            "format": {"const": FORMAT}, "version": {"enum": list(range(1, VERSION + 1))}, "scenario": text,
+            "memory": text, "property": text, "digest": text, "minimal": {"type": "boolean"}, "length": natural,
+            "moves": {"type": "array", "items": natural}, "loop": {"anyOf": [natural, {"type": "null"}]}, "bug": text,
+            "overrides": {"type": "object", "additionalProperties": number},
+            "patches": {"type": "array", "items": text}, "account": account,
+        },
+        "required": ["format", "version", "scenario", "memory", "property", "digest", "moves"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
 def render(stored: StoredTrace) -> str:
-    """The file's text: one key per line, the moves on one."""
-    rows = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in to_json(stored).items()]
-    return "{\n" + ",\n".join(rows) + "\n}\n"
+    """The file's text: one key per line; in the account, one item of a list per line."""
+    return _lines(to_json(stored), "", ("account",)) + "\n"
+
+
+def _lines(value: dict[str, object], indent: str, opened: tuple[str, ...]) -> str:
+    rows = []
+    for key, item in value.items():
+        if key in opened and isinstance(item, dict):
+            shown = _lines(item, indent + "  ", ("steps", "variables"))
+        elif key in opened and isinstance(item, list) and item:
+            shown = "[" + ",".join(f"\n{indent}    {json.dumps(i)}" for i in item) + "]"
+        else:
+            shown = json.dumps(item)
+        rows.append(f"{indent}  {json.dumps(key)}: {shown}")
+    return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
 
 
 def write(path: Path, stored: StoredTrace) -> None:
@@ -72,8 +120,7 @@ def read(path: Path) -> StoredTrace:
 def from_json(data: object, name: str) -> StoredTrace:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise UsageError(f'{name}: not a trace of this tool (no "format": "{FORMAT}")')
-    if data.get("version") != VERSION:
-        raise UsageError(f"{name}: trace format version {data.get('version')!r}; this program reads version {VERSION}")
+    _known_version(data, name)
     texts = [_text(data, key, name) for key in ("scenario", "memory", "digest", "property")]
     moves, loop = data.get("moves"), data.get("loop")
     if not isinstance(moves, list) or len(moves) > MAX_MOVES or not all(_natural(m) for m in moves):
@@ -88,9 +135,35 @@ def from_json(data: object, name: str) -> StoredTrace:
     bug = data.get("bug", "")
     if not isinstance(bug, str):
         raise UsageError(f"{name}: 'bug' must be the name of a known bug")
+    patches = data.get("patches", [])
+    if not isinstance(patches, list) or not all(isinstance(p, str) for p in patches):
+        raise UsageError(f"{name}: 'patches' must be the texts of patches")
     scenario, memory, digest, key = texts
     trace = Trace(scenario, memory, digest, key, tuple(moves), loop, bool(data.get("minimal", True)))
-    return StoredTrace(trace, bug, tuple(sorted((str(k), int(v)) for k, v in overrides.items())))
+    return StoredTrace(trace, bug, tuple(sorted((str(k), int(v)) for k, v in overrides.items())), tuple(patches),
+                       _account(data, trace, name))
+
+
+def _known_version(data: dict[str, object], name: str) -> None:
+    version = data.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise UsageError(f"{name}: trace format version {version}; this program reads up to version {VERSION}: "
+                         "use a newer lostirq")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UsageError(f"{name}: trace format version {version!r} is none of 1..{VERSION}")
+
+
+def _account(data: dict[str, object], trace: Trace, name: str) -> Account | None:
+    """The account of a trace, which must tell of this very trace."""
+    if "account" not in data:
+        return None
+    found = validate(records.decode(Account, data["account"], f"{name}: account"), f"{name}: account")
+    about = (found.configuration.scenario, found.configuration.memory, found.configuration.digest, found.claim.key)
+    if about != (trace.scenario, trace.memory, trace.digest, trace.property):
+        raise UsageError(f"{name}: damaged: the account tells of another trace")
+    if tuple(s.move for s in found.steps) != trace.moves or (found.loop, found.minimal) != (trace.loop, trace.minimal):
+        raise UsageError(f"{name}: damaged: the account tells of other steps")
+    return found
 
 
 def read_json(path: Path, what: str) -> object:

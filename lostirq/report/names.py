@@ -43,7 +43,7 @@ class Names:
             return [f"{self.name(v)} = {self.value(v, after)} (as before)"]
         if len(changed) > 2 or (after == 0 and before != 0):
             return [f"{self.name(v)} = {self.value(v, after)} (was {self.value(v, before)})"]
-        base = self._base(v)
+        base = self.base(v)
         name = self._word[v][0] if v in self._word else self.name(v)
         return [f"{name}[{base + i}] = {after >> i & 1}" for i in changed]
 
@@ -67,10 +67,11 @@ class Names:
     def value(self, v: Var, value: int) -> str:
         if v.type.kind is not Kind.BITS:
             return v.type.show(value)
-        base = self._base(v)
+        base = self.base(v)
         return "{" + ", ".join(str(base + i) for i in range(v.type.width) if value >> i & 1) + "}"
 
-    def _base(self, v: Var) -> int:
+    def base(self, v: Var) -> int:
+        """The number of the lowest bit of a variable in the bit set that it is a word of."""
         found = self._word.get(v)
         return found[1] if found is not None else 0
 

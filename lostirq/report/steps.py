@@ -33,7 +33,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class _Touch:
+class Touch:
     """What one step reads (with the values that it saw) and writes (before, after), of MEMORY and GHOST variables."""
 
     column: str
@@ -63,6 +63,10 @@ class Teller:
     def told(self, start: int = 0, end: int | None = None) -> list[Said]:
         """What the steps from `start` to before `end` say, in order."""
         return [said for n, s in list(enumerate(self.run.steps))[start:end] for said in self._tell(n, s)]
+
+    def touched(self, number: int) -> Touch:
+        """What a step reads and writes."""
+        return self._touches[number]
 
     def columns(self) -> list[str]:
         """The columns that take part, in the order in which they come in."""
@@ -98,11 +102,11 @@ class Teller:
     def _view(self, process: Process, state: State) -> list[int]:
         return self.interpreter.view(process, state)
 
-    def _touch(self, step: Step, number: int) -> _Touch:
+    def _touch(self, step: Step, number: int) -> Touch:
         if step.edge is None:
             flushed = {v: (step.before[0][i], step.after[0][i]) for v, i in self._index.items()
                        if step.before[0][i] != step.after[0][i]}
-            return _Touch(self._owners[number], {}, flushed, frozenset())
+            return Touch(self._owners[number], {}, flushed, frozenset())
         edge = step.edge
         process = self.system.processes[edge.process]
         view, after = self._view(process, step.before), self._view(process, step.after)
@@ -118,7 +122,7 @@ class Teller:
             if v.role is Role.MEMORY and (before != new or is_const(rhs)):
                 writes[v] = (before, new)
         late = edge.buffered if self.interpreter.cpu(process, step.before) is not None else frozenset()
-        return _Touch(self.column_of(process), reads, writes, frozenset(v for v in writes if v.unit in late))
+        return Touch(self.column_of(process), reads, writes, frozenset(v for v in writes if v.unit in late))
 
     def _deciding(self) -> dict[tuple[Var, bool], int]:
         if self.prop is None or not self.run.states:
@@ -156,7 +160,7 @@ class Teller:
         """Is it a part of an object, such as a descriptor, that the run is about?"""
         return any(v.name.startswith(o + ".") for o in self._objects)
 
-    def _tells_load(self, v: Var, touch: _Touch) -> bool:
+    def _tells_load(self, v: Var, touch: Touch) -> bool:
         if self.full or self._writers.get(v, set()) - {touch.column}:
             return True
         alone = not touch.writes and sum(r.unit == v.unit for r in touch.reads) == 1     # not a copy of a whole word
@@ -188,7 +192,7 @@ class Teller:
         told = edge.choice and (self.full or not edge.choice.isdecimal())
         return [*(said if told else []), Said(touch.column, self._heading(edge), tuple(facts))]
 
-    def _writes(self, edge: Edge, touch: _Touch) -> list[str]:
+    def _writes(self, edge: Edge, touch: Touch) -> list[str]:
         facts = []
         for v, (before, after) in touch.writes.items():
             same = before == after and (edge.access is Access.ATOMIC or self._writers[v] == {touch.column})
@@ -201,7 +205,7 @@ class Teller:
                 facts.extend(self.names.change(v, before, after))
         return facts
 
-    def _reads(self, edge: Edge, touch: _Touch, step: Step, *, wrote: bool) -> list[str]:
+    def _reads(self, edge: Edge, touch: Touch, step: Step, *, wrote: bool) -> list[str]:
         facts = []
         for v, value in touch.reads.items():
             if v in touch.writes or not self._tells_load(v, touch):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A counterexample as text for a mail: roles as columns, C-like words, at most 75 columns wide.
+"""A counterexample as text: roles as columns, C-like words, at most 75 characters wide.
 
 Invariants: no line is longer than `WIDTH`, unless one word is; a row holds the facts of one column only, so reading
 downwards is time; consecutive steps of one column and function stand under one heading; the failure is the last line.
@@ -12,13 +12,16 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lostirq.evidence.account import Account
 from lostirq.evidence.replay import Run
-from lostirq.ir.system import RANGE, STUCK, Memory, Property
+from lostirq.ir.system import Property
 from lostirq.report.columns import GAP, penalty, place, starts, widths, wrap
-from lostirq.report.steps import Said, Teller
+from lostirq.report.tell import account as told_of
+from lostirq.report.tell import headline as headline
 
 WIDTH = 75
 MAX_COLUMNS = 4
+MEMORIES = {"sc": "SC (no store buffers)", "tso": "TSO (store buffers)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,48 +33,61 @@ class _Group:
     facts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a step says, as far as it is to be shown."""
+
+    column: str
+    function: str
+    facts: tuple[str, ...]
+
+
 def render(run: Run, prop: Property | None, *, full: bool = False) -> str:
     """The report of a confirmed run; with `full` every step and every access."""
-    teller = Teller(run, prop, full=full)
-    lines = [*_legend(run, prop), ""]
-    lines += _table(run, teller)
-    lines += [*_ending(teller), *_failure(run, prop)]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return text(told_of(run, prop), full=full)
 
 
-def headline(prop: Property | None, key: str) -> str:
-    """The property in one line."""
-    if prop is None:
-        built_in = {STUCK: "nothing can move, and not all are at rest", RANGE: "a value leaves the range of its type"}
-        return f"{key}: {built_in.get(key, '')}"
-    said = prop.title or (prop.statement.strip().splitlines() or [""])[0]
-    return f"{prop.key}: {said}".rstrip(": ")
+def text(account: Account, *, full: bool = False) -> str:
+    """The report of an account; with `full` every step and every access."""
+    return "\n".join([*legend(account), "", *table(account, full=full)]) + "\n"
 
 
-def _legend(run: Run, prop: Property | None) -> list[str]:
-    trace, system = run.trace, run.system
-    memory = "TSO (store buffers)" if system.memory is Memory.TSO else "SC (no store buffers)"
-    if trace.loop is not None:
-        repeated = len(trace.moves) - trace.loop
-        size = f"{_count(trace.loop, 'step')}, then " + (f"{repeated} that repeat" if repeated else "nothing for ever")
-        size += "; short, not claimed minimal"
-    elif trace.minimal:
-        size = f"{_count(len(trace.moves), 'step')}, the fewest possible; {_count(run.switches, 'change')} of agent"
+def legend(account: Account) -> list[str]:
+    """What is violated, where, and how long the run is."""
+    configuration, length = account.configuration, len(account.steps)
+    memory = MEMORIES.get(configuration.memory, configuration.memory)
+    if account.loop is not None:
+        repeated = length - account.loop
+        then = f"{repeated} that repeat" if repeated else "nothing for ever"
+        size = f"{_count(account.loop, 'step')}, then {then}; short, not claimed minimal"
+    elif account.minimal:
+        size = f"{_count(length, 'step')}, the fewest possible; {_count(account.switches, 'change')} of agent"
     else:
-        size = f"{_count(len(trace.moves), 'step')}, not claimed minimal"
-    rows = [f"{headline(prop, trace.property)} - violated", f"scenario {system.name}, memory model {memory}", size]
+        size = f"{_count(length, 'step')}, not claimed minimal"
+    rows = [f"{account.claim.headline} - violated", f"scenario {configuration.scenario}, memory model {memory}", size]
     return [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent="  ")]
+
+
+def table(account: Account, *, full: bool = False) -> list[str]:
+    """The interleaving, what decides in the end, and the failure as the last line."""
+    lines = [*_table(account, full=full), *_ending(account), *_failure(account)]
+    return [line.rstrip() for line in lines]
 
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
-def _table(run: Run, teller: Teller) -> list[str]:
-    columns = teller.columns()
-    loop = run.trace.loop
-    stem = _groups(teller.told(0, loop))
-    cycle = [] if loop is None else _groups(teller.told(loop))
+def _told(account: Account, start: int, end: int | None, *, full: bool) -> list[_Told]:
+    return [_Told(said.column, said.function, tuple(f.text for f in said.facts if full or not f.minor))
+            for step in account.steps[start:end] for said in step.said if full or not said.minor]
+
+
+def _table(account: Account, *, full: bool) -> list[str]:
+    columns = list(account.columns)
+    loop = account.loop
+    stem = _groups(_told(account, 0, loop, full=full))
+    cycle = [] if loop is None else _groups(_told(account, loop, None, full=full))
     begin = _starts(columns, stem + cycle)
     lines = _heading(columns, begin)
     lines += [line for g in stem for line in _row(g, columns, begin)]
@@ -88,7 +104,7 @@ def _rule(text: str) -> str:
     return f"---- {text} ".ljust(WIDTH, "-")
 
 
-def _groups(told: list[Said]) -> list[_Group]:
+def _groups(told: list[_Told]) -> list[_Group]:
     """Steps without a fact only lend their function to a list of functions passed through."""
     groups: list[_Group] = []
     for said in told:
@@ -180,19 +196,13 @@ def _narrow(group: _Group) -> list[str]:
     return lines
 
 
-def _ending(teller: Teller) -> list[str]:
-    facts = teller.in_the_end()
-    if not facts:
+def _ending(account: Account) -> list[str]:
+    if not account.end:
         return []
-    return ["", *textwrap.wrap("in the end: " + ", ".join(facts), WIDTH, subsequent_indent="  ",
+    return ["", *textwrap.wrap("in the end: " + ", ".join(account.end), WIDTH, subsequent_indent="  ",
                                break_long_words=False, break_on_hyphens=False)]
 
 
-def _failure(run: Run, prop: Property | None) -> list[str]:
-    text = headline(prop, run.trace.property)
-    if run.trace.property == STUCK:
-        waiting = [f"{p.name} waits in {loc.function}()" for p in run.system.processes
-                   for loc in [p.locations[run.states[-1][0][run.system.variables.index(p.pc)]]] if not loc.idle]
-        text = f"stuck: {'; '.join(waiting)}"
-    return textwrap.wrap(f"*** {text} ***", WIDTH, subsequent_indent="    ", break_long_words=False,
+def _failure(account: Account) -> list[str]:
+    return textwrap.wrap(f"*** {account.failure} ***", WIDTH, subsequent_indent="    ", break_long_words=False,
                          break_on_hyphens=False)

@@ -44,7 +44,10 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"format": "other"}, "not a trace of this tool"),
-        ({"version": 2}, "version 2"),
+        ({"version": 3}, "version 3; this program reads up to version 2"),
+        ({"version": 0}, "version 0 is none of"),
+        ({"patches": [1]}, "'patches'"),
+        ({"account": []}, "an object is needed"),
         ({"moves": [1, -1, 2]}, "transition numbers"),
         ({"moves": [1, True, 2]}, "transition numbers"),
         ({"moves": "123"}, "transition numbers"),

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Why a formula is false (or true) in a state: the few conditions of it that suffice, each with its values.
+
+Invariant: any state in which these conditions are as they are here gives the formula the same value.  The set is
+small, not smallest: of several false operands of a conjunction the one with the fewest conditions is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lostirq.evidence.account import Reason
+from lostirq.ir.expr import Expr, Kind, Op, Role, Type, Var, apply, postorder
+from lostirq.ir.system import System
+from lostirq.report.names import Names
+
+_LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY)
+_INFIX = {Op.EQ: "==", Op.LT: "<", Op.LE: "<=", Op.ADD: "+", Op.SUB: "-", Op.BAND: "&", Op.BOR: "|", Op.BXOR: "^"}
+_CALLED = {Op.HIGHEST: "highest", Op.COUNT: "count", Op.CONCAT: "concat", Op.PUT: "put", Op.EXTRACT: "extract",
+           Op.ENCODE: "bits", Op.DECODE: "number"}
+LONG = 300      # characters of a condition that is told in whole
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where an expression is looked at: the values of variables now and before the step, its events, its buffers."""
+
+    now: Callable[[Var], int]
+    before: Callable[[Var], int]
+    events: frozenset[tuple[str, tuple[int, ...]]] = frozenset()
+    empty: Callable[[int], bool] = field(default=lambda cpu: True)
+
+    def value(self, node: Expr, args: list[int]) -> int:
+        if node.op is Op.VAR:
+            return self.now(node.payload)  # type: ignore[arg-type]  # the payload of VAR is a Var
+        if node.op is Op.OLD:
+            return self.before(node.payload)  # type: ignore[arg-type]  # the payload of OLD is a Var
+        if node.op is Op.OCCURS:
+            return int((str(node.payload), tuple(args)) in self.events)
+        if node.op is Op.EMPTY:
+            return int(self.empty(int(node.payload)))  # type: ignore[call-overload]  # the payload is a CPU number
+        return apply(node, args)
+
+
+def evaluate(root: Expr, view: View) -> dict[Expr, int]:
+    """The value of every node.  Linear."""
+    value: dict[Expr, int] = {}
+    for node in postorder([root]):
+        value[node] = view.value(node, [value[a] for a in node.args])
+    return value
+
+
+def deciding(root: Expr, value: dict[Expr, int]) -> list[tuple[Expr, int]]:
+    """The conditions that suffice for the value of a truth-valued formula, in order.  Linear times their number."""
+    found: dict[Expr, dict[Expr, int]] = {}
+    for node in postorder([root]):
+        if node.type.kind is not Kind.BOOL:
+            continue
+        if node.op is Op.NOT:
+            found[node] = found[node.args[0]]
+        elif node.op in (Op.AND, Op.OR):
+            alone = [found[a] for a in node.args if value[a] == (node.op is Op.OR)]
+            found[node] = min(alone, key=len) if alone else _union([found[a] for a in node.args])
+        elif node.op is Op.ITE:
+            found[node] = _union([found[node.args[0]], found[node.args[1 if value[node.args[0]] else 2]]])
+        elif node.op is Op.CONST:
+            found[node] = {}
+        else:
+            found[node] = {node: value[node]}
+    return list(found[root].items())
+
+
+def _union(parts: list[dict[Expr, int]]) -> dict[Expr, int]:
+    found: dict[Expr, int] = {}
+    for part in parts:
+        found.update(part)
+    return found
+
+
+class Speaker:
+    """Puts conditions of one system into words."""
+
+    def __init__(self, system: System, names: Names, column_of: Callable[[int], str]) -> None:
+        self.system, self.names, self.column_of = system, names, column_of
+
+    def reasons(self, root: Expr, view: View) -> tuple[Reason, ...]:
+        """Why the formula has the value that it has."""
+        value = evaluate(root, view)
+        told: dict[Reason, None] = {}
+        for node, truth in deciding(root, value):
+            told.setdefault(self.reason(node, truth, value))
+        return tuple(told)
+
+    def reason(self, node: Expr, truth: int, value: dict[Expr, int]) -> Reason:
+        variables = [n for n in postorder([node]) if n.op in (Op.VAR, Op.OLD)]
+        places = [n for n in variables if n.payload.role is Role.PC]  # type: ignore[attr-defined]  # a Var
+        if places and len(places) == len(variables) == 1:
+            return Reason(self._place(node, places[0], truth, value[places[0]]))
+        said = self.phrase(node)
+        text = said if truth else f"not {said}" if node.op in (Op.VAR, Op.OLD, Op.BIT, Op.OCCURS) else f"not ({said})"
+        if node.op is Op.EQ and not truth:
+            text = self._infix(node, "!=")
+        if len(text) > LONG:
+            text = f"a condition of {len(variables)} variables is {'true' if truth else 'false'}"
+        values = [self._is(n, value[n]) for n in variables if not (n is node or self._says_itself(node, n, truth))]
+        return Reason(text, tuple(dict.fromkeys(values)))
+
+    def _says_itself(self, node: Expr, leaf: Expr, truth: int) -> bool:
+        """`x == 3` that is true need not be followed by `x is 3`."""
+        return bool(truth) and node.op is Op.EQ and node.args[0] is leaf and node.args[1].op is Op.CONST
+
+    def _is(self, leaf: Expr, value: int) -> str:
+        v: Var = leaf.payload  # type: ignore[assignment]  # the payload of VAR and OLD is a Var
+        name = self.column_of(v.owner) if v.role is Role.PC else self.names.name(v)
+        return f"{name} {'was' if leaf.op is Op.OLD else 'is'} {self._shown(leaf, value)}"
+
+    def _shown(self, leaf: Expr, value: int) -> str:
+        v: Var = leaf.payload  # type: ignore[assignment]  # the payload of VAR and OLD is a Var
+        if v.role is Role.PC:
+            return f"in {self.system.processes[v.owner].locations[value].function}()"
+        return self.names.value(v, value)
+
+    def _place(self, node: Expr, leaf: Expr, truth: int, at: int) -> str:
+        v: Var = leaf.payload  # type: ignore[assignment]  # the payload of VAR and OLD is a Var
+        process = self.system.processes[v.owner]
+        here = process.locations[at]
+        was = "was" if leaf.op is Op.OLD else "is"
+        rest = " (at rest)" if here.idle else ""
+        text = f"{self.column_of(v.owner)} {was} in {here.function}() at {here.span.file}:{here.span.line}{rest}"
+        inside = self._locations(node, leaf)
+        if inside and all(process.locations[k].idle for k in inside) and not truth:
+            text += ", not at rest"
+        return text
+
+    @staticmethod
+    def _locations(node: Expr, leaf: Expr) -> list[int]:
+        """The locations that a condition on one program counter names."""
+        if node.op is Op.IN and node.args[0] is leaf:
+            return [int(k) for k in node.payload]  # type: ignore[attr-defined]  # the payload of IN is a tuple of ints
+        if node.op is Op.EQ and node.args[0] is leaf and node.args[1].op is Op.CONST:
+            return [int(node.args[1].payload)]  # type: ignore[call-overload]  # the payload of CONST is an int
+        return []
+
+    def phrase(self, root: Expr) -> str:
+        """An expression in the manner of C.  Linear in the number of nodes, but for shared ones."""
+        said: dict[Expr, str] = {}
+        for node in postorder([root]):
+            said[node] = self._node(node, [self._operand(a, said) for a in node.args])
+            if len(said[node]) > 4 * LONG:
+                said[node] = "(...)"
+        return said[root]
+
+    @staticmethod
+    def _operand(node: Expr, said: dict[Expr, str]) -> str:
+        loose = node.op in _INFIX or node.op in (Op.AND, Op.OR, Op.IN, Op.ITE)
+        return f"({said[node]})" if loose else said[node]
+
+    def _infix(self, node: Expr, sign: str) -> str:
+        left, right = node.args
+        if left.op is Op.COUNT and right.op is Op.CONST and right.payload == 0:     # how a test of all bits is compiled
+            return f"{self._operand(left.args[0], {left.args[0]: self.phrase(left.args[0])})} {sign} {{}}"
+        shown = [self._constant(a, b) if a.op is Op.CONST else self._operand(a, {a: self.phrase(a)})
+                 for a, b in ((left, right), (right, left))]
+        return f"{shown[0]} {sign} {shown[1]}"
+
+    def _constant(self, node: Expr, other: Expr) -> str:
+        """A constant, as values of what it is compared with are shown."""
+        value = int(node.payload)  # type: ignore[call-overload]  # the payload of CONST is an int
+        if other.op in (Op.VAR, Op.OLD):
+            return self._shown(other, value)
+        return _shown(other.type if other.type.names else node.type, value)
+
+    def _node(self, node: Expr, args: list[str]) -> str:
+        if node.op in (Op.VAR, Op.OLD):
+            v: Var = node.payload  # type: ignore[assignment]  # the payload of VAR and OLD is a Var
+            name = f"the location of {self.column_of(v.owner)}" if v.role is Role.PC else self.names.name(v)
+            return f"old({name})" if node.op is Op.OLD else name
+        if node.op is Op.CONST:
+            return _shown(node.type, int(node.payload))  # type: ignore[call-overload]  # an int
+        if node.op in (Op.EQ, Op.LT, Op.LE):
+            return self._infix(node, _INFIX[node.op])
+        if node.op in _INFIX:
+            return f" {_INFIX[node.op]} ".join(args)
+        simple = {Op.NOT: "not {0}", Op.BNOT: "~{0}", Op.BIT: "{0}[{1}]", Op.ITE: "{1} if {0} else {2}"}
+        if node.op in simple:
+            return simple[node.op].format(*args)
+        if node.op in (Op.AND, Op.OR):
+            return f" {node.op.value} ".join(args)
+        if node.op is Op.IN:
+            return f"{args[0]} in {{{', '.join(map(str, node.payload))}}}"  # type: ignore[call-overload]  # ints
+        if node.op is Op.OCCURS:
+            return f"{node.payload}({', '.join(args)}) occurs"
+        if node.op is Op.EMPTY:
+            return f"the store buffer of CPU {node.payload} is empty"
+        return f"{_CALLED[node.op]}({', '.join(args)})"
+
+
+def _shown(type_: Type, value: int) -> str:
+    return type_.show(value)
