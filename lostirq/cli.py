@@ -72,7 +72,7 @@ def memory_size(word: str) -> int:
 def duration(word: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", word)
     if found is None:
-        raise UsageError(f"--timeout {word}: give a time such as 90, 90s, 5m or 2h")
+        raise UsageError(f"{word!r} is no time: give one such as 90, 90s, 5m or 2h")
     return float(found.group(1)) * _SECONDS[found.group(2)]
 
 
@@ -104,6 +104,9 @@ def make_parser() -> Parser:
     searching.add_argument("--max-memory", type=memory_size, metavar="SIZE", help="for all searches together, e.g. 3G "
                            "(default: 3/4 of what is free)")
     searching.add_argument("--max-states", type=natural, metavar="N", help="give up a search beyond N states")
+    searching.add_argument("--max-depth", type=natural, metavar="N", help="bmc: runs of at most N steps")
+    searching.add_argument("--rlimit", type=natural, metavar="N", help="bmc: Z3's resource count for one question")
+    searching.add_argument("--time", type=duration, metavar="TIME", help="bmc: for one search")
     searching.add_argument("--timeout", type=duration, metavar="TIME", help="for the whole command: 90, 5m, 2h")
     searching.add_argument("--no-reductions", action="store_true", help="count every state, as the interpreter does")
     searching.add_argument("--no-result-cache", action="store_true", help="search anew what was answered before")
@@ -190,7 +193,15 @@ def _warn(line: str) -> None:
     sys.stderr.write(f"lostirq: {line}\n")
 
 
+def _only_bounded(o: argparse.Namespace) -> None:
+    """Limits that only a bounded search knows.  Raises `UsageError` if another engine would ignore them."""
+    given = [f for f, v in (("--max-depth", o.max_depth), ("--rlimit", o.rlimit), ("--time", o.time)) if v is not None]
+    if given and o.engine != Engine.BMC.value:
+        raise UsageError(f"{given[0]} is a limit of --engine bmc; other engines have --max-states and --timeout")
+
+
 def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
+    _only_bounded(o)
     free = available_memory()
     whole = o.command != "check"
     return CheckOptions(
@@ -205,6 +216,9 @@ def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
         memory_bytes=o.max_memory or (free * 3 // 4 if free is not None else None),
         seconds=o.timeout,
         max_states=o.max_states,
+        max_depth=o.max_depth,
+        rlimit=o.rlimit,
+        search_seconds=o.time,
         reductions=Reductions.none() if o.no_reductions else Reductions(),
         cache_dir=cache / "build",
         results=None if o.no_result_cache else ResultCache(cache / "results", _warn),

@@ -29,13 +29,15 @@ def signed_width(lo: int, hi: int) -> int:
     return max(hi.bit_length() if hi >= 0 else 0, (-lo - 1).bit_length() if lo < 0 else 0) + 1
 
 
-def _sort(type_: Type) -> z3.SortRef:
+def sort_of(type_: Type) -> z3.SortRef:
+    """The sort of a variable of this type."""
     if type_.kind is Kind.BOOL:
         return z3.BoolSort()
     return z3.BitVecSort(type_.width if type_.kind is Kind.BITS else signed_width(type_.lo, type_.hi))
 
 
-def _constant(value: int, type_: Type) -> z3.ExprRef:
+def constant(value: int, type_: Type) -> z3.ExprRef:
+    """A value; of an Int as narrow as it can be, for operators widen their operands."""
     if type_.kind is Kind.BOOL:
         return z3.BoolVal(bool(value))
     if type_.kind is Kind.BITS:
@@ -100,10 +102,10 @@ def _put(a: z3.BitVecRef, i: z3.BitVecRef, b: z3.BoolRef) -> z3.BitVecRef:
     return z3.If(fits, z3.If(b, a | mask, a & ~mask), a)
 
 
-def _equal(node: Expr, args: list[z3.ExprRef]) -> z3.BoolRef:
-    if node.args[0].type.kind is Kind.INT:
-        args = _common(*args)
-    return args[0] == args[1]
+def equal(type_: Type, a: z3.ExprRef, b: z3.ExprRef) -> z3.BoolRef:
+    """Two values of one kind are equal."""
+    a, b = _common(a, b) if type_.kind is Kind.INT else (a, b)
+    return a == b
 
 
 def _plus(args: list[z3.ExprRef], sign: int) -> z3.BitVecRef:
@@ -128,7 +130,7 @@ def _in(node: Expr, a: z3.BitVecRef) -> z3.BoolRef:
             runs.append([value, value])
     tests = []
     for lo, hi in runs:
-        low, high, wide = _common(_constant(lo, integer(lo).type), _constant(hi, integer(hi).type), a)
+        low, high, wide = _common(constant(lo, integer(lo).type), constant(hi, integer(hi).type), a)
         tests.append(wide == low if lo == hi else z3.And(low <= wide, wide <= high))
     return z3.Or(*tests)
 
@@ -153,7 +155,7 @@ _OPERATORS: dict[Op, Callable[[Expr, list[z3.ExprRef]], z3.ExprRef]] = {
     Op.NOT: lambda n, a: z3.Not(a[0]),
     Op.AND: lambda n, a: z3.And(*a),
     Op.OR: lambda n, a: z3.Or(*a),
-    Op.EQ: _equal,
+    Op.EQ: lambda n, a: equal(n.args[0].type, a[0], a[1]),
     Op.LT: lambda n, a: (lambda x, y: x < y)(*_common(*a)),
     Op.LE: lambda n, a: (lambda x, y: x <= y)(*_common(*a)),
     Op.ADD: lambda n, a: _plus(a, +1),
@@ -175,11 +177,20 @@ _OPERATORS: dict[Op, Callable[[Expr, list[z3.ExprRef]], z3.ExprRef]] = {
 }
 
 
+def encode(node: Expr, args: list[z3.ExprRef]) -> z3.ExprRef:
+    """The term of a constant or an operator over the terms of its operands."""
+    if node.op is Op.CONST:
+        return constant(node.payload, node.type)  # type: ignore[arg-type]  # a CONST carries an int
+    if node.op not in _OPERATORS:
+        raise ValueError(f"{node.op.name} has no meaning in one state of a flat system")
+    return _OPERATORS[node.op](node, args)
+
+
 class Encoder:
     """Z3 terms over one copy of the state; `suffix` tells copies apart.  Expressions are encoded once (linear)."""
 
     def __init__(self, variables: Iterable[Var], suffix: str = "") -> None:
-        self.symbols: dict[Var, z3.ExprRef] = {v: z3.Const(v.name + suffix, _sort(v.type)) for v in variables}
+        self.symbols: dict[Var, z3.ExprRef] = {v: z3.Const(v.name + suffix, sort_of(v.type)) for v in variables}
         self._memo: dict[Expr, z3.ExprRef] = {}
 
     def term(self, e: Expr) -> z3.ExprRef:
@@ -187,13 +198,9 @@ class Encoder:
         return fold(e, self._visit, self._memo)
 
     def _visit(self, node: Expr, args: list[z3.ExprRef]) -> z3.ExprRef:
-        if node.op is Op.CONST:
-            return _constant(node.payload, node.type)  # type: ignore[arg-type]  # a CONST carries an int
         if node.op is Op.VAR:
             return self.symbols[node.payload]  # type: ignore[index]  # a Var
-        if node.op not in _OPERATORS:
-            raise ValueError(f"{node.op.name} has no meaning in one state of a flat system")
-        return _OPERATORS[node.op](node, args)
+        return encode(node, args)
 
     def in_range(self, variables: Iterable[Var] | None = None) -> list[z3.BoolRef]:
         """What the type of each Int says about its symbol, where the bit-vector could hold more."""

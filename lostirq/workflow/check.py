@@ -50,6 +50,9 @@ class CheckOptions:
     memory_bytes: int | None = None
     seconds: float | None = None
     max_states: int | None = None
+    max_depth: int | None = None
+    rlimit: int | None = None
+    search_seconds: float | None = None     # of one search; `seconds` are those of all
     reductions: Reductions = Reductions()
     cache_dir: Path | None = None
     results: ResultCache | None = None
@@ -66,8 +69,10 @@ class CheckOptions:
 
     def search_options(self, keys: tuple[str, ...] | None, report: jobs.Report, *, stop_early: bool) -> SearchOptions:
         share = None if self.memory_bytes is None else self.memory_bytes // max(1, self.processes)
+        given = [s for s in (self.seconds, self.search_seconds) if s is not None]
         return SearchOptions(properties=keys, threads=self.threads or 1, max_states=self.max_states, memory_bytes=share,
-                             seconds=self.seconds, stop_early=stop_early, reductions=self.reductions, progress=report)
+                             seconds=min(given, default=None), stop_early=stop_early, reductions=self.reductions,
+                             progress=report, max_depth=self.max_depth, rlimit=self.rlimit)
 
 
 @dataclass(frozen=True, slots=True)

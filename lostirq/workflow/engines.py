@@ -23,11 +23,12 @@ class Engine(Enum):
     FALLBACK = "fallback"
     GRAPH = "graph"
     INTERPRET = "interpret"
+    BMC = "bmc"                # Z3, runs up to a length; safety only
 
 
 def settle(engine: Engine) -> Engine:
     """AUTO resolved.  Raises `UsageError` if the compiled engine is asked for and there is no compiler."""
-    if engine in (Engine.GRAPH, Engine.INTERPRET, Engine.FALLBACK):
+    if engine in (Engine.GRAPH, Engine.INTERPRET, Engine.FALLBACK, Engine.BMC):
         return engine
     if find_compiler(None) is not None:
         return Engine.COMPILED
@@ -45,6 +46,10 @@ def search(system: System, engine: Engine, options: SearchOptions, cache_dir: Pa
         return check_graph(system, options)
     if engine is Engine.INTERPRET:
         return _interpret(system, options)
+    if engine is Engine.BMC:
+        from lostirq.symbolic.bmc import check_bounded
+
+        return check_bounded(system, options)
     compiler = "" if engine is Engine.FALLBACK else options.compiler
     return check(system, replace(options, compiler=compiler), cache_dir)
 

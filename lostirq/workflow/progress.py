@@ -31,7 +31,7 @@ class Status:
         if not self._live or now - self._last < 0.2:
             return
         self._last = now
-        parts = [f"{n}: {_size(p.states)} states, {_size(_rate(p))}/s, frontier {_size(p.frontier)}, depth {p.depth}, "
+        parts = [f"{n}: depth {p.depth}, {p.seconds:.0f} s" if not p.states else f"{n}: {_size(p.states)} states, {_size(_rate(p))}/s, frontier {_size(p.frontier)}, depth {p.depth}, "
                  f"{p.bytes >> 20} MiB" for n, p in sorted(self._latest.items())]
         line = f"[{self._done}/{self._total}] " + " | ".join(parts)
         self._stream.write("\r\033[K" + line[:160])

@@ -63,6 +63,8 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 def size(result: ScenarioResult) -> str:
     s = result.search
+    if s.engine == "bmc":
+        return f"all runs up to {s.depth} steps" + ("; there are no longer ones" if s.complete else "")
     said = f"{s.states:,} states, {s.transitions:,} transitions, depth {s.depth}"
     return said if s.complete else f"{said}, not complete ({s.reason or 'stopped early'})"
 
@@ -176,6 +178,9 @@ def timing(report: CheckReport, seconds: float) -> list[str]:
     lines += [f"  {_count(len(results) - len(new), 'answer')} from the result cache"] if len(new) < len(results) else []
     for r in new[:5]:
         s = r.search
+        if s.engine == "bmc":
+            lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: runs up to {s.depth} steps")
+            continue
         lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: {s.states:,} states of {s.bits} bits, "
                      f"{s.peak_bytes >> 20} MiB; {s.compile_seconds:.1f} s of it in the C compiler")
     return lines
