@@ -127,10 +127,11 @@ def load_sources(texts: dict[str, str]) -> Workspace:
 
 
 def compile_scenario(
-    workspace: Workspace, name: str, memory: Memory, *, overrides: dict[str, int] | None = None, lemmas: bool = False
+    workspace: Workspace, name: str, memory: Memory, *, overrides: dict[str, int] | None = None, lemmas: bool = False,
+    properties: tuple[str, ...] | None = None,
 ) -> System:
     """The annotated system of a scenario under a memory model, with the lemmas of proofs/ if they are wanted and
-    loaded; raises UsageError or ModelErrors."""
+    loaded, and with these properties (ids) instead of those of the scenario; raises UsageError or ModelErrors."""
     scenario = workspace.scenarios.get(name)
     if scenario is None:
         raise UsageError(f"unknown scenario '{name}'; " + (suggest(name, workspace.scenarios) or "see 'lostirq list'"))
@@ -145,7 +146,7 @@ def compile_scenario(
         if p.is_bool and p.name.startswith("GUEST_") and not values[p.name]
     )
     report = Report()
-    request = Request(name, memory, values, scenario.properties, dropped, lemmas)
+    request = Request(name, memory, values, properties or scenario.properties, dropped, lemmas)
     system = compile_request(workspace.declarations, request, report)
     if report.found or system is None:
         raise ModelErrors(report.found, workspace.sources)

@@ -31,8 +31,7 @@ class Status:
         if not self._live or now - self._last < 0.2:
             return
         self._last = now
-        parts = [f"{n}: depth {p.depth}, {p.seconds:.0f} s" if not p.states else f"{n}: {_size(p.states)} states, {_size(_rate(p))}/s, frontier {_size(p.frontier)}, depth {p.depth}, "
-                 f"{p.bytes >> 20} MiB" for n, p in sorted(self._latest.items())]
+        parts = [f"{n}: {_told(p)}" for n, p in sorted(self._latest.items())]
         line = f"[{self._done}/{self._total}] " + " | ".join(parts)
         self._stream.write("\r\033[K" + line[:160])
         self._stream.flush()
@@ -41,6 +40,13 @@ class Status:
         if self._live:
             self._stream.write("\r\033[K")
             self._stream.flush()
+
+
+def _told(p: Progress) -> str:
+    if not p.states:    # a bounded search counts none
+        return f"depth {p.depth}, {p.seconds:.0f} s"
+    return (f"{_size(p.states)} states, {_size(_rate(p))}/s, frontier {_size(p.frontier)}, depth {p.depth}, "
+            f"{p.bytes >> 20} MiB")
 
 
 def _rate(p: Progress) -> float:
