@@ -19,6 +19,7 @@ from lostirq.errors import UsageError
 
 MAX_PATCH_BYTES = 4 << 20
 _HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+# Lines of a diff's header (between `diff --git` and its first hunk) that are refused, by how they start.
 _REFUSED = {
     "GIT binary patch": "binary changes are not accepted",
     "Binary files ": "binary changes are not accepted",
@@ -29,7 +30,13 @@ _REFUSED = {
     "new mode 120000": "symbolic links are not accepted",
     "deleted file mode 120000": "symbolic links are not accepted",
     "new file mode 160000": "submodules are not accepted",
+    "deleted file mode 160000": "submodules are not accepted",
+    "new file mode 100755": "changes of modes are not accepted",
+    "old mode ": "changes of modes are not accepted",
+    "new mode ": "changes of modes are not accepted",
 }
+_HEADER = ("index ", "similarity index ", "dissimilarity index ", "rename ", "copy ", "old mode ", "new mode ",
+           "new file mode ", "deleted file mode ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +81,11 @@ def parse(text: str, name: str = "patch") -> tuple[FilePatch, ...]:
     files: list[FilePatch] = []
     at = 0
     while at < len(lines):
-        for start, why in _REFUSED.items():
-            if lines[at].startswith(start):
-                raise UsageError(f"{name}:{at + 1}: {why}")
+        if lines[at].startswith("diff --git ") or _heads(lines, at):
+            at = _git_header(lines, at, name)
+            continue
+        if lines[at] == "GIT binary patch" or re.fullmatch(r"Binary files .* differ", lines[at]):
+            raise UsageError(f"{name}:{at + 1}: binary changes are not accepted")
         if lines[at].startswith("@@ "):
             raise UsageError(f"{name}:{at + 1}: a hunk without the '---' and '+++' lines of its file")
         if lines[at].startswith("--- ") and at + 1 < len(lines) and lines[at + 1].startswith("+++ "):
@@ -94,9 +103,14 @@ def parse(text: str, name: str = "patch") -> tuple[FilePatch, ...]:
 
 def apply(sources: Mapping[str, str], text: str, name: str = "patch") -> Patched:
     """`sources` (path in the workspace -> text) with the patch applied.  Raises `UsageError`; never half-applied."""
+    return apply_files(sources, parse(text, name), name)
+
+
+def apply_files(sources: Mapping[str, str], files: tuple[FilePatch, ...], name: str = "patch") -> Patched:
+    """As `apply`, for a patch that was parsed."""
     after = dict(sources)
     changed: dict[str, frozenset[int]] = {}
-    for patched in parse(text, name):
+    for patched in files:
         if patched.old is None:
             if patched.path in after:
                 raise UsageError(f"{name}: adds {patched.path}, which exists already")
@@ -112,6 +126,36 @@ def apply(sources: Mapping[str, str], text: str, name: str = "patch") -> Patched
         elif result:
             raise UsageError(f"{name}: deletes {patched.old}, but lines of it would be left")
     return Patched(dict(sorted(after.items())), changed)
+
+
+def _git_header(lines: list[str], at: int, name: str) -> int:
+    """The first line after the header of a git diff.  Raises `UsageError` for what is refused, also where a file is
+    only renamed, or gets another mode, and no hunk follows."""
+    at += lines[at].startswith("diff --git ")
+    while at < len(lines) and lines[at].startswith((*_HEADER, *_REFUSED)):
+        for start, why in _REFUSED.items():
+            if lines[at].startswith(start):
+                raise UsageError(f"{name}:{at + 1}: {why}")
+        at += 1
+    return at
+
+
+def _heads(lines: list[str], at: int) -> bool:
+    """Does a header without its `diff --git` line begin here?"""
+    end = at
+    while end < len(lines) and lines[end].startswith((*_HEADER, *_REFUSED)):
+        end += 1
+    return at < end < len(lines) and lines[end].startswith("--- ")
+
+
+def reverse(files: tuple[FilePatch, ...]) -> tuple[FilePatch, ...]:
+    """The patch that takes this one back."""
+    turned = {"+": "-", "-": "+", " ": " "}
+
+    def hunk(h: Hunk) -> Hunk:
+        return Hunk(h.number, h.new_start, h.start, tuple((turned[kind], text) for kind, text in h.lines))
+
+    return tuple(FilePatch(f.new, f.old, tuple(hunk(h) for h in f.hunks)) for f in files)
 
 
 def _file(lines: list[str], at: int, name: str) -> tuple[FilePatch, int]:
@@ -220,7 +264,21 @@ def _find(source: list[str], hunk: Hunk, where: str) -> int:
     wrong = next((i for i, text in enumerate(old) if source[stated + i:stated + i + 1] != [text]), 0)
     found = repr(source[stated + wrong].strip()) if stated + wrong < len(source) else "the end of the file"
     wanted = repr(old[wrong].strip()) if old else "there"
-    raise UsageError(f"{where} does not apply: line {stated + wrong + 1} should be {wanted}, found {found}")
+    raise UsageError(f"{where} does not apply: line {stated + wrong + 1} should be {wanted}, found {found}"
+                     + ("; it would apply only with fuzz" if _fits_with_fuzz(source, hunk) else ""))
+
+
+def _fits_with_fuzz(source: list[str], hunk: Hunk) -> bool:
+    """Would the hunk apply somewhere without one or two lines of its context at either end?"""
+    kinds = [kind for kind, _ in hunk.lines]
+    leading = next((i for i, kind in enumerate(kinds) if kind != " "), len(kinds))
+    trailing = next((i for i, kind in enumerate(reversed(kinds)) if kind != " "), len(kinds))
+    for fuzz in (1, 2):
+        front, back = min(fuzz, leading), min(fuzz, trailing)
+        old = [text.rstrip("\r") for kind, text in hunk.lines[front:len(hunk.lines) - back] if kind != "+"]
+        if old and any(source[i:i + len(old)] == old for i in range(len(source) - len(old) + 1)):
+            return True
+    return False
 
 
 def _code_line(lines: list[str], numbers: range) -> int:
