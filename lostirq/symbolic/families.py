@@ -10,7 +10,7 @@ Reference: Plotkin 1970, "A note on inductive generalization" (anti-unification)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lostirq.ir.expr import (
@@ -22,16 +22,18 @@ from lostirq.ir.expr import (
     add,
     and_,
     fold,
+    implies,
     in_set,
     int_type,
     integer,
     is_const,
+    postorder,
     rebuild,
     substitute,
     value_of,
     var,
 )
-from lostirq.ir.system import Edge
+from lostirq.ir.system import Edge, Event
 
 INPUT = "the number in which the transitions of a family differ"
 _INDEXED = (Op.BIT, Op.PUT)
@@ -47,7 +49,7 @@ class Family:
 
 
 def _expressions(edge: Edge) -> list[Expr]:
-    return [edge.guard, *(rhs for _, rhs in edge.assigns)]
+    return [edge.guard, *(rhs for _, rhs in edge.assigns), *(a for event in edge.events for a in event.args)]
 
 
 def _map_numbers(e: Expr, change: Callable[[int], Expr], whole: bool) -> Expr:
@@ -74,7 +76,8 @@ def _shape(edge: Edge) -> tuple[tuple[object, ...], tuple[int, ...]]:
 
     shapes = tuple(_map_numbers(e, take, whole=i > 0) for i, e in enumerate(_expressions(edge)))
     targets = tuple(v for v, _ in edge.assigns)
-    return (edge.process, edge.src, edge.dst, targets, shapes, len(numbers)), tuple(numbers)
+    events = tuple((event.name, len(event.args)) for event in edge.events)
+    return (edge.process, edge.src, edge.dst, targets, events, shapes, len(numbers)), tuple(numbers)
 
 
 def _generalise(members: list[tuple[Edge, tuple[int, ...]]]) -> Family | None:
@@ -84,9 +87,27 @@ def _generalise(members: list[tuple[Edge, tuple[int, ...]]]) -> Family | None:
     pivot = next((i for i, column in enumerate(columns) if len(set(column)) > 1), None)
     if pivot is None:
         return None
-    terms: list[Expr] = []
     values = columns[pivot]
     unknown = Var(INPUT, int_type(min(values), max(values)), min(values), Role.GHOST)
+    terms = _terms(columns, values, unknown)
+    if terms is None:
+        return None
+    queue = iter(terms)
+    rewritten = [_map_numbers(e, lambda _: next(queue), whole=i > 0) for i, e in enumerate(_expressions(first))]
+    guard = and_(rewritten[0], in_set(var(unknown), values))
+    rest = iter(rewritten[1:])
+    assigns = tuple((v, next(rest)) for v, _ in first.assigns)
+    events = tuple(Event(event.name, tuple(next(rest) for _ in event.args)) for event in first.events)
+    for (member, _), value in zip(members, values, strict=True):
+        instances = (_instance(g, unknown, value) for g in rewritten)
+        if any(i is not _plain(e) for i, e in zip(instances, _expressions(member), strict=True)):
+            return None
+    return Family(tuple(e for e, _ in members), replace(first, guard=guard, assigns=assigns, events=events), unknown)
+
+
+def _terms(columns: list[tuple[int, ...]], values: tuple[int, ...], unknown: Var) -> list[Expr] | None:
+    """Each column of numbers as a constant or as the unknown, shifted; None if they do not move together."""
+    terms: list[Expr] = []
     for column in columns:
         shifts = {c - p for c, p in zip(column, values, strict=True)}
         if len(set(column)) == 1:
@@ -95,15 +116,66 @@ def _generalise(members: list[tuple[Edge, tuple[int, ...]]]) -> Family | None:
             terms.append(add(var(unknown), integer(shifts.pop())))
         else:
             return None
-    queue = iter(terms)
-    rewritten = [_map_numbers(e, lambda _: next(queue), whole=i > 0) for i, e in enumerate(_expressions(first))]
-    guard = and_(rewritten[0], in_set(var(unknown), values))
-    assigns = tuple((v, rhs) for (v, _), rhs in zip(first.assigns, rewritten[1:], strict=True))
-    for (member, _), value in zip(members, values, strict=True):
-        instances = (_instance(g, unknown, value) for g in rewritten)
-        if any(i is not _plain(e) for i, e in zip(instances, _expressions(member), strict=True)):
+    return terms
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Formulas that differ only in numbers: `general` is that of the member whose number is in the unknown `input`,
+    whatever it is; None for a single formula.  `members`: positions in the list that was given."""
+
+    members: tuple[int, ...]
+    general: Expr
+    input: Var | None
+
+
+VECTOR = "the number in which the instances of a property differ"
+
+
+def _all_numbers(e: Expr, change: Callable[[int], Expr]) -> Expr:
+    """Apply `change` to every number of a formula."""
+
+    def visit(node: Expr, args: list[Expr]) -> Expr:
+        if is_const(node):
+            return change(value_of(node)) if node.type.kind is Kind.INT else node
+        return rebuild(node, args) if args else node
+
+    return fold(e, visit)
+
+
+def patterns(formulas: Sequence[Expr]) -> list[Pattern]:
+    """All formulas, in patterns where possible, in order of their first members."""
+    groups: dict[tuple[Expr, int], list[tuple[int, tuple[int, ...]]]] = {}
+    hole = var(Var("", int_type(-(1 << 16), 1 << 16), 0, Role.GHOST))
+    for i, e in enumerate(formulas):
+        numbers = tuple(value_of(n) for n in postorder([e]) if is_const(n) and n.type.kind is Kind.INT)
+        shape = _all_numbers(e, lambda _: hole)
+        groups.setdefault((shape, len(numbers)), []).append((i, numbers))
+    found: list[Pattern] = []
+    for members in groups.values():
+        general = _pattern(formulas, members) if len(members) > 2 else None
+        found += [general] if general is not None else [Pattern((i,), formulas[i], None) for i, _ in members]
+    return found
+
+
+def _pattern(formulas: Sequence[Expr], members: list[tuple[int, tuple[int, ...]]]) -> Pattern | None:
+    """The pattern of formulas of one shape, if their numbers move together."""
+    columns = list(zip(*(numbers for _, numbers in members), strict=True))
+    values = next((column for column in columns if len(set(column)) > 1), None)
+    if values is None:
+        return None
+    unknown = Var(VECTOR, int_type(min(values), max(values)), min(values), Role.GHOST)
+    terms = _terms(columns, values, unknown)
+    if terms is None:
+        return None
+    first = members[0][0]
+    constants = [n for n in postorder([formulas[first]]) if is_const(n) and n.type.kind is Kind.INT]
+    replacement = dict(zip(constants, terms, strict=True))
+    general = fold(formulas[first], lambda n, args: replacement.get(n) or (rebuild(n, args) if args else n))
+    for (i, _), value in zip(members, values, strict=True):
+        if _instance(general, unknown, value) is not _plain(formulas[i]):
             return None
-    return Family(tuple(e for e, _ in members), replace(first, guard=guard, assigns=assigns), unknown)
+    return Pattern(tuple(i for i, _ in members), implies(in_set(var(unknown), values), general), unknown)
 
 
 def _plain(e: Expr) -> Expr:
@@ -134,4 +206,4 @@ def families(edges: Iterable[Edge]) -> list[Family]:
     return found
 
 
-__all__ = ["INPUT", "Family", "families"]
+__all__ = ["INPUT", "VECTOR", "Family", "Pattern", "families", "patterns"]

@@ -24,7 +24,7 @@ from typing import cast
 
 import z3
 
-from lostirq.ir.expr import TRUE, Expr, Kind, Op, Var, and_, apply, const, fold, integer, le
+from lostirq.ir.expr import TRUE, Expr, Kind, Op, Var, and_, apply, const, fold, integer, le, var
 from lostirq.ir.system import Edge, System
 from lostirq.symbolic.encode import Encoder, conjuncts_of, effect
 from lostirq.symbolic.families import families
@@ -176,6 +176,10 @@ class StepQueries:
     def reduced(self, e: Expr) -> Expr:
         """The expression at the source of the edge."""
         return self._prover.rewriter.replace(e, self._here, self._here_memo, self._here_mask)
+
+    def after(self, v: Var) -> Expr:
+        """The value of a variable after the edge, over the state before."""
+        return self._after.get(v, var(v))
 
     def range_goals(self) -> Iterator[Expr]:
         """What must hold before the edge for its assignments to stay in range, where types do not say that they do.

@@ -35,6 +35,7 @@ from lostirq.symbolic.induction import (
     prove,
 )
 from lostirq.symbolic.rewrite import Rewriter
+from lostirq.symbolic.steps import prove_steps
 from lostirq.symbolic.windows import heal
 from lostirq.workflow.workspace import SOURCES, sources
 
@@ -86,9 +87,9 @@ def goals(system: System, property_: str) -> tuple[list[Property], list[Property
     wanted = [p for p in system.properties if property_ in (p.id, p.key) and not p.proves]
     if not wanted:
         raise UsageError(f"no property {property_!r} in {system.name}")
-    wrong = next((p for p in wanted if p.form is not Form.INVARIANT), None)
+    wrong = next((p for p in wanted if p.form not in (Form.INVARIANT, Form.STEP)), None)
     if wrong is not None:
-        raise UsageError(f"{wrong.key} is a {wrong.form.value}; only invariants can be proved by induction")
+        raise UsageError(f"{wrong.key} is a {wrong.form.value}; only invariants and steps can be proved by induction")
     return wanted, [p for p in system.properties if served(p.proves) & {property_, *(w.id for w in wanted)}]
 
 
@@ -96,7 +97,7 @@ def invariant(system: System, targets: list[Property], lemmas: list[Property]) -
     """All that is proved inductive together: the property, its lemmas, spread over their windows, and what is found."""
     rewriter = Rewriter(system.variables)
     known = {p.index: agreed(system, p, rewriter) for p in system.processes}
-    conjuncts = [Conjunct(p.key, p.formula) for p in targets]
+    conjuncts = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.INVARIANT]
     for lemma in lemmas:
         conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula, known)
     for process in system.processes:
@@ -120,7 +121,10 @@ def prove_property(
     system = lower(annotated)
     targets, lemmas = goals(system, property_)
     conjuncts = invariant(system, targets, lemmas)
+    steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
     outcome = prove(system, conjuncts, rlimit=rlimit, progress=progress)
+    if steps and isinstance(outcome, Proved):
+        outcome = prove_steps(system, conjuncts, steps, rlimit=rlimit, progress=progress)
     keys = frozenset(p.key for p in targets)
     return ProofReport(
         property_, scenario, memory, _verdict(annotated, outcome, keys), tuple(p.key for p in lemmas), len(conjuncts),

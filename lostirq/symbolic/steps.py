@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Properties of steps: every edge, from every state that an inductive invariant allows, satisfies the formula.
+
+The obligation of an edge: invariant and guard imply the formula, in which OLD reads the state before, VAR the state
+after, and OCCURS is true for the events of the edge.  Nothing is assumed of the state after: that the invariant is
+inductive is another proof (`lostirq.symbolic.induction`), and both are needed.
+
+Instances that differ only in a number, one per vector, are one formula with that number unknown.
+
+Reference: Manna and Pnueli 1995, "Temporal Verification of Reactive Systems: Safety", chapter 1 (waiting-for formulas).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
+
+from lostirq.ir.expr import FALSE, TRUE, Expr, Op, Var, and_, eq, fold, or_, rebuild, var
+from lostirq.ir.system import Edge, System
+from lostirq.symbolic.families import Family, Pattern, families, patterns
+from lostirq.symbolic.induction import (
+    DEFAULT_RLIMIT,
+    Conjunct,
+    Counterexample,
+    Gave,
+    NotInductive,
+    Outcome,
+    Proved,
+    Prover,
+    Statistics,
+    StepQueries,
+    Undecided,
+)
+
+
+def over_step(formula: Expr, edge: Edge, before: Callable[[Var], Expr], after: Callable[[Var], Expr]) -> Expr:
+    """The formula of a step property as one over the state before the edge."""
+
+    def visit(node: Expr, args: list[Expr]) -> Expr:
+        if node.op is Op.OLD:
+            return before(cast(Var, node.payload))
+        if node.op is Op.VAR:
+            return after(cast(Var, node.payload))
+        if node.op is Op.OCCURS:
+            same = [event for event in edge.events if event.name == node.payload and len(event.args) == len(args)]
+            return or_(*(and_(*(eq(a, b) for a, b in zip(args, e.args, strict=True))) for e in same)) if same else FALSE
+        return rebuild(node, args) if args else node
+
+    return fold(formula, visit)
+
+
+def prove_steps(
+    system: System,
+    invariant: Iterable[Conjunct],
+    goals: Sequence[Conjunct],
+    *,
+    rlimit: int = DEFAULT_RLIMIT,
+    most: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Does every step from a state of the invariant satisfy the goals?  The formulas of the goals are over steps."""
+    shapes = patterns([g.formula for g in goals])
+    grouped = families(system.edges)
+    inputs = dict.fromkeys(x.input for x in (*grouped, *shapes) if x.input is not None)
+    prover = Prover(system, (c.formula for c in invariant), rlimit, inputs)
+    found: list[Counterexample] = []
+    gave: list[tuple[str, int, str]] = []
+    counts = [0, 0, 0]
+    done = 0
+    for family in grouped:
+        for shape in shapes:
+            _decide(prover, family, shape, goals, (found, gave, counts))
+        done += len(family.members)
+        if progress is not None:
+            progress(done, len(system.edges))
+        if len(found) >= most:
+            break
+    if found:
+        return NotInductive(tuple(found[:most]))
+    return Undecided(tuple(gave)) if gave else Proved(Statistics(*counts))
+
+
+Found = tuple[list[Counterexample], list[tuple[str, int, str]], list[int]]
+
+
+def _decide(prover: Prover, family: Family, shape: Pattern, goals: Sequence[Conjunct], found: Found) -> None:
+    """One property over one family; if it fails in general, one edge and one instance after the other."""
+    counterexamples, gave, counts = found
+    names = [goals[i] for i in shape.members]
+    queries = StepQueries(prover, family.general)
+    goal = _obligation(queries, family.general, shape.general)
+    if goal is TRUE:
+        counts[1 if family.general.events or queries.written else 0] += 1
+        return
+    answer = queries.holds(names[0].name, goal)
+    if isinstance(answer, Gave) or (isinstance(answer, Counterexample) and (family.input or shape.input)):
+        _one_by_one(prover, family, names, found)
+    elif isinstance(answer, Counterexample):
+        counterexamples.append(answer)
+    else:
+        counts[2] += 1
+
+
+def _one_by_one(prover: Prover, family: Family, names: Sequence[Conjunct], found: Found) -> None:
+    counterexamples, gave, counts = found
+    for edge in family.members:
+        queries = StepQueries(prover, edge)
+        for goal in names:
+            answer = queries.holds(goal.name, _obligation(queries, edge, goal.formula))
+            if isinstance(answer, Counterexample):
+                counterexamples.append(answer)
+                return
+            if isinstance(answer, Gave):
+                gave.append((goal.name, edge.index, answer.reason))
+                return
+            counts[2] += 1
+
+
+def _obligation(queries: StepQueries, edge: Edge, formula: Expr) -> Expr:
+    reduced = over_step(formula, edge, lambda v: queries.reduced(var(v)), queries.after)
+    return queries.open(queries.reduced(reduced))
