@@ -19,8 +19,13 @@ endif
 .PHONY: setup check check-standard check-deep check-bugs check-proofs check-help test test-slow lint docs docs-check \
 	bench wheel clean
 
+# BASE=REV: compare with that revision, and search only what changed since.
 check: $(STAMP)
+ifdef BASE
+	$(Q)$(BIN)/lostirq patch --workspace . --base '$(BASE)' --tier quick -j $(J) --max-memory $(MEM) $(O)
+else
 	$(Q)$(BIN)/lostirq check --workspace . --tier quick --memory both -j $(J) --max-memory $(MEM) --with-bugs $(O)
+endif
 
 setup: $(STAMP)
 
@@ -71,6 +76,7 @@ clean:
 
 check-help:
 	@echo "make check           every property in the quick scenarios, SC and TSO, and the known bugs (the default)"
+	@echo "make check BASE=REV  compare with a git revision: only what changed since is searched"
 	@echo "make check-standard  every property in the standard scenarios (minutes)"
 	@echo "make check-deep      every property in the deep scenarios (a night, and all the memory there is)"
 	@echo "make check-bugs      the known bugs alone: each must be found again, at its recorded length"

@@ -19,7 +19,7 @@ import lostirq
 from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
-from lostirq.workflow import commands
+from lostirq.workflow import commands, patch_command
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
@@ -33,13 +33,14 @@ COMMANDS = {
     "list": "the scenarios, properties and known bugs",
     "check": "check the properties in the scenarios",
     "bugs": "re-introduce each known bug and find it again",
+    "patch": "what a patch does to the properties: breaks, fixes, keeps",
     "prove": "the proofs of proofs/: for runs of any length, at full width",
     "explain": "a counterexample, property or scenario in words",
     "export": "a scenario as GraphML, DOT or Promela",
     "init": "copy the workspace to a folder, to edit it",
     "doctor": "is everything here that a check needs?",
 }
-_SEARCHING = ("check", "bugs", "prove")
+_SEARCHING = ("check", "bugs", "patch", "prove")
 _MEMORIES = {"sc": (Memory.SC,), "tso": (Memory.TSO,), "both": (Memory.SC, Memory.TSO)}
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -119,13 +120,18 @@ def make_parser() -> Parser:
                                  parents=[common, searching] if name in _SEARCHING else [common])
             for name, text in COMMANDS.items()}
     check, explain, export = made["check"], made["explain"], made["export"]
-    check.add_argument("--tier", type=one_of("tier", TIERS), default="quick", help="quick, standard or deep; each "
-                       "includes those before it")
-    check.add_argument("--scenario", action="append", default=[], metavar="NAME", help="only this one (repeatable, *)")
-    check.add_argument("--property", action="append", default=[], metavar="ID", help="only this one (repeatable, *)")
-    check.add_argument("--memory", type=one_of("memory model", list(_MEMORIES)), default="both", help="sc, tso or both")
-    check.add_argument("--set", action="append", default=[], type=parameter, metavar="NAME=N", dest="overrides",
-                       help="another value for a scenario parameter")
+    for command in (check, made["patch"]):
+        command.add_argument("--tier", type=one_of("tier", TIERS), default="quick", help="quick, standard or deep; "
+                             "each includes those before it")
+        command.add_argument("--scenario", action="append", default=[], metavar="NAME",
+                             help="only this one (repeatable, *)")
+        command.add_argument("--property", action="append", default=[], metavar="ID",
+                             help="only this one (repeatable, *)")
+        command.add_argument("--memory", type=one_of("memory model", list(_MEMORIES)), default="both",
+                             help="sc, tso or both")
+        command.add_argument("--set", action="append", default=[], type=parameter, metavar="NAME=N", dest="overrides",
+                             help="another value for a scenario parameter")
+    patch_command.add_arguments(made["patch"])
     check.add_argument("--with-bugs", action="store_true", help="then the known bugs")
     check.add_argument("--save", type=Path, metavar="DIR", help="write every counterexample there")
     check.add_argument("--state-cost", action="store_true", help="what each field of one --scenario costs in states")
@@ -178,6 +184,9 @@ def dispatch(o: argparse.Namespace) -> Outcome:
         return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save)
     if o.command == "bugs":
         return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record)
+    if o.command == "patch":
+        return patch_command.run_patch(setting, patch_command.request(o), _check_options(o, setting.cache),
+                                       sys.stdin.buffer)
     if o.command == "prove":
         return commands.run_prove(setting, tuple(o.property), _check_options(o, setting.cache))
     if o.command == "explain":
@@ -203,7 +212,7 @@ def _only_bounded(o: argparse.Namespace) -> None:
 def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
     _only_bounded(o)
     free = available_memory()
-    whole = o.command != "check"
+    whole = o.command not in ("check", "patch")
     return CheckOptions(
         tier="deep" if whole else o.tier,
         scenarios=() if whole else tuple(o.scenario),

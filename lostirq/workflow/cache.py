@@ -37,6 +37,8 @@ VERSION = 1
 LIMIT = 256 << 20
 _MAGIC = "lostirq-result"
 _MAX_ENTRY = 32 << 20
+_PROGRAM = ("errors.py", "interpret.py", "ir", "language", "evidence", "explicit", "symbolic", "report",
+            "workflow/cache.py", "workflow/check.py", "workflow/engines.py", "workflow/bugs.py")
 _STALE = 3600.0         # seconds after which a file that a crash left behind is removed
 _DECIDED = ("not reached", "stopped early", "liveness not checked", "liveness needs another engine")
 
@@ -150,10 +152,11 @@ def _body(raw: bytes) -> object:
 
 @functools.lru_cache(maxsize=1)
 def engine_version() -> str:
-    """A digest of this program: any change of it makes all entries strangers."""
+    """A digest of the part of this program that results come from: any change of it makes all entries strangers."""
     root = Path(lostirq.__file__).parent
-    texts = [p for p in sorted(root.rglob("*")) if p.suffix in (".py", ".c", ".h")
-             and "workspace_data" not in p.relative_to(root).parts]
+    texts = [p for part in _PROGRAM for p in sorted([root / part] if part.endswith(".py") else (root / part).rglob("*"))
+             if p.suffix in (".py", ".c", ".h")]
+    texts += sorted((root / "workflow").glob("patch*.py"))
     return key_of(*(x for p in texts for x in (p.relative_to(root).as_posix(), p.read_bytes())))
 
 

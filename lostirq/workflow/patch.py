@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq patch`: what does a patch do to the properties?
+
+Both sides are checked in the scenarios of a tier, and in the scenarios of the known bugs that touch the same functions,
+for the properties of those bugs.  Only scenarios whose transition system the patch changes are searched; what the base
+gives comes from the result cache where it is known.
+
+Invariants: nothing is written to the workspace; a violation is reported only after its replay; a side that was not
+decided makes the verdict *undecided* at best; first of all, each side compared with itself is no change, and compiles
+to the same digest twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lostirq.errors import LostirqError, ModelErrors, UsageError
+from lostirq.evidence.replay import confirm, replay
+from lostirq.evidence.trace_file import read, read_text
+from lostirq.evidence.verdict import Progress
+from lostirq.ir.digest import digest
+from lostirq.ir.system import System
+from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.report.tell import account
+from lostirq.report.text import text
+from lostirq.workflow import jobs
+from lostirq.workflow.bugs import library, read_bug
+from lostirq.workflow.cache import engine_version, key_of, search_key, texts_digest
+from lostirq.workflow.check import CheckOptions, Deadline, Job, ScenarioResult, check_system, keep, plan, recall
+from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.patch_compare import Change, PatchVerdict, changes, identity_holds
+from lostirq.workflow.patch_proofs import proofs
+from lostirq.workflow.patch_report import Case, CaseResult, PatchReport, assemble
+from lostirq.workflow.patch_sources import Sides, accepted
+from lostirq.workflow.patch_steps import Steps, Touched, at_lines, marked, same_meaning
+from lostirq.workflow.patching import apply
+
+MOST_TOLD = 8           # new counterexamples of one scenario that are told with marks
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOptions:
+    """`first`: stop at the first property that breaks, the scenarios of the known bugs tried first; `proofs`: try the
+    proofs on the patched model."""
+
+    check: CheckOptions
+    accept_spec: bool = False
+    first: bool = False
+    proofs: bool = False
+
+
+def patch(root: Path, sides: Sides, options: PatchOptions,
+          on_case: Callable[[CaseResult], None] = lambda result: None,
+          on_progress: Callable[[Case, Progress], None] = lambda case, progress: None) -> PatchReport:
+    """The comparison of two sides.  Raises `UsageError`, `LostirqError`."""
+    patched = accepted(sides, accept=options.accept_spec)
+    key = _key(root, sides.base, patched, options)
+    cache = options.check.results
+    kept = cache.get(key, PatchReport) if cache is not None else None
+    if kept is not None:
+        return replace(kept, cached=True)
+    base_model = _load(sides.base, "the base")
+    patched_model = _load(patched, "the patched model")
+    known = related(root, sides.base, sides.touched)
+    cases = list_cases(base_model, options, known)
+    identical = same_meaning(sides.base, patched)
+    pair = _Pair(base_model, patched_model)
+    found = ([CaseResult(c, same=True) for c in cases] if identical
+             else _run(cases, pair, options, on_case, on_progress))
+    missing = _missing_witnesses(found, pair, options)
+    report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides)),
+                     proofs=proofs(sides, identical=identical, try_them=options.proofs))
+    if cache is not None and report.decided:
+        cache.put(key, report)
+    return report
+
+
+def _key(root: Path, base: Mapping[str, str], patched: Mapping[str, str], options: PatchOptions) -> str:
+    o = options.check
+    wanted = search_key(o.search_options(o.properties, lambda progress: None, stop_early=False), o.engine)
+    asked = "\0".join([o.tier, *o.scenarios, *(m.value for m in o.memories), *(f"{n}={v}" for n, v in o.overrides)])
+    contents = [x for folder in library(root).values() for name in ("bug.toml", "bug.patch", "trace.json")
+                if (folder / name).is_file() for x in (folder.name, read_text(folder / name, "known bug"))]
+    return key_of("patch", engine_version(), texts_digest(base), texts_digest(patched), wanted, asked,
+                  str(options.first), str(options.accept_spec), str(options.proofs), key_of(*contents))
+
+
+def _load(sources: dict[str, str], what: str) -> Workspace:
+    try:
+        return load_sources({p: text for p, text in sources.items() if not p.startswith("proofs/")})
+    except ModelErrors as e:
+        raise UsageError(f"{what} is in error:\n{e}") from None
+
+
+# -- which scenarios ----------------------------------------------------------------------------------------------
+
+
+def related(root: Path, base: Mapping[str, str], touched: tuple[Touched, ...]) -> dict[str, Path]:
+    """The known bugs (slug -> folder) whose patch touches a function that this one touches."""
+    names = {t.name for t in touched}
+    found: dict[str, Path] = {}
+    for slug, folder in library(root).items():
+        if names & _touched_by(folder, base):
+            found[slug] = folder
+    return found
+
+
+def _touched_by(folder: Path, base: Mapping[str, str]) -> frozenset[str]:
+    """Nothing, if the bug is not one of this base."""
+    try:
+        after = apply(base, read_text(folder / "bug.patch", "bug patch"))
+    except UsageError:
+        return frozenset()
+    return at_lines(after.sources, after.changed)
+
+
+def known_as(root: Path, sides: Sides) -> str:
+    """The known bug that the patched side is, '' if none."""
+    for slug, folder in library(root).items():
+        try:
+            if apply(sides.base, read_text(folder / "bug.patch", "bug patch")).sources == sides.patched:
+                return slug
+        except UsageError:
+            continue
+    return ""
+
+
+def list_cases(workspace: Workspace, options: PatchOptions, known: Mapping[str, Path]) -> list[Case]:
+    """The scenarios asked for, and those of the known bugs for their properties (unless scenarios were named)."""
+    todo = plan(workspace, options.check)
+    cases = [Case(job.scenario, job.memory) for job in todo]
+    if options.check.scenarios or options.check.properties:
+        return cases
+    extra: dict[Job, tuple[list[str], list[str]]] = {}
+    for slug, folder in known.items():
+        try:
+            bug = read_bug(folder)
+            stored = folder / "trace.json"
+            wanted = (read(stored).trace.property,) if stored.is_file() else bug.properties
+        except UsageError:
+            continue
+        job = Job(bug.scenario, bug.memory)
+        here = workspace.scenarios.get(bug.scenario)
+        if here is None or bug.expected != "violated" or bug.memory not in options.check.memories:
+            continue
+        if options.first or job not in todo:
+            slugs, properties = extra.setdefault(job, ([], []))
+            slugs.append(slug)
+            properties += [w for w in wanted if w not in properties]
+    bugs = [Case(job.scenario, job.memory, tuple(properties), tuple(slugs))
+            for job, (slugs, properties) in extra.items()]
+    return [*bugs, *cases]
+
+
+# -- running ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pair:
+    """Both models, loaded."""
+
+    base: Workspace
+    patched: Workspace
+
+
+def _run(cases: list[Case], pair: _Pair, options: PatchOptions, on_case: Callable[[CaseResult], None],
+         on_progress: Callable[[Case, Progress], None]) -> list[CaseResult]:
+    """Every case in a process of its own; in order of the cases.  Raises `UsageError`, `LostirqError`."""
+    shared = options.check.shared_by(len(cases))
+    deadline = Deadline.after(shared.seconds)
+    found: dict[int, CaseResult] = {}
+    running = jobs.run(list(enumerate(cases)),
+                       lambda item, report: _case(item[1], pair, deadline.limit(shared), report, twice=item[0] == 0),
+                       processes=shared.processes, seconds=shared.seconds,
+                       on_progress=lambda number, p: on_progress(cases[number], p))
+    for done in running:
+        if done.failure is not None and done.failure.outcome is Outcome.USAGE:
+            raise UsageError(f"{cases[done.number].label}: {done.failure.message}")
+        if done.failure is not None and done.failure.outcome is Outcome.INTERNAL:
+            raise LostirqError(f"{cases[done.number].label}: {done.failure.message}")
+        said = done.failure.message if done.failure is not None else "no result"
+        outcome = done.failure.outcome if done.failure is not None else Outcome.INTERNAL
+        found[done.number] = result = done.result or CaseResult(cases[done.number], failure=said, outcome=outcome)
+        on_case(result)
+        if options.first and any(c.verdict is PatchVerdict.BREAKS for c in result.changes):
+            break
+    return [found[n] for n in sorted(found)]
+
+
+def _case(case: Case, pair: _Pair, options: CheckOptions, report: jobs.Report, *, twice: bool) -> CaseResult:
+    """One scenario under one memory model, on both sides."""
+    job, whole = Job(case.scenario, case.memory), not case.properties
+    options = options if whole else replace(options, properties=case.properties)
+    base_texts, patched_texts = texts_digest(pair.base.sources), texts_digest(pair.patched.sources)
+    before = recall(base_texts, job, options) if whole else None
+    if case.scenario not in pair.patched.scenarios:
+        return CaseResult(case, failure="the patch removes this scenario", outcome=Outcome.UNDECIDED)
+    base = None if before is not None else _compile(pair.base, job, options)
+    new = _compile(pair.patched, job, options)
+    mark = before.digest if before is not None else digest(base) if base is not None else ""
+    if twice:
+        _identity(pair, job, options, mark, digest(new))
+    if mark == digest(new):
+        return CaseResult(case, same=True, before=before)
+    after = recall(patched_texts, job, options) if whole else None
+    if after is None:
+        after = check_system(new, options, report, stop_early=not whole)
+        _keep(patched_texts, job, options, after, whole=whole)
+    if before is None:
+        base = base or _compile(pair.base, job, options)
+        before = check_system(base, options, report, stop_early=not whole)
+        _keep(base_texts, job, options, before, whole=whole)
+    if not identity_holds((before, after)):
+        raise LostirqError(f"{case.label}: a side compared with itself is not unchanged")
+    found = tuple(c for c in changes(before, after) if whole or {c.key, c.id} & set(case.properties))
+    broken = [c for c in found if c.verdict is PatchVerdict.BREAKS]
+    if broken:
+        found = _told(found, base or _compile(pair.base, job, options), new, after)
+    return CaseResult(case, False, before, after, found)
+
+
+def _compile(workspace: Workspace, job: Job, options: CheckOptions) -> System:
+    return compile_scenario(workspace, job.scenario, job.memory, overrides=dict(options.overrides))
+
+
+def _keep(texts: str, job: Job, options: CheckOptions, found: ScenarioResult, *, whole: bool) -> None:
+    if whole:
+        keep(texts, job, options, found)
+
+
+def _identity(pair: _Pair, job: Job, options: CheckOptions, base: str, patched: str) -> None:
+    """Base against base and patched against patched, from the texts on.  Raises `LostirqError`."""
+    for model, mark, what in ((pair.base, base, "base"), (pair.patched, patched, "patched model")):
+        again = digest(_compile(load_sources(dict(model.sources)), job, options))
+        if again != mark:
+            raise LostirqError(f"{job.scenario} {job.memory.value}: the {what} is another system when compiled again")
+
+
+def _told(found: tuple[Change, ...], base: System, patched: System, after: ScenarioResult) -> tuple[Change, ...]:
+    """The counterexamples of what breaks, told anew with marks on the changed steps; the shortest ones."""
+    traces = {row.key: row.trace.trace for row in after.rows if row.trace is not None}
+    broken = sorted((c for c in found if c.verdict is PatchVerdict.BREAKS and c.key in traces),
+                    key=lambda c: (c.loop, c.length or 0, c.key))
+    steps = Steps(base)
+    reports: dict[str, str] = {}
+    for change in broken[:MOST_TOLD]:
+        run = replay(patched, traces[change.key])
+        reports[change.key] = text(marked(account(run, confirm(run)), steps.changed(run)))
+    return tuple(replace(c, report=reports.get(c.key, c.report)) for c in found)
+
+
+# -- vacuity ------------------------------------------------------------------------------------------------------
+
+
+def _missing_witnesses(found: list[CaseResult], pair: _Pair, options: PatchOptions) -> dict[str, str]:
+    """Properties that become vacuous: property -> witness.  Where the scenarios that the patch changes do not show the
+    witness any more, those that it leaves alone are asked."""
+    from lostirq.workflow.patch_compare import lost_witnesses
+
+    if options.check.partial or options.first:
+        return {}
+    whole = [r for r in found if not r.case.properties]
+    lost = lost_witnesses([r.before for r in whole if r.after is not None and r.before is not None],
+                          [r.after for r in whole if r.after is not None])
+    if not lost:
+        return {}
+    texts = texts_digest(pair.base.sources)
+    for r in (r for r in whole if r.same):
+        before = r.before or recall(texts, Job(r.case.scenario, r.case.memory), options.check)
+        if before is None:
+            wanted = replace(options.check, properties=tuple(sorted(set(lost.values()))))
+            job = Job(r.case.scenario, r.case.memory)
+            before = check_system(_compile(pair.base, job, wanted), wanted, lambda progress: None, stop_early=True)
+        lost = {p: w for p, w in lost.items() if w not in before.reached}
+    return lost

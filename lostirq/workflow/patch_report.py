@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `lostirq patch` found, put together: the verdict, and what it rests on.
+
+Invariants: a report is a value that depends on the two sides and the options alone, never on time or on the order in
+which processes ended; a case without a result makes the verdict *undecided* unless something breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lostirq.ir.system import Memory
+from lostirq.language import Workspace
+from lostirq.workflow.check import ScenarioResult
+from lostirq.workflow.outcome import Outcome, combine
+from lostirq.workflow.patch_compare import OUTCOMES, Change, PatchVerdict, worst
+from lostirq.workflow.patch_sources import Sides
+from lostirq.workflow.patch_steps import Touched
+
+UNCHANGED = "unchanged"     # of a property whose scenarios the patch leaves alone
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scenario under a memory model.  `properties`: only these (keys), because known bugs (`slugs`) name them."""
+
+    scenario: str
+    memory: Memory
+    properties: tuple[str, ...] = ()
+    slugs: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"{self.scenario} {self.memory.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """`same`: the patch does not change the transition system, so nothing was searched; `failure`: why there is no
+    result."""
+
+    case: Case
+    same: bool = False
+    before: ScenarioResult | None = None
+    after: ScenarioResult | None = None
+    changes: tuple[Change, ...] = ()
+    failure: str = ""
+    outcome: Outcome = Outcome.HOLDS
+
+
+@dataclass(frozen=True, slots=True)
+class CaseReport:
+    """A case without its results.  `properties`, `slugs` as in `Case`."""
+
+    scenario: str
+    memory: str
+    properties: tuple[str, ...]
+    slugs: tuple[str, ...]
+    same: bool
+    states_before: int | None
+    states_after: int | None
+    failure: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyReport:
+    """A property over all cases that were compared.  `length`: of the shortest counterexample, in `scenario` under
+    `memory`; `before`, `after` as in `Change`, or `unchanged`; `changes`: the instances that differ or are not kept."""
+
+    id: str
+    title: str
+    verdict: PatchVerdict
+    before: str
+    after: str
+    length: int | None = None
+    scenario: str = ""
+    memory: str = ""
+    vacuous: str = ""
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProofReport:
+    """`status`: kept | lost | stale; `why`: the lemma that is lost, or why it was not tried."""
+
+    property: str
+    scenario: str
+    memory: str
+    status: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchReport:
+    """`slug`: the known bug that the patch re-introduces to the letter, ''; `todo`: how many cases there were."""
+
+    verdict: PatchVerdict
+    touched: tuple[Touched, ...]
+    specification: tuple[Touched, ...]
+    others: tuple[str, ...]
+    cases: tuple[CaseReport, ...]
+    properties: tuple[PropertyReport, ...]
+    proofs: tuple[ProofReport, ...]
+    slug: str
+    todo: int
+    cached: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        return combine([OUTCOMES[self.verdict], *(c.outcome for c in self.cases)])
+
+    @property
+    def decided(self) -> bool:
+        """Is nothing in it due to a limit of time or memory, or to an interrupt?"""
+        cut = any(c.failure for c in self.cases)
+        return not cut and not any(p.verdict is PatchVerdict.UNDECIDED for p in self.properties)
+
+
+def assemble(sides: Sides, base: Workspace, cases: Sequence[Case], found: Sequence[CaseResult],
+             vacuous: Mapping[str, str], slug: str) -> PatchReport:
+    """The report."""
+    by_id: dict[str, list[Change]] = {}
+    for result in found:
+        for change in result.changes:
+            by_id.setdefault(change.id, []).append(change)
+    ids = [*(i for i in by_id if i not in base.properties), *base.properties]
+    rows = tuple(_property(i, base, by_id.get(i, []), vacuous.get(i, "")) for i in ids if not _is_witness(i, base))
+    verdicts = [r.verdict for r in rows] + [PatchVerdict.UNDECIDED for r in found if r.failure]
+    return PatchReport(worst(verdicts), sides.touched, sides.specification, sides.others,
+                       tuple(_case(r) for r in found), rows, (), slug, len(cases))
+
+
+def _is_witness(name: str, base: Workspace) -> bool:
+    return name in base.properties and base.properties[name].form.startswith("reachable")
+
+
+def _property(name: str, base: Workspace, found: list[Change], witness: str) -> PropertyReport:
+    title = base.properties[name].title if name in base.properties else next((c.title for c in found), "")
+    if not found:
+        return PropertyReport(name, title, PatchVerdict.KEEPS, UNCHANGED, UNCHANGED)
+    verdict = worst([c.verdict for c in found] + ([PatchVerdict.BREAKS] if witness else []))
+    leading = [c for c in found if c.verdict is verdict] or found
+    timed = [c for c in leading if c.length is not None]
+    best = min(timed or leading, key=lambda c: (c.loop, c.length or 0, c.scenario, c.memory, c.key))
+    told = tuple(c for c in found if c.verdict is not PatchVerdict.KEEPS or c.length is not None)
+    return PropertyReport(name, title, verdict, best.before, best.after, best.length, best.scenario, best.memory,
+                          witness, told)
+
+
+def _case(result: CaseResult) -> CaseReport:
+    def states(side: ScenarioResult | None) -> int | None:
+        return None if side is None else side.search.states
+
+    case = result.case
+    after = states(result.before) if result.same else states(result.after)
+    return CaseReport(case.scenario, case.memory.value, case.properties, case.slugs, result.same,
+                      states(result.before), after, result.failure, result.outcome)

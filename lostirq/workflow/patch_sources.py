@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The two sides of a patch, as texts: the base (a folder or a revision of it) and what the patches make of it.
+
+Invariants: nothing is written; only files of the workspace (model/, properties/, proofs/, counterexamples/) can be
+touched; the patches apply in the order given, whole or not at all; the patched side keeps the specification of the base
+(properties/, model/scenarios/ and the parameters) unless it is accepted.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.trace_file import read_text
+from lostirq.workflow.mail import split
+from lostirq.workflow.patch_steps import Touched, touched
+from lostirq.workflow.patching import FilePatch, apply_files, parse, reverse
+from lostirq.workflow.workspace import PARTS, SOURCES, sources
+
+SPECIFICATION = ("properties/", "model/scenarios/")
+_PROGRAMS = (*SOURCES, "proofs")
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """`base`, `patched`: path -> text of model/, properties/ and proofs/.  `touched`: what differs; `specification`:
+    the part of it that says what is checked; `others`: touched files that are no part of the model."""
+
+    base: dict[str, str]
+    patched: dict[str, str]
+    touched: tuple[Touched, ...]
+    specification: tuple[Touched, ...]
+    others: tuple[str, ...] = ()
+
+
+def read_patches(names: Sequence[str], standard_input: bytes) -> list[tuple[str, tuple[FilePatch, ...]]]:
+    """(name, files) of the patches in some files, in the order in which they apply; `-` is standard input.  Raises
+    `UsageError`."""
+    found: list[tuple[str, tuple[FilePatch, ...]]] = []
+    for name in names:
+        raw = standard_input if name == "-" else _read(Path(name))
+        shown = "standard input" if name == "-" else name
+        found += [(letter.name, parse(letter.text, letter.name)) for letter in split(raw, shown)]
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        raise UsageError(f"cannot read patch {path}: {e.strerror or e}") from None
+
+
+def turned(patches: Sequence[tuple[str, tuple[FilePatch, ...]]]) -> list[tuple[str, tuple[FilePatch, ...]]]:
+    """The patches that take these back, the last one first."""
+    return [(f"{name} (reversed)", reverse(files)) for name, files in reversed(patches)]
+
+
+def make_sides(root: Path, patches: Sequence[tuple[str, tuple[FilePatch, ...]]],
+               onto: Sequence[tuple[str, tuple[FilePatch, ...]]] = (), revision: str = "") -> Sides:
+    """The base with `onto` applied, and that with `patches` applied.  Without patches, the patched side is the folder
+    as it stands.  Raises `UsageError`."""
+    start = at_revision(root, revision) if revision else sources(root, _PROGRAMS)
+    extra = {} if revision else _named(root, [*onto, *patches], start)
+    base = _applied(start | extra, onto)
+    after = _applied(base, patches) if patches else sources(root, _PROGRAMS)
+    others = tuple(p for p in sorted(set(base) | set(after)) if not _is_program(p) and base.get(p) != after.get(p))
+    before, patched = _programs(base), _programs(after)
+    differing = touched(before, patched)
+    return Sides(before, patched, differing, tuple(t for t in differing if _specifies(t)), others)
+
+
+def accepted(sides: Sides, *, accept: bool) -> dict[str, str]:
+    """The patched side with the specification by which it is judged.  Raises `UsageError` if the patch changes it and
+    that is not accepted."""
+    if sides.specification and not accept:
+        what = ", ".join(f"{t.file}: {t.name}" for t in sides.specification[:4])
+        more = len(sides.specification) - 4
+        raise UsageError(f"the patch changes the specification ({what}{f' and {more} more' if more > 0 else ''}); "
+                         "--accept-spec judges each side by its own")
+    if accept:
+        return sides.patched
+    kept = {p: text for p, text in sides.patched.items() if not p.startswith(SPECIFICATION)}
+    return dict(sorted((kept | {p: text for p, text in sides.base.items() if p.startswith(SPECIFICATION)}).items()))
+
+
+def _specifies(change: Touched) -> bool:
+    """Does the declaration say what is checked?  Parameters count: a scenario lives by their defaults."""
+    lines = [text for _, text in (*change.removed, *change.added)]
+    return change.file.startswith(SPECIFICATION) or any("= Param(" in text for text in lines)
+
+
+def _is_program(path: str) -> bool:
+    return path.endswith(".py") and path.split("/")[0] in _PROGRAMS
+
+
+def _programs(files: Mapping[str, str]) -> dict[str, str]:
+    return {p: text for p, text in files.items() if _is_program(p)}
+
+
+def _applied(files: Mapping[str, str], patches: Sequence[tuple[str, tuple[FilePatch, ...]]]) -> dict[str, str]:
+    found = dict(files)
+    for name, patched in patches:
+        for f in patched:
+            if f.path.split("/")[0] not in PARTS or "/" not in f.path:
+                raise UsageError(f"{name}: {f.path} lies outside the workspace ({', '.join(f'{p}/' for p in PARTS)})")
+            if any(part.startswith(".") for part in f.path.split("/")):
+                raise UsageError(f"{name}: {f.path} is a hidden file")
+        found = apply_files(found, patched, name).sources
+    return found
+
+
+def _named(root: Path, patches: Sequence[tuple[str, tuple[FilePatch, ...]]],
+           known: Mapping[str, str]) -> dict[str, str]:
+    """Files of the workspace that are no model files, but are named by a patch."""
+    found: dict[str, str] = {}
+    for path in sorted({f.path for _, files in patches for f in files} - set(known)):
+        full = root / path
+        if path.split("/")[0] in PARTS and full.is_file():
+            if not full.resolve().is_relative_to(root.resolve()):
+                raise UsageError(f"{path} is a link to a file outside the workspace")
+            found[path] = read_text(full, "file")
+    return found
+
+
+def at_revision(root: Path, revision: str) -> dict[str, str]:
+    """The model files of a workspace at a git revision.  Raises `UsageError`."""
+    commit = _git(root, revision, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    name = commit.decode().strip()
+    rows = _git(root, revision, "ls-tree", "-r", "-z", name, "--", *_PROGRAMS).split(b"\0")
+    found: dict[str, str] = {}
+    for row in (r for r in rows if r):
+        head, _, raw = row.partition(b"\t")
+        mode, kind, identifier = head.decode().split(" ")
+        path = raw.decode(errors="replace")
+        if not _is_program(path) or kind != "blob":
+            continue
+        if mode == "120000":
+            raise UsageError(f"--base {revision}: {path} is a symbolic link")
+        text = _git(root, revision, "cat-file", "blob", identifier)
+        try:
+            found[path] = text.decode("utf-8")
+        except UnicodeDecodeError:
+            raise UsageError(f"--base {revision}: {path} is not UTF-8 text") from None
+    if not any(p.startswith("model/") for p in found):
+        raise UsageError(f"--base {revision}: that revision has no model/ here")
+    return dict(sorted(found.items()))
+
+
+def _git(root: Path, revision: str, *words: str) -> bytes:
+    try:
+        done = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False, timeout=60,
+                              stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError) as e:
+        raise UsageError(f"--base {revision}: git cannot be run: {e}") from None
+    if done.returncode != 0:
+        said = (done.stderr.decode(errors="replace").strip().splitlines() or ["no such revision of this folder"])[0]
+        raise UsageError(f"--base {revision}: {said}")
+    return done.stdout
