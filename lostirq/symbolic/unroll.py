@@ -61,19 +61,23 @@ class Step:
 
 
 class Unrolling:
-    """A solver-independent unrolling: `extend` gives the constraints of one more step, for the caller to assert."""
+    """A solver-independent unrolling: `extend` gives the constraints of one more step, for the caller to assert.  With
+    `free` it starts not at the initial state but at any state of the right types."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, free: bool = False) -> None:
         if not system.flat:
             raise ValueError("a bounded search reads a flat system: lower it first")
         self.system = system
-        first = Encoder(())
-        first.symbols = {v: constant(v.init, v.type) for v in system.variables}
+        first = Encoder(system.variables, "@0")
+        if not free:
+            first.symbols = {v: constant(v.init, v.type) for v in system.variables}
         self.states: list[Encoder] = [first]
         self.steps: list[Step] = []
         self._from = system.edges_from()
-        self._places = {p.index: {p.pc.init} for p in system.processes}
-        self._fixed: dict[Var, Expr] = {v: const(v.init, v.type) for v in system.variables}
+        everywhere = {p.index: set(range(len(p.locations))) for p in system.processes}
+        self._places = everywhere if free else {p.index: {p.pc.init} for p in system.processes}
+        fixed = () if free else system.variables
+        self._fixed: dict[Var, Expr] = {v: const(v.init, v.type) for v in fixed}
         self._folded: dict[Expr, Expr] = {}
         self._open: Step | None = None
 
