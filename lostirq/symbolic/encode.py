@@ -23,6 +23,8 @@ import z3
 from lostirq.ir.expr import Expr, Kind, Op, Type, Var, and_, const, eq, fold, integer, substitute, var
 from lostirq.ir.system import Edge, System
 
+MANY_RUNS = 4   # of consecutive values, from which on a set is a decision diagram
+
 
 def signed_width(lo: int, hi: int) -> int:
     """Bits of the smallest two's complement that holds lo..hi (lo <= hi)."""
@@ -121,18 +123,41 @@ def _ite(node: Expr, args: list[z3.ExprRef]) -> z3.ExprRef:
 
 
 def _in(node: Expr, a: z3.BitVecRef) -> z3.BoolRef:
-    """Membership as a disjunction of runs of consecutive values: program locations of a window are few runs."""
+    """Membership as a disjunction of runs of consecutive values, program locations of a window are few runs; if they
+    are many, as a decision diagram over the bits."""
+    values = cast(tuple[int, ...], node.payload)
     runs: list[list[int]] = []
-    for value in node.payload:  # type: ignore[attr-defined]  # the payload of IN is a sorted tuple of ints
+    for value in values:
         if runs and runs[-1][1] == value - 1:
             runs[-1][1] = value
         else:
             runs.append([value, value])
+    if len(runs) > MANY_RUNS and values[0] >= 0:
+        return _decided(sum(1 << v for v in values), a)
     tests = []
     for lo, hi in runs:
         low, high, wide = _common(constant(lo, integer(lo).type), constant(hi, integer(hi).type), a)
         tests.append(wide == low if lo == hi else z3.And(low <= wide, wide <= high))
     return z3.Or(*tests)
+
+
+def _decided(members: int, a: z3.BitVecRef) -> z3.BoolRef:
+    """Whether bit a of `members` is set, for a >= 0 (False below): a test of one bit of a at each node."""
+    digits = [z3.Extract(i, i, a) == 1 for i in range(a.size() - 1)]
+    false, true = z3.BoolVal(False), z3.BoolVal(True)
+    memo: dict[tuple[int, int], z3.BoolRef] = {}
+
+    def decide(some: int, level: int) -> z3.BoolRef:
+        if some == 0 or some == (1 << (1 << level)) - 1:
+            return true if some else false
+        found = memo.get((some, level))
+        if found is None:
+            half = 1 << level - 1
+            upper, lower = decide(some >> half, level - 1), decide(some & (1 << half) - 1, level - 1)
+            found = memo[some, level] = upper if upper is lower else z3.If(digits[level - 1], upper, lower)
+        return found
+
+    return z3.And(a >= 0, decide(members & (1 << (1 << len(digits))) - 1, len(digits)))
 
 
 def _encode(node: Expr, a: z3.ExprRef) -> z3.BitVecRef:
