@@ -160,7 +160,8 @@ class Composer:
         node = self.graph.nodes[src]
         found: list[Draft] = []
         for end, path in self._run(self._execute(node, Path(), 0)):
-            self._arrive(end, path.marks)
+            if src != self.graph.exit_fence:  # from there it only goes on to the rest, which others have marked
+                self._arrive(end, path.marks)
             if end == self.graph.rest and self.graph.exit_fence >= 0 and src != self.graph.exit_fence:
                 end = self.graph.exit_fence
             acted = path.access or node
