@@ -32,13 +32,17 @@ MAX_MOVES = 1 << 22
 class StoredTrace:
     """A trace and what is needed to find its system again: `bug` is the slug of the known bug whose patch the
     model carried ('' for none), `overrides` the scenario parameters that were changed on the command line, `patches`
-    the texts of the patches that the model carried, in their order."""
+    the texts of the patches that the model carried, in their order; `properties` the ids for which it was compiled
+    (none: those of the scenario).  `searched`: no run of so many steps violates the property, where the trace is not
+    minimal."""
 
     trace: Trace
     bug: str = ""
     overrides: tuple[tuple[str, int], ...] = ()
     patches: tuple[str, ...] = ()
     account: Account | None = None
+    properties: tuple[str, ...] = ()
+    searched: int | None = None
 
 
 def to_json(stored: StoredTrace) -> dict[str, object]:
@@ -61,6 +65,10 @@ def to_json(stored: StoredTrace) -> dict[str, object]:
         out["overrides"] = dict(stored.overrides)
     if stored.patches:
         out["patches"] = list(stored.patches)
+    if stored.properties:
+        out["properties"] = list(stored.properties)
+    if stored.searched is not None:
+        out["searched"] = stored.searched
     if stored.account is not None:
         out["account"] = records.encode(stored.account)
     return out
@@ -82,6 +90,7 @@ def schema() -> dict[str, object]:
             "moves": {"type": "array", "items": natural}, "loop": {"anyOf": [natural, {"type": "null"}]}, "bug": text,
             "overrides": {"type": "object", "additionalProperties": number},
             "patches": {"type": "array", "items": text}, "account": account,
+            "properties": {"type": "array", "items": text}, "searched": natural,
         },
         "required": ["format", "version", "scenario", "memory", "property", "digest", "moves"],
         "additionalProperties": False,
@@ -138,10 +147,15 @@ def from_json(data: object, name: str) -> StoredTrace:
     patches = data.get("patches", [])
     if not isinstance(patches, list) or not all(isinstance(p, str) for p in patches):
         raise UsageError(f"{name}: 'patches' must be the texts of patches")
+    properties, searched = data.get("properties", []), data.get("searched")
+    if not isinstance(properties, list) or not all(isinstance(p, str) for p in properties):
+        raise UsageError(f"{name}: 'properties' must be a list of ids")
+    if searched is not None and not (isinstance(searched, int) and _natural(searched)):
+        raise UsageError(f"{name}: 'searched' must be a number of steps")
     scenario, memory, digest, key = texts
     trace = Trace(scenario, memory, digest, key, tuple(moves), loop, bool(data.get("minimal", True)))
     return StoredTrace(trace, bug, tuple(sorted((str(k), int(v)) for k, v in overrides.items())), tuple(patches),
-                       _account(data, trace, name))
+                       _account(data, trace, name), tuple(properties), searched)
 
 
 def _known_version(data: dict[str, object], name: str) -> None:

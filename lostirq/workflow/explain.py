@@ -76,7 +76,8 @@ def told(workspace: Workspace, stored: StoredTrace, name: str, *, full: bool) ->
         raise UsageError(f"{name}: no scenario {trace.scenario!r} here{close}")
     if trace.memory not in (m.value for m in Memory):
         raise UsageError(f"{name}: unknown memory model {trace.memory!r}")
-    system = compile_scenario(workspace, trace.scenario, Memory(trace.memory), overrides=dict(stored.overrides))
+    system = compile_scenario(workspace, trace.scenario, Memory(trace.memory), overrides=dict(stored.overrides),
+                              properties=stored.properties or None)
     run = replay(system, trace)
     return render(run, confirm(run), full=full)
 
