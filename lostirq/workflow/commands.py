@@ -130,6 +130,28 @@ def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions, *, reco
     return outcome
 
 
+def run_lift(s: Setting, wanted: tuple[str, ...], options: CheckOptions, *, record: bool = False) -> Outcome:
+    """The counterexamples of known bugs at full width."""
+    from lostirq.workflow.lift import Lifted, lift_bugs
+
+    started = time.monotonic()
+    width = max((len(slug) for slug in library(s.root)), default=0)
+    colour = use_colour(s.out, s.environment)
+
+    def on_result(result: Lifted) -> None:
+        if not s.as_json:
+            s.lines([show.lift_line(result, width, colour=colour)])
+
+    results = lift_bugs(s.root, wanted, options, on_result, record=record)
+    outcome = combine(r.outcome for r in results)
+    if s.as_json:
+        s.object(show.lift_json(results, outcome, bisect=s.bisect))
+    else:
+        s.lines(show.lift_summary(results))
+    s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
+    return outcome
+
+
 def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOptions, status: Status, *,
               record: bool = False) -> list[BugResult]:
     width = max((len(slug) for slug in library(root)), default=0)

@@ -15,6 +15,7 @@ from lostirq.evidence.trace_file import to_json
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import BugResult
 from lostirq.workflow.check import CheckReport, Job, Row, ScenarioResult, violations
+from lostirq.workflow.lift import Lifted, bound
 from lostirq.workflow.outcome import Outcome, combine, exit_code
 
 WIDTH = 100
@@ -225,6 +226,32 @@ def bug_line(r: BugResult, width: int, *, colour: bool = False) -> str:
     else:
         said = r.why.replace("\n", "\n" + " " * 8)
     return f"  {word(outcome, colour=colour)} {r.slug:<{width}}  {said}"
+
+
+def lift_line(r: Lifted, width: int, *, colour: bool = False) -> str:
+    """One known bug at full width."""
+    said = r.why if r.trace is None else (f"{r.property}, {r.length} steps at full width, {r.small} in its scenario; "
+                                          + bound(r.trace))
+    return f"  {word(r.outcome, colour=colour)} {r.slug:<{width}}  {said}"
+
+
+def lift_summary(results: list[Lifted]) -> list[str]:
+    missing = sum(r.outcome not in (Outcome.HOLDS, Outcome.SKIPPED) for r in results)
+    skipped = sum(r.outcome is Outcome.SKIPPED for r in results)
+    said = f"{sum(r.ok for r in results)} of {len(results)} known bugs have a witness at full width"
+    said += f"; {skipped} of liveness are out of scope" if skipped else ""
+    return ["", f"SUMMARY: {said}" + (f"; {missing} without one" if missing else "")]
+
+
+def lift_json(results: list[Lifted], outcome: Outcome, *, bisect: bool = False) -> dict[str, object]:
+    return {
+        "format": "lostirq-lift", "version": 1, "verdict": outcome.value,
+        "exit_code": exit_code(outcome, bisect=bisect),
+        "bugs": [{"slug": r.slug, "property": r.property, "length": r.length, "length_in_scenario": r.small,
+                  "minimal": r.trace is not None and r.trace.trace.minimal,
+                  "searched": None if r.trace is None else r.trace.searched, "ok": r.ok, "why": r.why,
+                  "moves": [] if r.trace is None else list(r.trace.trace.moves)} for r in results],
+    }
 
 
 def bugs_summary(results: list[BugResult]) -> list[str]:

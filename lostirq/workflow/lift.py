@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq bugs --lift`: the shortest trace of each known bug, found again at full width.
+
+`counterexamples/wide.toml` says what full width is; `counterexamples/SLUG/witness-256.json` holds what was found, and
+is checked again before anything is searched.  Invariants: a witness counts only after the interpreter has replayed it
+at full width and it violates a property of the same id; it is never claimed shortest: how far shorter runs were
+searched is said beside it; a bug of liveness is out of reach and is said to be so.
+"""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.replay import confirm, replay
+from lostirq.evidence.trace_file import StoredTrace, read, read_text, write
+from lostirq.evidence.verdict import SearchOptions, Trace, Unknown, Violated
+from lostirq.ir.digest import digest
+from lostirq.ir.system import Form, System
+from lostirq.language import Workspace, compile_scenario
+from lostirq.workflow import jobs
+from lostirq.workflow.bugs import Bug, library, patched_workspace, read_bug
+from lostirq.workflow.check import CheckOptions
+from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.workspace import choose, load
+
+WIDTHS, WITNESS = "wide.toml", "witness-256.json"
+SECONDS = 120.0           # for the search of one witness, if no --time is given
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """What became of one bug.  `length` of the witness, `small` of the trace it was lifted from; `recorded`: it was not
+    searched but stood in the library."""
+
+    slug: str
+    outcome: Outcome
+    property: str = ""
+    small: int = 0
+    length: int | None = None
+    why: str = ""
+    recorded: bool = False
+    seconds: float = 0.0
+    trace: StoredTrace | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.length is not None
+
+
+def widths(root: Path) -> dict[str, int]:
+    """The parameters of the full width.  Raises `UsageError` with the file and the cause."""
+    path = root / "counterexamples" / WIDTHS
+    try:
+        data = tomllib.loads(read_text(path, "description of the full width"))
+    except tomllib.TOMLDecodeError as e:
+        raise UsageError(f"{path}: not TOML: {e}") from None
+    found = data.get("parameters")
+    if not isinstance(found, dict) or not found or not all(type(v) is int for v in found.values()):
+        raise UsageError(f"{path}: [parameters] must give numbers, e.g. VECTORS = 256")
+    return found
+
+
+def lift_bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
+              on_result: Callable[[Lifted], None] = lambda result: None, *, record: bool = False) -> list[Lifted]:
+    """All violated bugs, or those wanted, in parallel; in order of the slugs.  With `record`, write each witness.
+    Raises `UsageError`."""
+    known = library(root)
+    slugs = list(choose(wanted, known, "bug")) if wanted else list(known)
+    todo = [b for b in (read_bug(known[slug]) for slug in slugs) if b.expected == "violated"]
+    if wanted and not todo:
+        raise UsageError(f"{slugs[0]}: a negative control has no counterexample to lift")
+    base, wide = load(root), widths(root)
+    arrived: dict[int, Lifted] = {}
+    shown = 0
+    running = jobs.run(todo, lambda bug, report: lift(base, bug, wide, options, again=record),
+                       processes=options.processes, seconds=options.seconds)
+    for done in running:
+        slug, failure = todo[done.number].slug, done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
+        found = done.result or Lifted(slug, failure.outcome, why=failure.message)
+        arrived[done.number] = found
+        if record and found.trace is not None:
+            write(known[slug] / WITNESS, found.trace)
+        while shown in arrived:
+            on_result(arrived[shown])
+            shown += 1
+    return [arrived[n] for n in sorted(arrived)]
+
+
+def lift(base: Workspace, bug: Bug, wide: dict[str, int], options: CheckOptions, *, again: bool) -> Lifted:
+    """The witness of one bug; `again`: even if one is recorded.  Raises `UsageError`, `ModelErrors`."""
+    started = time.monotonic()
+    path = bug.folder / "trace.json"
+    if not path.is_file():
+        raise UsageError(f"{bug.slug}: no counterexample is recorded; run `lostirq bugs --record {bug.slug}`")
+    trace = read(path).trace
+    if trace.loop is not None:
+        return Lifted(bug.slug, Outcome.SKIPPED, trace.property, len(trace.moves), why="a bug of liveness: a loop is "
+                      "not lifted")
+    workspace, _ = patched_workspace(base, bug)
+    small = compile_scenario(workspace, bug.scenario, bug.memory)
+    if digest(small) != trace.digest:
+        raise UsageError(f"{bug.slug}: the recorded trace is of an older model; run `lostirq bugs --record {bug.slug}`")
+    ident = next(p.id for p in small.properties if p.key == trace.property)
+    large = compile_scenario(workspace, bug.scenario, bug.memory, overrides=wide, properties=(ident,))
+    stored = None if again else _recorded(bug, large)
+    found = stored or _search(bug, small, trace, large, ident, wide, options)
+    if isinstance(found, str):
+        return Lifted(bug.slug, Outcome.UNDECIDED, trace.property, len(trace.moves), why=found,
+                      seconds=time.monotonic() - started)
+    confirm(replay(large, found.trace))
+    if stored is None:
+        found = _shorter(large, ident, found, options)
+    return Lifted(bug.slug, Outcome.HOLDS, found.trace.property, len(trace.moves), len(found.trace.moves), "",
+                  stored is not None, time.monotonic() - started, found)
+
+
+def _recorded(bug: Bug, large: System) -> StoredTrace | None:
+    """The witness of the library, unless it is of an older model."""
+    path = bug.folder / WITNESS
+    stored = read(path) if path.is_file() else None
+    return stored if stored is not None and stored.trace.digest == digest(large) else None
+
+
+def _search(bug: Bug, small: System, trace: Trace, large: System, ident: str, wide: dict[str, int],
+            options: CheckOptions) -> StoredTrace | str:
+    """A witness, or why there is none."""
+    from lostirq.symbolic.lift import Lifter, NotLifted
+
+    wanted = tuple(p for p in large.properties if p.id == ident)
+    try:
+        found = Lifter(small, trace.moves, large, wanted).run(options.search_seconds or SECONDS)
+    except NotLifted as e:
+        return str(e)
+    witness = Trace(large.name, large.memory.value, digest(large), found.key, found.moves, minimal=False)
+    return StoredTrace(witness, bug.slug, tuple(sorted(wide.items())), properties=(ident,))
+
+
+def _shorter(large: System, ident: str, found: StoredTrace, options: CheckOptions) -> StoredTrace:
+    """Look for a shorter run, if a depth is given: how far there is none, or the shortest one instead."""
+    from lostirq.symbolic.bmc import check_bounded
+
+    if options.max_depth is None:
+        return found
+    length = len(found.trace.moves)
+    keys = tuple(p.key for p in large.properties if p.id == ident and p.form in (Form.INVARIANT, Form.STEP))
+    result = check_bounded(large, SearchOptions(properties=keys, max_depth=min(options.max_depth, length - 1),
+                                                seconds=options.search_seconds, rlimit=options.rlimit, stop_first=True))
+    better = [v.trace for v in result.verdicts.values() if isinstance(v, Violated) and v.trace.property in keys]
+    if better:
+        best = min(better, key=lambda t: (len(t.moves), t.property))
+        confirm(replay(large, best))
+        return replace(found, trace=best)
+    unknown = all(isinstance(v, Unknown) and v.reason.startswith("no depth") for v in result.verdicts.values())
+    return found if unknown else replace(found, searched=result.depth)
+
+
+def bound(stored: StoredTrace) -> str:
+    """What is claimed of the length of a witness."""
+    if stored.trace.minimal:
+        return "shortest"
+    if stored.searched is None:
+        return "not claimed shortest"
+    return f"not claimed shortest; no shorter one up to depth {stored.searched}"
+
+
+__all__ = ["Lifted", "bound", "lift", "lift_bugs", "widths"]
