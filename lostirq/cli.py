@@ -136,8 +136,8 @@ def make_parser() -> Parser:
     check.add_argument("--save", type=Path, metavar="DIR", help="write every counterexample there")
     check.add_argument("--state-cost", action="store_true", help="what each field of one --scenario costs in states")
     made["bugs"].add_argument("slug", nargs="*", help="only these")
-    made["bugs"].add_argument("--lift", action="store_true", help="their counterexamples at full width; with --max-depth "
-                              "N also look for shorter ones")
+    made["bugs"].add_argument("--lift", action="store_true", help="their counterexamples at full width; with "
+                              "--max-depth N also look for shorter ones")
     made["bugs"].add_argument("--record", action="store_true", help="write the trace, report and length that are found")
     made["prove"].add_argument("property", nargs="*", help="only these")
     explain.add_argument("subject", help="a trace file, a known bug, `last`, a property or a scenario")
@@ -210,7 +210,8 @@ def _only_bounded(o: argparse.Namespace) -> None:
     """Limits that only a bounded search knows.  Raises `UsageError` if another engine would ignore them."""
     given = [f for f, v in (("--max-depth", o.max_depth), ("--rlimit", o.rlimit), ("--time", o.time)) if v is not None]
     if given and o.engine != Engine.BMC.value and not getattr(o, "lift", False):
-        raise UsageError(f"{given[0]} is a limit of --engine bmc (and of bugs --lift); other engines have --max-states and --timeout")
+        raise UsageError(f"{given[0]} is a limit of --engine bmc (and of bugs --lift); other engines "
+                         "have --max-states and --timeout")
 
 
 def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:

@@ -238,7 +238,7 @@ def lift_line(r: Lifted, width: int, *, colour: bool = False) -> str:
 def lift_summary(results: list[Lifted]) -> list[str]:
     missing = sum(r.outcome not in (Outcome.HOLDS, Outcome.SKIPPED) for r in results)
     skipped = sum(r.outcome is Outcome.SKIPPED for r in results)
-    said = f"{sum(r.ok for r in results)} of {len(results)} known bugs have a witness at full width"
+    said = f"{sum(r.trace is not None for r in results)} of {len(results)} known bugs have a witness at full width"
     said += f"; {skipped} of liveness are out of scope" if skipped else ""
     return ["", f"SUMMARY: {said}" + (f"; {missing} without one" if missing else "")]
 
@@ -249,7 +249,7 @@ def lift_json(results: list[Lifted], outcome: Outcome, *, bisect: bool = False) 
         "exit_code": exit_code(outcome, bisect=bisect),
         "bugs": [{"slug": r.slug, "property": r.property, "length": r.length, "length_in_scenario": r.small,
                   "minimal": r.trace is not None and r.trace.trace.minimal,
-                  "searched": None if r.trace is None else r.trace.searched, "ok": r.ok, "why": r.why,
+                  "searched": None if r.trace is None else r.trace.searched, "ok": r.trace is not None, "why": r.why,
                   "moves": [] if r.trace is None else list(r.trace.trace.moves)} for r in results],
     }
 
