@@ -47,10 +47,6 @@ class Lifted:
     seconds: float = 0.0
     trace: StoredTrace | None = None
 
-    @property
-    def ok(self) -> bool:
-        return self.length is not None
-
 
 def widths(root: Path) -> dict[str, int]:
     """The parameters of the full width.  Raises `UsageError` with the file and the cause."""
