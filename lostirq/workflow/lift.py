@@ -23,7 +23,7 @@ from lostirq.ir.digest import digest
 from lostirq.ir.system import Form, System
 from lostirq.language import Workspace, compile_scenario
 from lostirq.workflow import jobs
-from lostirq.workflow.bugs import Bug, library, patched_workspace, read_bug
+from lostirq.workflow.bugs import Bug, attempt, library, patched_workspace, read_bug
 from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.workspace import choose, load
@@ -90,17 +90,12 @@ def lift_bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
 def lift(base: Workspace, bug: Bug, wide: dict[str, int], options: CheckOptions, *, again: bool) -> Lifted:
     """The witness of one bug; `again`: even if one is recorded.  Raises `UsageError`, `ModelErrors`."""
     started = time.monotonic()
-    path = bug.folder / "trace.json"
-    if not path.is_file():
-        raise UsageError(f"{bug.slug}: no counterexample is recorded; run `lostirq bugs --record {bug.slug}`")
-    trace = read(path).trace
+    workspace, _ = patched_workspace(base, bug)
+    small = compile_scenario(workspace, bug.scenario, bug.memory)
+    trace = _trace(base, bug, small, options)
     if trace.loop is not None:
         return Lifted(bug.slug, Outcome.SKIPPED, trace.property, len(trace.moves), why="a bug of liveness: a loop is "
                       "not lifted")
-    workspace, _ = patched_workspace(base, bug)
-    small = compile_scenario(workspace, bug.scenario, bug.memory)
-    if digest(small) != trace.digest:
-        raise UsageError(f"{bug.slug}: the recorded trace is of an older model; run `lostirq bugs --record {bug.slug}`")
     ident = next(p.id for p in small.properties if p.key == trace.property)
     large = compile_scenario(workspace, bug.scenario, bug.memory, overrides=wide, properties=(ident,))
     stored = None if again else _recorded(bug, large)
@@ -113,6 +108,21 @@ def lift(base: Workspace, bug: Bug, wide: dict[str, int], options: CheckOptions,
         found = _shorter(large, ident, found, options)
     return Lifted(bug.slug, Outcome.HOLDS, found.trace.property, len(trace.moves), len(found.trace.moves), "",
                   stored is not None, time.monotonic() - started, found)
+
+
+def _trace(base: Workspace, bug: Bug, small: System, options: CheckOptions) -> Trace:
+    """The shortest trace in the scenario of the bug: the recorded one, or, if the model has changed, found again."""
+    path = bug.folder / "trace.json"
+    if not path.is_file():
+        raise UsageError(f"{bug.slug}: no counterexample is recorded; run `lostirq bugs --record {bug.slug}`")
+    trace = read(path).trace
+    if trace.loop is not None or digest(small) == trace.digest:
+        return trace
+    found = attempt(base, bug.folder, replace(options, seconds=options.seconds or 300.0), lambda progress: None,
+                    record=True)
+    if found.trace is None:
+        raise UsageError(f"{bug.slug}: the recorded trace is of an older model, and it is not found again: {found.why}")
+    return found.trace.trace
 
 
 def _recorded(bug: Bug, large: System) -> StoredTrace | None:
