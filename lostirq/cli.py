@@ -19,7 +19,7 @@ import lostirq
 from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
-from lostirq.workflow import commands, patch_command
+from lostirq.workflow import commands, mutate, patch_command, report_command
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
@@ -34,13 +34,15 @@ COMMANDS = {
     "check": "check the properties in the scenarios",
     "bugs": "re-introduce each known bug and find it again",
     "patch": "what a patch does to the properties: breaks, fixes, keeps",
+    "mutate": "change the model in every small way, and see which property notices",
     "prove": "the proofs of proofs/: for runs of any length, at full width",
     "explain": "a counterexample, property or scenario in words",
+    "report": "a counterexample as a mail, an issue, a diagram, a test",
     "export": "a scenario as GraphML, DOT or Promela",
     "init": "copy the workspace to a folder, to edit it",
     "doctor": "is everything here that a check needs?",
 }
-_SEARCHING = ("check", "bugs", "patch", "prove")
+_SEARCHING = ("check", "bugs", "patch", "mutate", "prove")
 _MEMORIES = {"sc": (Memory.SC,), "tso": (Memory.TSO,), "both": (Memory.SC, Memory.TSO)}
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -132,6 +134,7 @@ def make_parser() -> Parser:
         command.add_argument("--set", action="append", default=[], type=parameter, metavar="NAME=N", dest="overrides",
                              help="another value for a scenario parameter")
     patch_command.add_arguments(made["patch"])
+    mutate.add_arguments(made["mutate"])
     check.add_argument("--with-bugs", action="store_true", help="then the known bugs")
     check.add_argument("--save", type=Path, metavar="DIR", help="write every counterexample there")
     check.add_argument("--state-cost", action="store_true", help="what each field of one --scenario costs in states")
@@ -140,8 +143,8 @@ def make_parser() -> Parser:
                               "--max-depth N also look for shorter ones")
     made["bugs"].add_argument("--record", action="store_true", help="write the trace, report and length that are found")
     made["prove"].add_argument("property", nargs="*", help="only these")
-    explain.add_argument("subject", help="a trace file, a known bug, `last`, a property or a scenario")
-    explain.add_argument("--full", action="store_true", help="every step and every access")
+    report_command.add_explain_arguments(explain)
+    report_command.add_report_arguments(made["report"])
     export.add_argument("scenario")
     export.add_argument("--to", type=one_of("format", FORMATS), required=True, help=", ".join(FORMATS))
     export.add_argument("--memory", type=one_of("memory model", ["sc", "tso"]), default="sc")
@@ -191,10 +194,14 @@ def dispatch(o: argparse.Namespace) -> Outcome:
     if o.command == "patch":
         return patch_command.run_patch(setting, patch_command.request(o), _check_options(o, setting.cache),
                                        sys.stdin.buffer)
+    if o.command == "mutate":
+        return mutate.run_mutate(setting, mutate.request(o), _check_options(o, setting.cache))
     if o.command == "prove":
         return commands.run_prove(setting, tuple(o.property), _check_options(o, setting.cache))
     if o.command == "explain":
-        return commands.run_explain(setting, o.subject, full=o.full)
+        return report_command.run_explain(setting, report_command.question(o))
+    if o.command == "report":
+        return report_command.run_report(setting, report_command.request(o), o.output)
     if o.command == "export":
         return commands.run_export(setting, o.scenario, Memory(o.memory), o.to, o.output, o.max_states)
     if o.command == "init":

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Try mutants on the scenarios of a workspace: each is killed, equivalent, a survivor, refused, or unknown.
+
+A mutant is searched in the scenarios whose transition system it changes, the cheapest first, under TSO where the
+scenario allows it (a run under SC is a run under TSO that flushes at once), until one property is violated:
+first the safety properties, in all scenarios; then, for what is left, whether the reachable graph has changed at all;
+then liveness, in the scenarios of up to `LIVE` states, and whether a witness that the base reaches is reached in no
+scenario any more, which makes its property vacuous.
+
+Invariants: nothing but an exhausted search makes an equivalent mutant or a survivor; a bound that was hit is unknown; a
+killed mutant has the shortest run of the first scenario that kills it, and of the properties violated in that length
+the first one; a loop (liveness) is not claimed to be shortest.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import combinations
+from pathlib import Path
+
+from lostirq.errors import ModelErrors, UsageError
+from lostirq.evidence.verdict import RANGE, STUCK, Holds, SearchResult, Unknown, Violated
+from lostirq.explicit.build import find_compiler, load_runtime
+from lostirq.ir.digest import digest
+from lostirq.ir.system import Form, Memory, System
+from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.workflow import jobs
+from lostirq.workflow.check import CheckOptions
+from lostirq.workflow.engines import Engine, search
+from lostirq.workflow.mutate_edit import Kind, Mutant, mutated, name_of, what_of
+from lostirq.workflow.mutate_equal import KEY, question
+
+Case = tuple[str, Memory]
+Group = tuple[Mutant, ...]
+SAFETY = (Form.INVARIANT, Form.STEP)
+WITNESS = (Form.REACHABLE, Form.REACHABLE_STEP)
+LIVE = 150_000          # states of the base beyond which liveness is not asked
+MANY = 40               # a mutant may have so many times the states of the largest base system
+
+
+class Fate(Enum):
+    KILLED = "killed"
+    EQUIVALENT = "equivalent"
+    SURVIVOR = "survivor"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseCase:
+    """One scenario of the model as it is: `reached` are the ids of the witnesses that it reaches."""
+
+    scenario: str
+    memory: Memory
+    digest: str
+    states: int
+    words: int
+    reached: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MutantResult:
+    """`systems`: the number of transition systems that differ, as far as they were looked at; `property` the key that
+    kills it; `length` the steps of the shortest run, 0 for a loop or a witness; `model` names the base."""
+
+    name: str
+    kind: str
+    what: str
+    fate: Fate
+    property: str = ""
+    scenario: str = ""
+    memory: str = ""
+    length: int = 0
+    why: str = ""
+    systems: int = 0
+    model: str = ""
+
+
+def cases(workspace: Workspace, tier: str) -> list[Case]:
+    """The scenarios of a tier, each under its strongest memory model; without those for known bugs alone."""
+    return [(s.name, Memory.TSO if Memory.TSO in s.memory else Memory.SC)
+            for s in workspace.scenarios.values() if s.tier == tier and not s.bugs]
+
+
+def groups(found: Sequence[Mutant]) -> list[Group]:
+    """Every single mutant, behind its singles every pair of full fences that software executes."""
+    fences = [m for m in found if m.kind is Kind.CPU and "drain" not in m.what]
+    first = [(m,) for m in found if m.kind is Kind.CPU]
+    return [*first, *combinations(fences, 2), *((m,) for m in found if m.kind is not Kind.CPU)]
+
+
+def baseline(workspace: Workspace, tier: str, options: CheckOptions) -> list[BaseCase]:
+    """Every scenario as it is, the cheapest first.  Raises `UsageError` if it is not decided or does not hold: then
+    what a mutant does there says nothing."""
+    todo = cases(workspace, tier)
+    found: dict[int, BaseCase] = {}
+    for done in jobs.run(todo, lambda case, report: _base(workspace, case, options, report),
+                         processes=options.processes, seconds=options.seconds):
+        if done.result is None:
+            name = "/".join((todo[done.number][0], todo[done.number][1].value))
+            raise UsageError(f"{name}: {done.failure.message if done.failure else 'no result'}")
+        found[done.number] = done.result
+    return sorted((found[n] for n in sorted(found)), key=lambda b: b.states)
+
+
+def _base(workspace: Workspace, case: Case, options: CheckOptions, report: jobs.Report) -> BaseCase:
+    system = compile_scenario(workspace, *case)
+    asked = options.search_options(None, report, stop_early=False)
+    seen = search(system, options.engine, asked, options.cache_dir)
+    for key, verdict in seen.verdicts.items():
+        if isinstance(verdict, Violated) or isinstance(verdict, Unknown) and verdict.reason != "not reached":
+            said = "violated" if isinstance(verdict, Violated) else f"undecided ({verdict.reason})"
+            raise UsageError(f"{key} in {case[0]} ({case[1].value}) is {said} in the model as it is")
+    return BaseCase(*case, digest(system), seen.states, seen.words, _reached(system, seen))
+
+
+def _reached(system: System, seen: SearchResult) -> tuple[str, ...]:
+    return tuple(sorted({p.id for p in system.properties if p.key in seen.witnesses}))
+
+
+def warm(base: Sequence[BaseCase], options: CheckOptions, folder: Path) -> None:
+    """Compile what every search needs, once for all mutants."""
+    compiler = find_compiler(None) if options.engine is Engine.COMPILED else None
+    for words in sorted({b.words for b in base} if compiler is not None else ()):
+        assert compiler is not None
+        load_runtime(compiler, words, folder)
+
+
+def attempt(group: Group, texts: Mapping[str, str], base: Sequence[BaseCase], options: CheckOptions,
+            report: jobs.Report, warmed: Path | None = None) -> MutantResult:
+    """What becomes of one mutant, or of several at once.  Its generated code is kept only as long as it is needed."""
+    if warmed is None:
+        return _Attempt(group, texts, base, options, report).run()
+    with tempfile.TemporaryDirectory(prefix="lostirq-mutant-") as folder:
+        cache = Path(folder) / "build"
+        shutil.copytree(warmed, cache)
+        return _Attempt(group, texts, base, replace(options, cache_dir=cache), report).run()
+
+
+@dataclass(slots=True)
+class _Attempt:
+    group: Group
+    texts: Mapping[str, str]
+    base: Sequence[BaseCase]
+    options: CheckOptions
+    report: jobs.Report
+
+    def run(self) -> MutantResult:
+        most = max((b.states for b in self.base), default=0) * MANY
+        if self.options.max_states is None:
+            self.options = replace(self.options, max_states=max(most, 1 << 20))
+        try:
+            workspace = load_sources(mutated(self.texts, self.group))
+            return self._safety(workspace)
+        except ModelErrors as e:
+            return self._result(Fate.REFUSED, why=f"{e.diagnostics[0].code}: {e.diagnostics[0].message}")
+
+    def _safety(self, workspace: Workspace) -> MutantResult:
+        changed: list[tuple[BaseCase, System]] = []
+        unknown = ""
+        for case in self.base:
+            system = compile_scenario(workspace, case.scenario, case.memory)
+            if digest(system) == case.digest:
+                continue
+            changed.append((case, system))
+            keys = (STUCK, RANGE, *(p.key for p in system.properties if p.form in SAFETY))
+            seen = self._search(system, keys, stop_first=True)
+            bad = [(len(v.trace.moves), k) for k, v in seen.verdicts.items() if isinstance(v, Violated)]
+            if bad:
+                length, key = min(bad)
+                return self._result(Fate.KILLED, case, key, length, systems=len(changed))
+            unknown = unknown or _undecided(case, seen)
+        if not changed:
+            return self._result(Fate.EQUIVALENT, why="unchanged: no transition system differs")
+        if unknown:
+            return self._result(Fate.UNKNOWN, why=unknown, systems=len(changed))
+        if self._same(changed):
+            return self._result(Fate.EQUIVALENT, why="same reachable graph", systems=len(changed))
+        return self._rest(changed)
+
+    def _same(self, changed: Sequence[tuple[BaseCase, System]]) -> bool:
+        """Is the reachable graph of every scenario that of the base?"""
+        workspace = load_sources(dict(self.texts))
+        for case, system in changed:
+            asked = question(compile_scenario(workspace, case.scenario, case.memory), system)
+            if asked is None:
+                return False
+            seen = self._search(asked, (KEY,), stop_first=True)
+            if not isinstance(seen.verdicts[KEY], Holds):
+                return False
+        return True
+
+    def _rest(self, changed: Sequence[tuple[BaseCase, System]]) -> MutantResult:
+        """Liveness and witnesses, of what no safety property sees."""
+        same = {b.digest for b in self.base} - {c.digest for c, _ in changed}
+        reached = {w for b in self.base if b.digest in same for w in b.reached}
+        wanted = {w for b in self.base for w in b.reached}
+        unknown = ""
+        for case, system in changed:
+            live = case.states <= LIVE
+            keys = tuple(p.key for p in system.properties if live and p.form is Form.RECURRENCE
+                         or p.form in WITNESS and p.id in wanted - reached)
+            if not keys:
+                continue
+            seen = self._search(system, keys, stop_early=not live)
+            bad = sorted(k for k, v in seen.verdicts.items() if isinstance(v, Violated))
+            if bad:
+                return self._result(Fate.KILLED, case, bad[0], why="a loop", systems=len(changed))
+            unknown = unknown or (_undecided(case, seen) if seen.reason != "stopped early" else "")
+            reached |= set(_reached(system, seen))
+        if unknown:
+            return self._result(Fate.UNKNOWN, why=unknown, systems=len(changed))
+        if wanted - reached:
+            return self._result(Fate.KILLED, None, min(wanted - reached), why="no longer reached", systems=len(changed))
+        return self._result(Fate.SURVIVOR, why=f"{len(changed)} systems exhausted", systems=len(changed))
+
+    def _search(self, system: System, keys: tuple[str, ...], *, stop_first: bool = False,
+                stop_early: bool = False) -> SearchResult:
+        options = replace(self.options.search_options(keys, self.report, stop_early=stop_early), stop_first=stop_first)
+        return search(system, self.options.engine, options, self.options.cache_dir)
+
+    def _result(self, fate: Fate, case: BaseCase | None = None, key: str = "", length: int = 0, why: str = "",
+                systems: int = 0) -> MutantResult:
+        where = (case.scenario, case.memory.value) if case is not None else ("", "")
+        return MutantResult(name_of(self.group), self.group[0].kind.value, what_of(self.group), fate, key, *where,
+                            length, why, systems)
+
+
+def _undecided(case: BaseCase, seen: SearchResult) -> str:
+    reasons = [v.reason for v in seen.verdicts.values() if isinstance(v, Unknown) and v.reason != "not reached"]
+    return f"{case.scenario}/{case.memory.value}: {reasons[0]}" if reasons else ""
