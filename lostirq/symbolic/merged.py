@@ -5,7 +5,8 @@ Two edges belong together if they are of one process, lead from one location to 
 `choose(Vector)` makes one edge per vector, an access to `word[vector / 64]` one per word.  Invariants: every member is
 the step for some inputs, and every choice of inputs for which the step is enabled is a member (families are checked in
 `lostirq.symbolic.families`; the choice among families is an input of its own).  Events take part: what a step property
-hears is symbolic as well.
+hears is symbolic as well.  Edges that are no family, because a constant stands where none is sought, are taken by
+sample: fewer data, but no wrong ones.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from lostirq.ir.system import Edge, System
 from lostirq.symbolic.encode import enabled
 from lostirq.symbolic.families import Family, families
 
+SAMPLE = 8
 Place = tuple[str, str, int, int, tuple[str, ...]]     # process, file, line, column, functions
 State = dict[Var, Expr]                                 # over inputs only
 Heard = tuple[str, tuple[Expr, ...]]
@@ -94,9 +96,18 @@ def _group(system: System, members: list[Edge]) -> Group:
         by_events.setdefault(tuple((x.name, len(x.args)) for x in e.events), []).append(e)
     found: list[tuple[Family, tuple[tuple[str, int], ...]]] = []
     for heard, edges in by_events.items():
-        found += [(f, heard) for f in families(map(_with_events, edges))]
+        found += [(f, heard) for f in _sample(families(map(_with_events, edges)))]
     return Group(members[0].process, members[0].dst, place_of(system, members[0]), tuple(f for f, _ in found),
                  tuple(h for _, h in found))
+
+
+def _sample(found: list[Family]) -> list[Family]:
+    """The families of several edges, and of single edges at most so many, evenly spaced."""
+    single = [f for f in found if f.input is None]
+    if len(single) <= SAMPLE:
+        return found
+    kept = {round(k * (len(single) - 1) / (SAMPLE - 1)) for k in range(SAMPLE)}
+    return [f for f in found if f.input is not None] + [f for k, f in enumerate(single) if k in kept]
 
 
 class Inputs:
