@@ -54,7 +54,7 @@ def finish(
     edges: list[Edge] = []
     for k, c in enumerate(composed):
         edges += assemble.make_edges(c, k, len(edges), order)
-    context = _context(universe, request, processes, cpus, fold, constants, initial)
+    context = context_of(universe, request, processes, cpus, fold, constants, initial)
     properties = tuple(PropertyCompiler(universe, context).all(request.properties, request.lemmas))
     roots = [x for p in processes for x in (p.runs, p.cpu) if x is not None]
     roots += [x for p in properties for x in (p.formula, p.goal)]
@@ -64,7 +64,7 @@ def finish(
     return _renew(universe, request, composed, processes, edges, properties, cpus, depth, initial, live)
 
 
-def _context(
+def context_of(
     universe: Universe,
     request: Request,
     processes: tuple[Process, ...],
@@ -73,6 +73,7 @@ def _context(
     constants: dict[Var, Expr],
     initial: dict[Var, int],
 ) -> Context:
+    """What properties speak about; `fold` puts constants into an expression."""
     d = universe.declarations
     messages = tuple(
         not_(eq(var(v), literal(v, v.init))) for v in universe.variables if v.message and v not in constants

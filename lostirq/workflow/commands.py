@@ -21,8 +21,8 @@ from lostirq.ir.system import Memory
 from lostirq.workflow import jobs, show
 from lostirq.workflow.bugs import BugResult, bugs, library
 from lostirq.workflow.check import CheckOptions, CheckReport, Job, ScenarioResult, check, plan, violations
+from lostirq.workflow.counterexample import LAST
 from lostirq.workflow.doctor import doctor
-from lostirq.workflow.explain import LAST, explain
 from lostirq.workflow.export import export
 from lostirq.workflow.init import init
 from lostirq.workflow.list import listing, to_json, to_text
@@ -204,16 +204,6 @@ def _proof_outcome(verdict: Verdict) -> Outcome:
     if isinstance(verdict, Unknown):
         return Outcome.UNDECIDED
     return Outcome.HOLDS if isinstance(verdict, Holds) else Outcome.VIOLATED
-
-
-def run_explain(s: Setting, subject: str, *, full: bool) -> Outcome:
-    found = explain(s.root, subject, s.cache, full=full)
-    if s.as_json:
-        s.object({"format": "lostirq-explain", "version": 1, "kind": found.kind, "name": found.name,
-                  "text": found.text})
-    else:
-        s.out.write(found.text)
-    return Outcome.HOLDS
 
 
 def run_list(s: Setting) -> Outcome:

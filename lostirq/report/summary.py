@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every report says about a counterexample beside the interleaving: property, configuration, functions, commands.
+
+Invariant: nothing is invented: addresses, commits and versions that an account does not have are left to the sender.
+"""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+
+from lostirq.evidence.account import Account, Reason
+from lostirq.report.text import MEMORIES, WIDTH
+
+MOST_REASONS = 12
+
+
+def subject(account: Account) -> str:
+    """One line that names the project and what goes wrong."""
+    claim, prefix = account.claim, account.configuration.subject
+    return f"{prefix}: {claim.title or claim.headline}" if prefix else claim.headline
+
+
+def property_in_words(account: Account) -> str:
+    claim = account.claim
+    return " ".join((claim.statement or claim.title or claim.headline).split())
+
+
+def notice(account: Account) -> str:
+    """What a reader has to know before taking this for a bug of the code as it is; '' if nothing."""
+    c = account.configuration
+    if c.bug:
+        return (f"The model was changed on purpose: it carries the known bug '{c.bug}'. The model as it is does not "
+                "have this run.")
+    if c.patched:
+        return "The model was changed: it carries the patches that stand in the trace file."
+    return ""
+
+
+def configuration(account: Account) -> list[tuple[str, str]]:
+    """Labels and values."""
+    c = account.configuration
+    rows = [("tool", f"lostirq {c.tool}")]
+    rows += [("mirrors", f"kernel {c.kernel}")] if c.kernel else []
+    rows += [("model", f"digest {c.digest[:12]}"), ("scenario", c.scenario),
+             ("memory model", MEMORIES.get(c.memory, c.memory))]
+    bounds = [f"{k}={v}" for k, v in sorted(c.parameters.items()) if v]
+    rows += [("bounds", ", ".join([*bounds, "all others 0"]))] if c.parameters else []
+    rows += [("changed", ", ".join(f"{k}={v}" for k, v in sorted(c.overrides.items())))] if c.overrides else []
+    rows += [("left out", ", ".join(c.dropped))] if c.dropped else []
+    rows += [("note", note) for note in c.notes]
+    return rows
+
+
+def functions(account: Account) -> list[tuple[str, str]]:
+    """What the functions of the run mirror, in the order in which they come in: (function, file)."""
+    found: dict[tuple[str, str], None] = {}
+    for step in account.steps:
+        file, _, name = step.kernel.partition(":")
+        if name:
+            found.setdefault((name, file))
+    return list(found)
+
+
+def files(account: Account) -> list[str]:
+    """The files of `functions`, each once."""
+    return list(dict.fromkeys(file for _, file in functions(account)))
+
+
+def length(account: Account) -> str:
+    if account.loop is not None:
+        return f"{account.loop} steps, then {len(account.steps) - account.loop} that repeat for ever"
+    best = " (no shorter run does it)" if account.minimal else ""
+    return f"{len(account.steps)} steps, {account.switches} changes of agent{best}"
+
+
+def reproduce(account: Account) -> list[str]:
+    """The commands that find the run again."""
+    c = account.configuration
+    if c.bug:
+        return [f"lostirq bugs {shlex.quote(c.bug)}", f"lostirq explain {shlex.quote(c.bug)} --full"]
+    words = ["lostirq", "check", "--scenario", c.scenario, "--property", account.claim.id, "--memory", c.memory]
+    for name, value in sorted(c.overrides.items()):
+        words += ["--set", f"{name}={value}"]
+    return [shlex.join(words), "lostirq explain last --full"]
+
+
+def reasons(why: tuple[Reason, ...]) -> list[str]:
+    """The failing part of a property, one line per condition."""
+    rows = [f"{r.text} ({', '.join(r.values)})" if r.values else r.text for r in why[:MOST_REASONS]]
+    return rows + ([f"and {len(why) - MOST_REASONS} more"] if len(why) > MOST_REASONS else [])
+
+
+def assumed() -> str:
+    return ("The run was replayed by an interpreter on the model. The model is not the code: please check the steps "
+            "against the functions above before acting on it. Reordering by the compiler is assumed absent.")
+
+
+def wrapped(text: str, first: str = "", then: str = "", width: int = WIDTH) -> list[str]:
+    """A paragraph at most `width` wide."""
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=then, break_long_words=False,
+                         break_on_hyphens=False) or [""]
+
+
+def aligned(rows: list[tuple[str, str]], indent: str = "  ") -> list[str]:
+    """Two columns; the second is wrapped."""
+    width = max((len(a) for a, _ in rows), default=0)
+    lines: list[str] = []
+    for label, value in rows:
+        lead = f"{indent}{label:<{width}}  "
+        lines += [line.rstrip() for line in wrapped(value, lead, " " * len(lead))]
+    return lines
