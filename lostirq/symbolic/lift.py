@@ -60,8 +60,8 @@ class NotLifted(LostirqError):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A symbolic state of the larger instance.  `done`: how many small steps are behind; `condition`: what the data must
-    fulfil; `data`: some that do; `path`: what was taken."""
+    """A symbolic state of the larger instance.  `done`: how many small steps are behind; `condition`: what the data
+    must fulfil; `data`: some that do; `path`: what was taken."""
 
     done: int
     state: State
@@ -222,7 +222,7 @@ class Lifter:
                 return or_(*(and_(test, *(eq(a, b) for a, b in zip(args, n.args, strict=True)))
                              for test, (name, args) in taken.events if name == n.payload and len(args) == len(n.args)))
             if n.op in (Op.VAR, Op.OLD) and n.payload in node.state:
-                return (node.state if n.op is Op.VAR else before)[n.payload]  # type: ignore[index]  # a Var
+                return (node.state if n.op is Op.VAR else before)[n.payload]
             return None
 
         return not_(substitute(p.formula, leaf, {}))
@@ -276,7 +276,7 @@ def evaluate(e: Expr, values: dict[Var, int]) -> int:
     """The value of an expression over inputs; an input that decides nothing has its initial value."""
     def visit(n: Expr, args: list[int]) -> int:
         if n.op is Op.VAR:
-            v: Var = n.payload  # type: ignore[assignment]  # a Var
+            v: Var = n.payload  # type: ignore[assignment]
             return values.get(v, v.init)
         return apply(n, args)
 
