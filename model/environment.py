@@ -36,15 +36,40 @@ def kicker(k: KickerId):
         event("kick", target)
 
 
-@thread(over=TOGGLERS)
-def toggler(t: TogglerId):
-    """A thread that inhibits APICv and lifts the inhibit again."""
+@thread(over=PV_KICKERS, symmetric=True)
+def pv_kicker(k: PvKickerId):
+    """A vCPU whose guest ends the halt of another one by hypercall, with a message that is no interrupt (REMRD)."""
     while True:
         idle()
-        kvm_set_or_clear_apicv_inhibit(APICV)
+        target: VcpuId = choose(VcpuId)
+        vcpus[target].pv_unhalted = True
+        kvm_make_request(Request.KVM_REQ_EVENT, vcpus[target])
+        kvm_vcpu_kick(vcpus[target], False)
+        event("kick", target)
+
+
+@thread(over=SPINNERS, symmetric=True)
+def spinner(s: SpinnerId):
+    """The thread of a vCPU whose guest spins, in search of another one to yield to.
+
+    Abstraction: the vCPU of the spinner is left out: it is only the place from where it looks.
+    """
+    while True:
+        idle()
+        target: VcpuId = choose(VcpuId)
+        kvm_vcpu_on_spin(vcpus[target])
+
+
+@thread(over=TOGGLERS)
+def toggler(t: TogglerId):
+    """A thread that inhibits APICv for a reason of its own and lifts that inhibit again."""
+    first: bool = APICV or t > 0
+    while True:
+        idle()
+        kvm_set_or_clear_apicv_inhibit(t, first)
         event("toggle")
         idle()
-        kvm_set_or_clear_apicv_inhibit(not APICV)
+        kvm_set_or_clear_apicv_inhibit(t, not first)
         event("toggle")
 
 
@@ -92,9 +117,11 @@ def iommu_post_interrupt(vcpu: Vcpu, vector: Vector):
             notify = True
             nv = vcpu.pi_desc.control.nv
             ndst = vcpu.pi_desc.control.ndst
+            vcpu.underway.notify += 1
     if notify:
         with window("notify"):
             send_notification(nv, ndst)
+            vcpu.underway.notify -= 1
 
 
 @function(hardware="VT-d: interrupt posting, hardware operation")
@@ -124,13 +151,17 @@ def virtualize_ipi(vcpu: Vcpu, vector: Vector):
     notify: bool = False
     nv: NotificationVector = NotificationVector.POSTED_INTR_VECTOR
     ndst: CpuId = 0
+    vcpu.underway.post += 1
     with window("post"):
         with atomic():
+            vcpu.underway.post -= 1
             if not vcpu.pi_desc.control.on and not vcpu.pi_desc.control.sn:
                 vcpu.pi_desc.control.on = True
                 notify = True
                 nv = vcpu.pi_desc.control.nv
                 ndst = vcpu.pi_desc.control.ndst
+                vcpu.underway.notify += 1
     if notify:
         with window("notify"):
             send_notification(nv, ndst)
+            vcpu.underway.notify -= 1

@@ -126,6 +126,7 @@ def host_irq(c: CpuId):
             case "posted interrupt wakeup" if pcpus[c].apic.wakeup:
                 lock_set(pcpus[c].apic.wakeup, False)
                 pi_wakeup_handler(c)
+                drain()
             case "reschedule" if pcpus[c].apic.reschedule:
                 lock_set(pcpus[c].apic.reschedule, False)
                 sysvec_reschedule_ipi()

@@ -28,9 +28,11 @@ def kvm_cpu_has_interrupt(vcpu: Vcpu) -> bool:
 
 @function(kernel="arch/x86/kvm/irq.c:kvm_cpu_get_interrupt")
 def kvm_cpu_get_interrupt(vcpu: Vcpu) -> OptVector:
+    looks(vcpu, True)
     vector: OptVector = kvm_apic_has_interrupt(vcpu)
     if vector != -1:
         kvm_apic_ack_interrupt(vcpu, vector)
+    looks(vcpu, False)
     return vector
 
 

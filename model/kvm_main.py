@@ -13,6 +13,7 @@ from model.host import *
 from model.sched import *
 from model.state import *
 
+UNBLOCK_REQUESTS = BYPASSERS > 0 or TIMERS > 0 or PV_KICKERS > 0
 OTHER_REQUESTS = KICKERS > 0 or (SCHED_IN_REQUESTS and PREEMPTION)
 
 
@@ -45,7 +46,7 @@ def kvm_check_request(req: Request, vcpu: Vcpu) -> bool:
             return False
         lock_set(vcpu.requests.event, False)
     if req == Request.KVM_REQ_UNBLOCK:
-        if BYPASSERS == 0 or not vcpu.requests.unblock:
+        if not UNBLOCK_REQUESTS or not vcpu.requests.unblock:
             return False
         lock_set(vcpu.requests.unblock, False)
     if req == Request.KVM_REQ_APICV_UPDATE:
@@ -63,7 +64,7 @@ def kvm_check_request(req: Request, vcpu: Vcpu) -> bool:
 @function(kernel="include/linux/kvm_host.h:kvm_clear_request")
 def kvm_clear_request_unblock(vcpu: Vcpu):
     # Abstraction: KVM_REQ_UNBLOCK is the only request that is cleared without a test.
-    if BYPASSERS > 0:
+    if UNBLOCK_REQUESTS:
         lock_set(vcpu.requests.unblock, False)
 
 
@@ -150,10 +151,12 @@ def request_no_wakeup(req: Request) -> bool:
 def kvm_vcpu_check_block(vcpu: Vcpu) -> bool:
     """True: stop blocking.
 
-    Abstraction: timers and signals are left out: neither is an interrupt that was accepted.
+    Abstraction: signals are left out: they are no interrupts of the guest.
     """
     srcu_read_lock()
     stop: bool = kvm_arch_vcpu_runnable(vcpu)
+    if TIMERS > 0 and not stop:
+        stop = vcpu.lapic.timer_pending
     if not stop:
         stop = kvm_check_request(Request.KVM_REQ_UNBLOCK, vcpu)
     srcu_read_unlock()
@@ -185,6 +188,21 @@ def kvm_vcpu_halt(vcpu: Vcpu):
     kvm_vcpu_block(vcpu)
 
 
+@function(kernel="virt/kvm/kvm_main.c:kvm_vcpu_on_spin")
+def kvm_vcpu_on_spin(vcpu: Vcpu):
+    # Abstraction: the yield is left out: it asks the scheduler to run a runnable task, which it does anyway.  What
+    # remains is the look at a vCPU from outside, which must not change anything.
+    if vcpu.wait_task and not kvm_arch_dy_runnable(vcpu):
+        return
+
+
+@function(kernel="arch/x86/kvm/x86.c:kvm_arch_dy_runnable")
+def kvm_arch_dy_runnable(vcpu: Vcpu) -> bool:
+    if vcpu.requests.event:
+        return True
+    return vcpu.lapic.apicv_active and pi_has_pending_interrupt(vcpu)
+
+
 # -- scheduler hooks --------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +212,25 @@ def kvm_sched_out(vcpu: Vcpu, preempted: bool):
     # runnable, and its only reader that matters is the put of the same switch.  kvm_running_vcpu is left out: the
     # callers know whether they are the running vCPU.
     kvm_arch_vcpu_put(vcpu, preempted)
+
+
+@function(kernel="virt/kvm/kvm_main.c:vcpu_put")
+def exit_to_userspace(vcpu: Vcpu):
+    """vcpu_put, a time in userspace, vcpu_load."""
+    # Abstraction: userspace does nothing to the vCPU.  Preemption stays off: while the vCPU is put its thread has no
+    # preemption notifier, and the pCPU on which it comes back is free.
+    with window("switch"):
+        preempt_disable(vcpu)
+        kvm_arch_vcpu_put(vcpu, False)
+        drain()
+        vcpu.task.on_cpu = False
+        strong()
+        cpu: CpuId = choose(CpuId)
+        wait(vacant(cpu, index(vcpu)))
+        vcpu.task.cpu = cpu
+        vcpu.task.on_cpu = True
+        kvm_arch_vcpu_load(vcpu, cpu)
+    preempt_enable(vcpu)
 
 
 @function(kernel="virt/kvm/kvm_main.c:kvm_sched_in")

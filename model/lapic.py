@@ -19,9 +19,24 @@ IrrUpdate = Packed(max_irr=OptVector, is_from_pir=bool)
 
 
 @function(kernel="arch/x86/kvm/lapic.c:apic_search_irr")
+def looked_at(vcpu: Vcpu, i: Int[0, IRR_WORDS - 1]):
+    """Abstraction: a ghost, for S-3 and T-8: nothing in this register is late any more."""
+    none: Bits[IRR_UNIT] = 0
+    vcpu.late = insert(vcpu.late, i * IRR_UNIT, none)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_search_irr")
+def looks(vcpu: Vcpu, looking: bool):
+    """Abstraction: a ghost, as in looked_at."""
+    vcpu.looking = looking
+    vcpu.late = 0
+
+
+@function(kernel="arch/x86/kvm/lapic.c:apic_search_irr")
 def apic_search_irr(vcpu: Vcpu) -> OptVector:
     for i in reversed(range(IRR_WORDS)):
         reg = vcpu.lapic.irr.word[i]
+        looked_at(vcpu, i)
         if reg != 0:
             return i * IRR_UNIT + highest(reg)
     return -1
@@ -46,8 +61,11 @@ def kvm_lapic_set_irr(vector: Vector, vcpu: Vcpu):
         event("merge", index(vcpu), vector)
     else:
         event("accept", index(vcpu), vector)
+        vcpu.late = with_bit(vcpu.late, vector, vcpu.looking)
+    vcpu.underway.set_irr += 1
     with window("set_irr"):
         vcpu.lapic.irr_pending = True
+        vcpu.underway.set_irr -= 1
 
 
 @function(kernel="arch/x86/kvm/lapic.c:apic_clear_irr")
@@ -80,6 +98,7 @@ def __kvm_apic_update_irr(vcpu: Vcpu) -> IrrUpdate:
     found.max_irr = -1
     for i in range(IRR_WORDS):
         irr_val = READ_ONCE(vcpu.lapic.irr.word[i])
+        looked_at(vcpu, i)
         harvested = extract(pir_vals, i * IRR_UNIT, IRR_UNIT)
         if harvested != 0:
             prev_irr_val = irr_val
@@ -87,6 +106,7 @@ def __kvm_apic_update_irr(vcpu: Vcpu) -> IrrUpdate:
             if prev_irr_val != irr_val:
                 # Abstraction: the loop around the cmpxchg is one locked OR: an attempt that fails changes nothing.
                 prev_irr_val = fetch_or(vcpu.lapic.irr.word[i], harvested)
+                looked_at(vcpu, i)
                 irr_val = prev_irr_val | harvested
             vcpu.carried = vcpu.carried & ~insert(none, i * IRR_UNIT, harvested)
             if prev_irr_val != irr_val:
@@ -225,6 +245,26 @@ def apic_set_eoi(vcpu: Vcpu):
     event("eoi", index(vcpu), vector)
     apic_update_ppr(vcpu)
     kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_lapic_sync_to_vapic")
+def kvm_lapic_sync_to_vapic(vcpu: Vcpu):
+    """Before an entry: let the guest end the newest service without an exit, if nothing waits for that end."""
+    # Abstraction: the TPR of old guests in memory (vapic_addr) is left out: it is a TPR write that KVM sees later.
+    if GUEST_PV_EOI and not vcpu.lapic.irr_pending and vcpu.lapic.highest_isr_cache != -1:
+        vcpu.guest.pv_eoi = True
+        vcpu.pv_eoi_pending = True
+
+
+@function(kernel="arch/x86/kvm/lapic.c:kvm_lapic_sync_from_vapic")
+def kvm_lapic_sync_from_vapic(vcpu: Vcpu):
+    """After an exit or a cancelled entry: no EOI without an exit any more; one that was done takes effect."""
+    if vcpu.pv_eoi_pending:
+        vcpu.pv_eoi_pending = False
+        if vcpu.guest.pv_eoi:
+            vcpu.guest.pv_eoi = False
+        else:
+            apic_set_eoi(vcpu)
 
 
 # -- APICv ------------------------------------------------------------------------------------------------------------

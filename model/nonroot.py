@@ -44,6 +44,7 @@ def vm_entry(vcpu: Vcpu):
 def vm_exit(vcpu: Vcpu):
     """What was recognised is forgotten; the next entry evaluates anew."""
     vcpu.guest.recognised = False
+    looks(vcpu, False)
 
 
 @function(hardware="SDM: interrupt and exception handling, the IDT")
@@ -82,6 +83,7 @@ def deliver_virtual_interrupt(vcpu: Vcpu) -> bool:
         vcpu.lapic.ppr = class_of(vector)
         clear_bit(vcpu.lapic.irr, vector)
         vcpu.vmcs.rvi = highest(bits(vcpu.lapic.irr))
+        vcpu.late = 0
         vcpu.guest.recognised = False
     return deliver_event(vcpu, vector)
 
@@ -113,6 +115,7 @@ def virtualize_self_ipi(vcpu: Vcpu, vector: Vector):
         event("merge", index(vcpu), vector)
     else:
         event("accept", index(vcpu), vector)
+    vcpu.late = with_bit(vcpu.late, vector, False)
     vcpu.vmcs.rvi = max(vcpu.vmcs.rvi, vector)
     evaluate_pending_virtual_interrupts(vcpu)
 
@@ -145,6 +148,7 @@ def irr_or(vcpu: Vcpu, k: Int[0, PIR_WORDS - 1], posted: Bits[PIR_UNIT]):
     """VIRR |= one word of the PIR, whatever the widths of the two."""
     none: VectorSet = 0
     vectors: VectorSet = insert(none, k * PIR_UNIT, posted)
+    vcpu.late = vcpu.late & ~vectors
     for i in range(IRR_WORDS):
         vcpu.lapic.irr.word[i] = vcpu.lapic.irr.word[i] | extract(vectors, i * IRR_UNIT, IRR_UNIT)
 
@@ -227,6 +231,9 @@ def guest_instruction(vcpu: Vcpu) -> ExitReason:
         case "EOI" if GUEST_EOI and vcpu.lapic.isr != 0:
             unfair()
             return guest_eoi(vcpu)
+        case "EOI by MSR" if GUEST_HV_EOI and vcpu.lapic.isr != 0:
+            unfair()
+            return guest_hyperv_eoi(vcpu)
         case "self-IPI" if GUEST_SELF_IPI:
             unfair()
             return guest_self_ipi(vcpu)
@@ -292,10 +299,22 @@ def guest_write_tpr(vcpu: Vcpu) -> ExitReason:
 def guest_eoi(vcpu: Vcpu) -> ExitReason:
     vcpu.guest.sti_shadow = False
     vcpu.serving = with_bit(vcpu.serving, highest(vcpu.serving), False)
+    if vcpu.guest.pv_eoi:
+        # The guest found the flag set: it clears it and does not touch its APIC.
+        vcpu.guest.pv_eoi = False
+        return ExitReason.NONE
     if not vcpu.vmcs.virtual_interrupt_delivery:
         return ExitReason.EOI
     virtualize_eoi(vcpu)
     return ExitReason.NONE
+
+
+@function(kernel="arch/x86/kvm/hyperv.c:kvm_hv_set_msr")
+def guest_hyperv_eoi(vcpu: Vcpu) -> ExitReason:
+    """HV_X64_MSR_EOI: the processor knows nothing of it, KVM does the EOI, also while APICv is active."""
+    vcpu.guest.sti_shadow = False
+    vcpu.serving = with_bit(vcpu.serving, highest(vcpu.serving), False)
+    return ExitReason.EOI
 
 
 @function(hardware="SDM: virtualizing writes of the SELF IPI register")

@@ -79,15 +79,35 @@ def __vmx_deliver_posted_interrupt(vcpu: Vcpu, vector: Vector, running: bool):
         event("merge", index(vcpu), vector)
         return
     event("accept", index(vcpu), vector)
+    vcpu.underway.post += 1
     with window("post"):
         on: bool = test_and_set(vcpu.pi_desc.control.on)
+        vcpu.underway.post -= 1
     if on:
         return
+    vcpu.underway.notify += 1
     with window("notify"):
         kvm_vcpu_trigger_posted_interrupt(vcpu, running)
+        vcpu.underway.notify -= 1
 
 
 # -- scheduling in and out --------------------------------------------------------------------------------------------
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:wakeup_vcpus_on_cpu_lock")
+def change_wakeup_list(vcpu: Vcpu, listed: bool):
+    """The critical section of vmx_vcpu_pi_load and pi_enable_wakeup_handler: on the list of vcpu->cpu, or off it."""
+    # Abstraction: taking the lock and changing the list is one step: the list is looked at only under its lock.
+    cpu: CpuId = 0
+    with window("nv"):
+        # A spinlock of the kernel is a queue: who waits gets it in the end, however often others take it.
+        strong()
+        with atomic():
+            cpu = vcpu.cpu
+            wait(not pcpus[cpu].wakeup_lock)
+            pcpus[cpu].wakeup_lock = True
+            pcpus[cpu].wakeup_vcpus = with_bit(pcpus[cpu].wakeup_vcpus, index(vcpu), listed)
+        smp_store_release(pcpus[cpu].wakeup_lock, False)
 
 
 @function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_vcpu_pi_load")
@@ -96,15 +116,12 @@ def vmx_vcpu_pi_load(vcpu: Vcpu, cpu: CpuId):
         if not test_and_clear(vcpu.pi_desc.control.sn):
             return
     else:
-        # Abstraction: interrupts stay on: they are off in the kernel so that the wakeup handler cannot come while the
-        # lock is held, and here the critical section is one step.
+        local_irq_disable(vcpu)
         if vcpu.pi_desc.control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR:
-            # Abstraction: the body of the critical section is one step: the list is looked at only under its lock.
-            with atomic():
-                wait(not pcpus[vcpu.cpu].wakeup_lock)
-                pcpus[vcpu.cpu].wakeup_vcpus = with_bit(pcpus[vcpu.cpu].wakeup_vcpus, index(vcpu), False)
+            change_wakeup_list(vcpu, False)
         with window("nv"):
             pi_try_set_control(vcpu, NotificationVector.POSTED_INTR_VECTOR, True, cpu)
+        local_irq_enable(vcpu)
     with window("sn_cleared"):
         smp_mb__after_atomic()
         if not pi_is_pir_empty(vcpu):
@@ -118,10 +135,7 @@ def vmx_can_use_vtd_pi() -> bool:
 
 @function(kernel="arch/x86/kvm/vmx/posted_intr.c:pi_enable_wakeup_handler")
 def pi_enable_wakeup_handler(vcpu: Vcpu):
-    # Abstraction: the critical section is one step, as in vmx_vcpu_pi_load.
-    with atomic():
-        wait(not pcpus[vcpu.cpu].wakeup_lock)
-        pcpus[vcpu.cpu].wakeup_vcpus = with_bit(pcpus[vcpu.cpu].wakeup_vcpus, index(vcpu), True)
+    change_wakeup_list(vcpu, True)
     with window("nv"):
         on: bool = pi_try_set_control(vcpu, NotificationVector.POSTED_INTR_WAKEUP_VECTOR, False, 0)
     if on:
@@ -147,6 +161,7 @@ def vmx_vcpu_pi_put(vcpu: Vcpu, preempted: bool):
 def pi_wakeup_handler(cpu: CpuId):
     # Abstraction: taking the lock and looking at the list is one step: the list cannot change while it is held.
     listed: Bits[VCPUS] = 0
+    strong()
     with atomic():
         wait(not pcpus[cpu].wakeup_lock)
         pcpus[cpu].wakeup_lock = True
@@ -156,6 +171,14 @@ def pi_wakeup_handler(cpu: CpuId):
             if vcpus[i].pi_desc.control.on:
                 kvm_vcpu_wake_up(vcpus[i])
     smp_store_release(pcpus[cpu].wakeup_lock, False)
+
+
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:pi_has_pending_interrupt")
+def pi_has_pending_interrupt(vcpu: Vcpu) -> bool:
+    """A look from another thread, without an effect."""
+    if vcpu.pi_desc.control.on:
+        return True
+    return vcpu.pi_desc.control.sn and not pi_is_pir_empty(vcpu)
 
 
 @function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_pi_start_bypass")

@@ -36,6 +36,10 @@ KICKERS = Param(0, "threads that make a request and kick, without an interrupt")
 TOGGLERS = Param(0, "threads that inhibit and uninhibit APICv")
 BYPASSERS = Param(0, "threads that attach the first assigned device")
 BYPASS_DETACH = Param(False, "the device is detached again, and attached, for ever")
+TIMERS = Param(0, "local APIC timers that may expire")
+SPINNERS = Param(0, "vCPUs of other pCPUs that spin and look for a vCPU to yield to")
+PV_KICKERS = Param(0, "vCPUs of other pCPUs that end a halt by hypercall (KVM_HC_KICK_CPU)")
+USERSPACE = Param(False, "the vCPU thread exits to userspace and comes back, on any pCPU")
 PREEMPTION = Param(False, "the scheduler preempts vCPU threads, and migrates them if there are two pCPUs")
 
 # -- features ---------------------------------------------------------------------------------------------------------
@@ -56,6 +60,8 @@ GUEST_EOI = Param(True, "EOI")
 GUEST_EXIT = Param(True, "an instruction or host event that leaves the guest")
 GUEST_SELF_IPI = Param(False, "self-IPI")
 GUEST_ICR = Param(False, "an ICR write with itself as the destination, handled in the fastpath")
+GUEST_HV_EOI = Param(False, "EOI by the MSR of Hyper-V, which exits although APICv is active")
+GUEST_PV_EOI = Param(False, "EOI by a flag in memory that KVM offers (MSR_KVM_PV_EOI_EN)")
 GUEST_VECTORING = Param(False, "an exit in the middle of the delivery of an event")
 
 # -- derived ----------------------------------------------------------------------------------------------------------
@@ -67,6 +73,9 @@ PIR_WORDS = (VECTORS + PIR_UNIT - 1) // PIR_UNIT
 IRR_WORDS = (VECTORS + IRR_UNIT - 1) // IRR_UNIT
 LAST_CLASS = (LAST >> CLASS_SHIFT) + CLASS_BASE
 SENDING_VCPUS = IPIV_SENDERS if IPIV else 0
+AGENTS = SENDERS + DEVICES + SENDING_VCPUS + 1
+TIMER_VECTOR = LAST
+REASONS = max(TOGGLERS, 1)
 
 VcpuId = Int[0, VCPUS - 1]
 CpuId = Int[0, PCPUS - 1]
@@ -76,6 +85,10 @@ KickerId = Int[0, KICKERS]
 TogglerId = Int[0, TOGGLERS]
 BypasserId = Int[0, BYPASSERS]
 IpivId = Int[0, IPIV_SENDERS]
+TimerId = Int[0, TIMERS]
+SpinnerId = Int[0, SPINNERS]
+PvKickerId = Int[0, PV_KICKERS]
+Reason = Int[0, REASONS - 1]
 Vector = Int[FIRST_VECTOR, LAST]
 OptVector = Int[-1, LAST]
 PriorityClass = Int[0, LAST_CLASS]
@@ -167,7 +180,7 @@ class Lapic(Struct):
 
     Abstraction: ISR is one unit: only the owner and its processor access it.  TPR and PPR are priority classes: their
     low nibbles take part in no decision about fixed interrupts.  TMR, LVT, ICR, LDR, DFR, ID, SPIV are left out: all
-    interrupts are edge-triggered and fixed, the APIC is enabled, the destination has been found.
+    interrupts are edge-triggered and fixed, the APIC is enabled, the destination has been found, the timer is unmasked.
     """
 
     irr: Words[VECTORS, IRR_UNIT]
@@ -178,6 +191,7 @@ class Lapic(Struct):
     isr_count: Int[0, VECTORS] = 1 if APICV else 0
     highest_isr_cache: OptVector = -1
     apicv_active: bool = APICV
+    timer_pending: bool                    # lapic_timer.pending: it does not count, one expiry waits for the last
 
 
 class Vmcs(Struct):
@@ -200,6 +214,7 @@ class Guest(Struct):
 
     interrupt_flag: bool = True            # RFLAGS.IF
     sti_shadow: bool                       # blocking by STI, until the end of the next instruction
+    pv_eoi: bool                           # the flag in guest memory: the host allows an EOI without an exit
     recognised: bool                       # a pending virtual interrupt was recognised (latched by its evaluation)
 
 
@@ -224,6 +239,18 @@ class Task(Struct):
     irqs_off: Ghost[bool]
 
 
+class Underway(Struct):
+    """How many agents stand between two accesses of a delivery to this vCPU: the windows of the same names.
+
+    Abstraction: ghosts, for the properties: windows say where a thread is, not which vCPU it acts upon.
+    """
+
+    post: Ghost[Int[0, AGENTS]]
+    notify: Ghost[Int[0, AGENTS]]
+    set_irr: Ghost[Int[0, AGENTS]]
+    kick: Ghost[Int[0, AGENTS]]
+
+
 class Vcpu(Struct):
     """struct kvm_vcpu, its vcpu_vt and its vmcs01, and the guest that runs on it."""
 
@@ -236,10 +263,15 @@ class Vcpu(Struct):
     mode: Mode
     cpu: CpuId                             # vcpu->cpu: written last in kvm_arch_vcpu_load
     mp_state: MpState
+    pv_unhalted: bool
     wait_task: bool                        # wait.task is the vCPU thread (true) or NULL
     task: Task
     carried: Ghost[Bits[VECTORS]]          # vectors in a live local between two places (PIR to IRR, IRR to injected)
     serving: Ghost[Bits[VECTORS]]          # what the guest knows to be in service: handler entered, no EOI yet
+    pv_eoi_pending: bool                   # apic_attention, KVM_APIC_PV_EOI_PENDING
+    underway: Underway
+    looking: Ghost[bool]                   # it will act upon what it saw in the IRR: acknowledge it, or enter with it
+    late: Ghost[Bits[VECTORS]]             # put into the IRR by software after it looked at that register
     asked: Ghost[bool]                     # the guest sent itself an IPI, which software has to emulate
 
 
@@ -277,7 +309,8 @@ class Pcpu(Struct):
 class Kvm(Struct):
     """struct kvm and struct kvm_arch."""
 
-    apicv_inhibited: bool = not APICV      # apicv_inhibit_reasons != 0
+    apicv_inhibit_reasons: Bits[REASONS] = 0 if APICV else 1
+    inhibits: Ghost[Bits[REASONS]]         # reasons whose owner has inhibited APICv, and has not begun to lift that
     apicv_update_writer: bool              # apicv_update_lock is held for write
     apicv_update_readers: Int[0, VCPUS]    # apicv_update_lock is held for read, so many times
     nr_possible_bypass_irqs: Int[0, 2] = 1 if DEVICES > 0 and BYPASSERS == 0 else 0

@@ -6,7 +6,7 @@ Invariants
   - An event that was popped from the IRR is owned by vcpu.interrupt until the guest has begun its handler.
 
 References: arch/x86/kvm/x86.c.
-Abstraction: asynchronous page faults, PV unhalt, timers, Hyper-V and Xen events, interrupt windows that userspace asks
+Abstraction: asynchronous page faults, Hyper-V and Xen events, interrupt windows that userspace asks
 for and a reload of the MMU are left out: each only wakes a vCPU, requests an event or aborts an entry once more, and
 without it less is looked at again.  The local APIC is in the kernel and enabled.
 """
@@ -17,6 +17,7 @@ from model.irq import *
 from model.kvm_main import *
 from model.lapic import *
 from model.state import *
+from model.timer import *
 from model.vmx import *
 
 # -- the loop ---------------------------------------------------------------------------------------------------------
@@ -26,7 +27,8 @@ from model.vmx import *
 def vcpu_thread(i: VcpuId):
     """The thread of vCPU i inside KVM_RUN, and, while in non-root mode, the guest.
 
-    Abstraction: exits to userspace are left out: they end in vcpu_put and vcpu_load, which do what a preemption does.
+    Abstraction: exits to userspace are left out where USERSPACE is not set: they end in vcpu_put and vcpu_load, which
+    do almost what a preemption does.
     """
     vcpu_run(vcpus[i])
 
@@ -39,6 +41,15 @@ def vcpu_run(vcpu: Vcpu):
         else:
             vcpu_block(vcpu)
         kvm_clear_request_unblock(vcpu)
+        if TIMERS > 0:
+            kvm_inject_apic_timer_irqs(vcpu)
+        if USERSPACE:
+            match choose():
+                case "stay":
+                    pass
+                case "exit to userspace":
+                    unfair()
+                    exit_to_userspace(vcpu)
 
 
 @function(kernel="arch/x86/kvm/x86.c:kvm_vcpu_running")
@@ -66,6 +77,7 @@ def vcpu_enter_guest(vcpu: Vcpu):
     if kvm_check_request(Request.KVM_REQ_EVENT, vcpu):
         req_immediate_exit = kvm_check_and_inject_events(vcpu)
         kvm_lapic_update_cr8_intercept(vcpu)
+        kvm_lapic_sync_to_vapic(vcpu)
 
     preempt_disable(vcpu)
     local_irq_disable(vcpu)
@@ -73,6 +85,7 @@ def vcpu_enter_guest(vcpu: Vcpu):
     smp_store_release(vcpu.mode, Mode.IN_GUEST_MODE)
     with window("entry"):
         srcu_read_unlock()
+        looks(vcpu, True)
         vmx_sync_pir_to_irr(vcpu)
         with window("synced"):
             exit_request = kvm_vcpu_exit_request(vcpu)
@@ -97,6 +110,7 @@ def vcpu_enter_guest(vcpu: Vcpu):
             exit_fastpath = vmx_exit_handlers_fastpath(vcpu, exit_reason)
             if exit_fastpath != Fastpath.REENTER_GUEST:
                 break
+            looks(vcpu, True)
             vmx_sync_pir_to_irr(vcpu)
             with window("synced"):
                 exit_request = kvm_vcpu_exit_request(vcpu)
@@ -105,6 +119,7 @@ def vcpu_enter_guest(vcpu: Vcpu):
                 break
             req_immediate_exit = False
 
+    looks(vcpu, False)
     vcpu.mode = Mode.OUTSIDE_GUEST_MODE
     smp_wmb()
     vmx_handle_exit_irqoff(vcpu, exit_reason)
@@ -113,15 +128,18 @@ def vcpu_enter_guest(vcpu: Vcpu):
     step()
     preempt_enable(vcpu)
     srcu_read_lock()
+    kvm_lapic_sync_from_vapic(vcpu)
     vmx_handle_exit(vcpu, exit_reason, exit_fastpath)
 
 
 @function(kernel="arch/x86/kvm/x86.c:vcpu_enter_guest")
 def cancel_injection(vcpu: Vcpu, req_immediate_exit: bool):
     """The label cancel_injection of vcpu_enter_guest."""
+    looks(vcpu, False)
     if req_immediate_exit:
         kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
     vmx_cancel_injection(vcpu)
+    kvm_lapic_sync_from_vapic(vcpu)
 
 
 # -- events -----------------------------------------------------------------------------------------------------------
@@ -173,15 +191,21 @@ def kvm_vcpu_has_events(vcpu: Vcpu) -> bool:
 
 @function(kernel="arch/x86/kvm/x86.c:kvm_arch_vcpu_runnable")
 def kvm_arch_vcpu_runnable(vcpu: Vcpu) -> bool:
-    return kvm_vcpu_running(vcpu) or kvm_vcpu_has_events(vcpu)
+    return kvm_vcpu_running(vcpu) or vcpu.pv_unhalted or kvm_vcpu_has_events(vcpu)
+
+
+@function(kernel="arch/x86/kvm/x86.h:kvm_set_mp_state")
+def set_runnable(vcpu: Vcpu):
+    vcpu.mp_state = MpState.RUNNABLE
+    vcpu.pv_unhalted = False
 
 
 @function(kernel="arch/x86/kvm/x86.c:__kvm_emulate_halt")
 def kvm_emulate_halt(vcpu: Vcpu):
     # Skipping the instruction ends the shadow of an STI before it.
     vcpu.guest.sti_shadow = False
-    if kvm_vcpu_has_events(vcpu):
-        vcpu.mp_state = MpState.RUNNABLE
+    if kvm_vcpu_has_events(vcpu) or vcpu.pv_unhalted:
+        set_runnable(vcpu)
     else:
         vcpu.mp_state = MpState.HALTED
         event("halt", index(vcpu))
@@ -218,7 +242,7 @@ def vcpu_block(vcpu: Vcpu):
         srcu_read_lock()
         if not kvm_arch_vcpu_runnable(vcpu):
             return
-    vcpu.mp_state = MpState.RUNNABLE
+    set_runnable(vcpu)
     event("unhalt", index(vcpu))
 
 
@@ -257,7 +281,7 @@ def __kvm_vcpu_update_apicv(vcpu: Vcpu):
     # point does as well (it is not blocking in the sense of KVM, so SN is set either way).
     down_read_apicv_update_lock()
     preempt_disable(vcpu)
-    activate: bool = not READ_ONCE(kvm.apicv_inhibited)
+    activate: bool = READ_ONCE(kvm.apicv_inhibit_reasons) == 0
     if vcpu.lapic.apicv_active != activate:
         vcpu.lapic.apicv_active = activate
         with window("update_apicv"):
@@ -295,17 +319,22 @@ def up_write_apicv_update_lock():
 
 
 @function(kernel="arch/x86/kvm/x86.c:__kvm_set_or_clear_apicv_inhibit")
-def __kvm_set_or_clear_apicv_inhibit(inhibit: bool):
-    # Abstraction: one reason: others only combine to zero or not zero.  Zapping the APIC access page is left out: it
-    # is a page-table change.
-    old: bool = kvm.apicv_inhibited
-    if old != inhibit:
+def __kvm_set_or_clear_apicv_inhibit(reason: Reason, inhibit: bool):
+    # Abstraction: one reason per thread that toggles.  Zapping the APIC access page is left out: it is a page-table
+    # change.
+    old: Bits[REASONS] = kvm.apicv_inhibit_reasons
+    new: Bits[REASONS] = with_bit(old, reason, inhibit)
+    if (old != 0) != (new != 0):
         kvm_make_all_cpus_request(Request.KVM_REQ_APICV_UPDATE)
-        kvm.apicv_inhibited = inhibit
+        kvm.apicv_inhibit_reasons = new
+    else:
+        kvm.apicv_inhibit_reasons = new
 
 
 @function(kernel="arch/x86/kvm/x86.c:kvm_set_or_clear_apicv_inhibit")
-def kvm_set_or_clear_apicv_inhibit(inhibit: bool):
+def kvm_set_or_clear_apicv_inhibit(reason: Reason, inhibit: bool):
     down_write_apicv_update_lock()
-    __kvm_set_or_clear_apicv_inhibit(inhibit)
+    kvm.inhibits = with_bit(kvm.inhibits, reason, False)
+    __kvm_set_or_clear_apicv_inhibit(reason, inhibit)
     up_write_apicv_update_lock()
+    kvm.inhibits = with_bit(kvm.inhibits, reason, inhibit)

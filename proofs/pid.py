@@ -17,7 +17,7 @@ def announced(i: VcpuId) -> bool:
     """Outside of the windows, a posted vector is announced by ON, or SN tells the next load to look, or its poster is
     about to set ON.  Inside, it will be so when the window is left."""
     control = vcpus[i].pi_desc.control
-    return posted_in(i) == 0 or control.on or control.sn or not no_poster_midway()
+    return posted_in(i) == 0 or control.on or control.sn or posting(i)
 
 
 @lemma("preempted", proves="Q-7, Q-6, Q-3, Q-4, Q-5, Q-1, T-5", over=VCPUS)

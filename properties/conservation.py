@@ -89,7 +89,7 @@ def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
     merged = occurs("merge", i, v)
     if (accepted and not there) or (merged and not was_there):
         return False
-    return not occurs("sent", i, v) or accepted or merged or there or old(announcing())
+    return not occurs("sent", i, v) or accepted or merged or there or old(announcing(i))
 
 
 @invariant(
@@ -124,9 +124,13 @@ def nothing_stays_in_a_local(i: VcpuId) -> bool:
 def in_service_is_served(i: VcpuId) -> bool:
     """In the guest, the ISR holds exactly the vectors whose handler the guest is in, and the one being injected.
 
-    (In the host an intercepted EOI may not have been emulated yet, or an acknowledgement be under way.)
+    (In the host an intercepted EOI may not have been emulated yet, or an acknowledgement be under way.  An EOI by the
+    flag in memory ends the newest service as soon as the guest has cleared it.)
     """
-    return not in_guest(i) or vcpus[i].lapic.isr == with_bit(vcpus[i].serving, injecting(i), True)
+    vcpu = vcpus[i]
+    ended = vcpu.pv_eoi_pending and not vcpu.guest.pv_eoi
+    in_service = with_bit(vcpu.lapic.isr, highest(vcpu.lapic.isr) if ended else -1, False)
+    return not in_guest(i) or in_service == with_bit(vcpu.serving, injecting(i), True)
 
 
 @invariant(
@@ -142,6 +146,27 @@ def own_ipi_is_sent(i: VcpuId) -> bool:
     accepted.
     """
     return not in_guest(i) or not vcpus[i].asked
+
+
+@step_property(
+    "G-4",
+    title="a timer that expired is not forgotten",
+    source="lapic.c:kvm_inject_apic_timer_irqs, apic_timer_expired; x86.c:vcpu_run",
+    over=VCPUS,
+    when=TIMERS > 0,
+    witness="W-expired",
+    planted="planted-g4-pending-cleared-first",
+)
+def expired_timer_is_sent(i: VcpuId) -> bool:
+    """An expiry is taken back only when its vector is pending."""
+    there = bit(posted_in(i), TIMER_VECTOR) or bit(requested_in(i), TIMER_VECTOR)
+    return there or not leaves(old(vcpus[i].lapic.timer_pending), vcpus[i].lapic.timer_pending)
+
+
+@reachable("W-expired", over=VCPUS, when=TIMERS > 0)
+def w_expired(i: VcpuId) -> bool:
+    """A timer has expired while its last interrupt is still pending."""
+    return vcpus[i].lapic.timer_pending and (bit(posted_in(i), TIMER_VECTOR) or bit(requested_in(i), TIMER_VECTOR))
 
 
 @reachable("W-asked", over=VCPUS)

@@ -40,11 +40,11 @@ def delivered_when_allowed(i: VcpuId, v: AnyVector) -> bool:
 def highest_goes_first(i: VcpuId, v: AnyVector) -> bool:
     """The vector that leaves the IRR is the highest in it.
 
-    Excused: one that a sender put there after the scan, which its request (KVM_REQ_EVENT) announces or is about to.
+    Excused: those, and only those, that a sender put there after the scan had passed their register, while it is about
+    to make its request (KVM_REQ_EVENT) or the request is there.
     """
     taken = old(bit(requested_in(i), v)) and not bit(requested_in(i), v)
-    excused = vcpus[i].requests.event or kicking()
-    return not taken or excused or highest(old(requested_in(i))) == v
+    return not taken or highest(old(requested_in(i) & ~unseen(i))) == v
 
 
 @step_property(

@@ -23,11 +23,14 @@ AnyRequest = Int[0, REQUESTS - 1]
 
 @pure
 def disturbed(i: VcpuId) -> bool:
-    """Somebody outside the vCPU acted on it in this step: an acceptance, a kick, a toggle, an attachment, a
+    """Somebody outside the vCPU acted on it in this step: an acceptance, a kick, a toggle, an attachment, a timer, a
     preemption.
+
+    An acceptance of another vCPU counts: its notifications may keep a pCPU busy for ever before it takes the IPI that
+    wakes this one.
     """
-    sent = any(occurs("accept", i, w) or occurs("merge", i, w) for w in range(VECTORS))
-    acted = occurs("kick", i) or occurs("toggle") or occurs("attach")
+    sent = any(occurs("accept", j, w) or occurs("merge", j, w) for j in range(VCPUS) for w in range(VECTORS))
+    acted = occurs("kick", i) or occurs("toggle") or occurs("attach") or occurs("expire", i)
     return sent or acted or (vcpus[i].task.preempted and not old(vcpus[i].task.preempted))
 
 

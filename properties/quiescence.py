@@ -15,12 +15,6 @@ from model.state import *
 from properties.views import *
 
 
-@pure
-def no_poster_midway() -> bool:
-    """Nobody stands between its PIR bit and ON."""
-    return not (within("sender", "post") or within("ipiv_sender", "post") or within("vcpu_thread", "post"))
-
-
 @invariant(
     "Q-1",
     title="nobody sleeps on an interrupt",
@@ -30,13 +24,14 @@ def no_poster_midway() -> bool:
     planted="post-then-switch-nv",
 )
 def nobody_sleeps_on_an_interrupt(i: VcpuId) -> bool:
-    """A vCPU that sleeps while nobody moves has no interrupt that its guest would take, and no request to stop
-    blocking.
+    """A vCPU that sleeps while nobody moves has no interrupt that its guest would take, no timer that has expired,
+    and no request to stop blocking, by KVM or by a hypercall.
     """
     if not sleeps(i) or not nobody_moves(i):
         return True
     owed = outranks(i, highest(pending_in(i))) and interruptible(i)
-    return not owed and not vcpus[i].requests.unblock
+    vcpu = vcpus[i]
+    return not (owed or vcpu.requests.unblock or vcpu.lapic.timer_pending or vcpu.pv_unhalted)
 
 
 @invariant(
@@ -48,14 +43,15 @@ def nobody_sleeps_on_an_interrupt(i: VcpuId) -> bool:
     planted="timer-migration-vs-cpu-migration",
 )
 def no_request_is_left(i: VcpuId) -> bool:
-    """A vCPU whose guest runs while nobody moves has no request pending.
+    """A vCPU whose guest runs while nobody moves has no request pending, and no timer that has expired.
 
     (An entry with a forced immediate exit has one, and ends before the guest's first instruction.)
     """
     if not at_boundary(i) or not nobody_moves(i):
         return True
     requests = vcpus[i].requests
-    return not (requests.event or requests.unblock or requests.apicv_update or requests.other)
+    left = requests.event or requests.unblock or requests.apicv_update or requests.other
+    return not left and not vcpus[i].lapic.timer_pending
 
 
 @invariant(
@@ -135,7 +131,7 @@ def host_sees_what_was_posted(i: VcpuId) -> bool:
     """
     if in_guest(i) or scheduled_out(i) or within("vcpu_thread", i, "harvest"):
         return True
-    return popcount(posted_in(i)) == 0 or vcpus[i].pi_desc.control.on or not no_poster_midway()
+    return popcount(posted_in(i)) == 0 or vcpus[i].pi_desc.control.on or posting(i)
 
 
 @invariant(
@@ -154,7 +150,7 @@ def posted_is_announced(i: VcpuId) -> bool:
     and in posted-interrupt processing; from the clearing of SN to the look at PIR that sets ON again.
     """
     control = vcpus[i].pi_desc.control
-    if popcount(posted_in(i)) == 0 or control.on or control.sn or not no_poster_midway():
+    if popcount(posted_in(i)) == 0 or control.on or control.sn or posting(i):
         return True
     harvesting = within("vcpu_thread", i, "harvest") or within("vcpu_thread", i, "hw_harvest")
     return harvesting or sn_cleared(i)
@@ -178,8 +174,7 @@ def announcement_is_under_way(i: VcpuId) -> bool:
     """
     if not in_guest(i) or not vcpus[i].pi_desc.control.on or vcpus[i].mode == Mode.EXITING_GUEST_MODE:
         return True
-    sending = within("sender", "notify") or within("ipiv_sender", "notify") or within("device", "notify")
-    return sending or pcpus[vcpus[i].task.cpu].apic.posted_intr
+    return notifying(i) or pcpus[vcpus[i].task.cpu].apic.posted_intr
 
 
 @reachable("W-quiet-sleep", over=VCPUS)

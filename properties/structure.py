@@ -45,13 +45,15 @@ def mode_cycle(i: VcpuId) -> bool:
 )
 def guest_runs_announced(i: VcpuId) -> bool:
     """Between the mode store of an entry and the exit, host interrupts are off on the pCPU that has the vCPU
-    loaded, and in the guest mode is IN or EXITING in memory, where senders look.
+    loaded, and in the guest mode is IN or EXITING in memory, where senders look.  (vcpu->cpu may be in the store buffer
+    of the load until the entry drains it.)
     """
     vcpu = vcpus[i]
     if in_guest(i) and vcpu.mode == Mode.OUTSIDE_GUEST_MODE:
         return False
     inside = in_guest(i) or within("vcpu_thread", i, "entry")
-    return not inside or (vcpu.task.irqs_off and not vcpu.task.preempted and vcpu.cpu == vcpu.task.cpu)
+    loaded = vcpu.cpu == vcpu.task.cpu or not (in_guest(i) or buffers_empty())
+    return not inside or (vcpu.task.irqs_off and not vcpu.task.preempted and loaded)
 
 
 @invariant(
@@ -129,7 +131,7 @@ def hint_never_hides(i: VcpuId) -> bool:
     between the IRR update and irr_pending; any buffered store.
     """
     excused = (
-        setting_irr()
+        setting_irr(i)
         or within("vcpu_thread", i, "clear_irr")
         or within("vcpu_thread", i, "irr_update")
         or not buffers_empty()
@@ -169,14 +171,14 @@ def rvi_is_requested(i: VcpuId) -> bool:
     """From the synchronisation before an entry until the exit, with APICv active, RVI is the highest vector of
     the IRR.
 
-    Excused: posted-interrupt processing between its writes of the IRR and of RVI; a sender that saw APICv
-    inactive and put its vector into the IRR, until its request is seen (KVM_REQ_EVENT set).
+    Excused: posted-interrupt processing between its writes of the IRR and of RVI; the vectors, and only they, of a
+    sender that saw APICv inactive and put them into the IRR after the synchronisation, while it is about to make its
+    request or the request is there.
     """
     synced = in_guest(i) or within("vcpu_thread", i, "synced")
     if not synced or not vcpus[i].lapic.apicv_active:
         return True
-    excused = within("vcpu_thread", i, "hw_harvest") or kicking() or vcpus[i].requests.event
-    return excused or vcpus[i].vmcs.rvi == highest(requested_in(i))
+    return within("vcpu_thread", i, "hw_harvest") or vcpus[i].vmcs.rvi == highest(requested_in(i) & ~unseen(i))
 
 
 @invariant(
@@ -226,7 +228,25 @@ def apicv_as_the_vm_says(i: VcpuId) -> bool:
     vcpu = vcpus[i]
     active = vcpu.lapic.apicv_active
     agrees = vcpu.vmcs.posted_interrupts == active and vcpu.vmcs.virtual_interrupt_delivery == active
-    return not in_guest(i) or (active != kvm.apicv_inhibited and agrees)
+    return not in_guest(i) or (active == (kvm.apicv_inhibit_reasons == 0) and agrees)
+
+
+@invariant(
+    "G-5",
+    title="an inhibit lasts until its owner lifts it",
+    source="x86.c:__kvm_set_or_clear_apicv_inhibit",
+    witness="W-inhibited",
+    planted="inhibit-lifted-by-one-of-two",
+)
+def inhibits_last() -> bool:
+    """Every reason whose owner has inhibited APICv is among the reasons of the VM."""
+    return popcount(kvm.inhibits & ~kvm.apicv_inhibit_reasons) == 0
+
+
+@reachable("W-inhibited")
+def w_inhibited() -> bool:
+    """Somebody has inhibited APICv."""
+    return popcount(kvm.inhibits) > 0
 
 
 @invariant(

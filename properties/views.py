@@ -2,6 +2,8 @@
 """What properties look at: where a vector can be, what the guest may expect, when nothing moves.
 
 Invariants
+  - Who stands in a window of a delivery is told by the window where there is one vCPU, by counting ghosts (Underway)
+    where there are more: an excuse names the vCPU that is delivered to.
   - Only memory, ghosts and program locations are read; nothing here names a bug.
   - A vector is *pending* while its handler is owed: posted (PIR), requested (IRR), carried in a live local between two
     places, or being injected.  It is *eligible* when, in addition, the guest could take it at this very boundary if the
@@ -18,7 +20,6 @@ from model.state import *
 
 AnyVector = Int[0, LAST]
 AnyToggler = Int[0, TOGGLERS]
-
 
 
 @pure
@@ -76,23 +77,52 @@ def scheduled_out(i: VcpuId) -> bool:
 
 
 @pure
-def setting_irr() -> bool:
-    """Somebody stands between an IRR bit and irr_pending."""
-    return within("sender", "set_irr") or within("vcpu_thread", "set_irr")
+def setting_irr(i: VcpuId) -> bool:
+    """Somebody stands between an IRR bit of vCPU i and its irr_pending."""
+    if VCPUS == 1:
+        return within("sender", "set_irr") or within("vcpu_thread", "set_irr")
+    return vcpus[i].underway.set_irr > 0
 
 
 @pure
-def kicking() -> bool:
-    """Somebody put a vector into the IRR and has not finished to announce it."""
-    return setting_irr() or within("sender", "kick") or within("vcpu_thread", "kick")
+def kicking(i: VcpuId) -> bool:
+    """Somebody put a vector into the IRR of vCPU i and has not finished to announce it."""
+    if VCPUS == 1:
+        return setting_irr(i) or within("sender", "kick") or within("vcpu_thread", "kick")
+    return setting_irr(i) or vcpus[i].underway.kick > 0
 
 
 @pure
-def announcing() -> bool:
-    """Somebody has set the bit of a vector, in PIR or IRR, and has not finished to announce it."""
-    posting = within("sender", "post") or within("vcpu_thread", "post")
-    notifying = within("sender", "notify") or within("vcpu_thread", "notify")
-    return posting or notifying or kicking()
+def posting(i: VcpuId) -> bool:
+    """Somebody stands between a PIR bit of vCPU i and its ON."""
+    if VCPUS == 1:
+        return within("sender", "post") or within("ipiv_sender", "post") or within("vcpu_thread", "post")
+    return vcpus[i].underway.post > 0
+
+
+@pure
+def notifying(i: VcpuId) -> bool:
+    """Somebody other than its own thread stands between ON of vCPU i and the notification."""
+    if VCPUS == 1:
+        return within("sender", "notify") or within("ipiv_sender", "notify") or within("device", "notify")
+    own = 1 if within("vcpu_thread", i, "notify") else 0
+    return vcpus[i].underway.notify > own
+
+
+@pure
+def announcing(i: VcpuId) -> bool:
+    """Somebody has set the bit of a vector of vCPU i, in PIR or IRR, and has not finished to announce it."""
+    return posting(i) or notifying(i) or within("vcpu_thread", i, "notify") or kicking(i)
+
+
+@pure
+def unseen(i: VcpuId) -> VectorSet:
+    """What software put into the IRR after the vCPU looked there last, while somebody is about to announce it or
+    KVM_REQ_EVENT does: it will be looked at again before the guest goes on.
+    """
+    if kicking(i) or vcpus[i].requests.event:
+        return vcpus[i].late
+    return 0
 
 
 @pure

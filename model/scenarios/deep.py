@@ -26,8 +26,8 @@ class toggler_vectors:
 
 
 @scenario(tier="deep", memory=("sc", "tso"))
-class two_vcpus_halt:
-    """Two vCPUs that halt on two pCPUs: notifications and wakeup lists of one beside the other."""
+class two_vcpus_halt_full:
+    """Two vCPUs that halt on two pCPUs, with EOI and exits."""
 
     VCPUS = 2
     PCPUS = 2

@@ -180,3 +180,91 @@ class ipi_virtualization:
     IPIV_SENDERS = 1
     PREEMPTION = True
     GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class timer_halt:
+    """The local APIC timer expires while the vCPU runs, halts, or falls asleep; a device beside it."""
+
+    TIMERS = 1
+    DEVICES = 1
+    GUEST_HLT = True
+    GUEST_EOI = False
+    GUEST_EXIT = False
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class injection_timer:
+    """APICv is off; the local APIC timer while the vCPU runs, halts, or falls asleep."""
+
+    TIMERS = 1
+    APICV = False
+    GUEST_HLT = True
+    GUEST_CLI = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class hyperv_eoi:
+    """APICv is active, and the guest ends a service by its MSR, which KVM emulates, or as hardware has it."""
+
+    SENDERS = 1
+    VECTORS = 2
+    GUEST_HV_EOI = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class injection_pv_eoi:
+    """APICv is off, and the guest ends a service by a flag in memory where KVM allows it."""
+
+    SENDERS = 1
+    VECTORS = 2
+    APICV = False
+    GUEST_PV_EOI = True
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class directed_yield:
+    """A vCPU of another pCPU spins and looks whether this one, which halts, could run."""
+
+    SENDERS = 1
+    SPINNERS = 1
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class two_targets:
+    """Two vCPUs and a software sender that delivers to one and then the other."""
+
+    VCPUS = 2
+    PCPUS = 2
+    SENDERS = 1
+    GUEST_EOI = False
+    GUEST_EXIT = False
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class two_togglers:
+    """Two reasons to inhibit APICv come and go while the vCPU halts and runs."""
+
+    TOGGLERS = 2
+    GUEST_HLT = True
+    GUEST_EXIT = False
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class userspace_device:
+    """A device while the vCPU thread halts, exits to userspace and comes back on either of two pCPUs."""
+
+    DEVICES = 1
+    USERSPACE = True
+    PCPUS = 2
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class pv_kick:
+    """The halt of the vCPU is ended by the hypercall of another one."""
+
+    PV_KICKERS = 1
+    GUEST_HLT = True

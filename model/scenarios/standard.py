@@ -214,3 +214,26 @@ class toggler_sender:
 
     TOGGLERS = 1
     SENDERS = 1
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class two_vcpus_halt:
+    """Two vCPUs that halt, and wake on either of two pCPUs: notifications and wakeup lists of one beside the other."""
+
+    VCPUS = 2
+    PCPUS = 2
+    DEVICES = 1
+    GUEST_HLT = True
+    GUEST_EOI = False
+    GUEST_EXIT = False
+
+
+@scenario(tier="standard", memory=("sc", "tso"))
+class timer_sender:
+    """The local APIC timer beside a software sender, and requests at every sched-in."""
+
+    TIMERS = 1
+    SENDERS = 1
+    PREEMPTION = True
+    SCHED_IN_REQUESTS = True
+    GUEST_HLT = True
