@@ -4,8 +4,8 @@
 The larger instance is executed symbolically along the run: at each position the process of the small step takes a step
 of the same place; before and after it the process may take further steps (a loop over words goes round more often),
 and a step that has no counterpart may be left out.  Data (which vector is sent, which word holds it) are inputs, that
-Z3 chooses at the end; on the way it says which branches are still possible.  Best first, by the number of steps that
-were added or left out.
+Z3 chooses at the end; on the way it says which branches are still possible.  An option of a choice is taken
+only where the small run takes it.  Best first, by the number of steps that were added or left out.
 
 Invariant: what is returned has been executed with numbers, edge by edge; that it violates the property is for
 `lostirq.evidence.replay` to confirm.  Nothing is claimed of its length.
@@ -166,6 +166,8 @@ class Lifter:
         for process in movers:
             for group in self.open_groups(node.state, process):
                 fits = group.place == wanted
+                if not fits and group.place[-1]:
+                    continue            # an option that the small run does not take
                 after = self.take(node, group)
                 if after is not None and fits:
                     yield Node(k + 1, *after, node.cost)

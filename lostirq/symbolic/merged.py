@@ -37,16 +37,18 @@ from lostirq.ir.system import Edge, System
 from lostirq.symbolic.encode import enabled
 from lostirq.symbolic.families import Family, families
 
-SAMPLE = 8
-Place = tuple[str, str, int, int, tuple[str, ...]]     # process, file, line, column, functions
+SAMPLE = 8          # single edges of a group that are tried
+Place = tuple[str, str, int, int, tuple[str, ...], str]    # process, file, line, column, functions, option taken
 State = dict[Var, Expr]                                 # over inputs only
 Heard = tuple[str, tuple[Expr, ...]]
 
 
 def place_of(system: System, edge: Edge) -> Place:
-    """Where in the text an edge comes from, whatever the sizes of the scenario are."""
+    """Where in the text an edge comes from, whatever the sizes of the scenario are: numbers that were chosen are
+    left out of the option taken."""
     process = system.processes[edge.process]
-    return process.name, edge.span.file, edge.span.line, edge.span.column, edge.stack
+    option = ", ".join(word for word in edge.choice.split(", ") if not word.lstrip("-").isdecimal())
+    return process.name, edge.span.file, edge.span.line, edge.span.column, edge.stack, option
 
 
 @dataclass(frozen=True, slots=True)
