@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tables of the manual that are made of the record of mutants: which barrier is needed, and who noticed what.
+
+A page holds `<!-- mutants: NAME -->` and `<!-- end -->`; what stands between is made of `mutants.jsonl` and
+`mutants.toml` beside the page.  `mutants.toml` has `[[pairing]]` (`id`, `what`, `mutants`), `[[explained]]` (`mutants`,
+`why`) and `[[hole]]` (`mutants`, `why`): why the properties need not see a survivor, or what is missing to see it.
+
+Invariants: a page without such marks is unchanged; a result is shown as it was recorded, never as it should be.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.trace_file import read_text
+from lostirq.workflow.mutate_edit import Kind
+from lostirq.workflow.mutate_record import read_record
+from lostirq.workflow.mutate_run import Fate, MutantResult
+
+RECORD, NOTES = "mutants.jsonl", "mutants.toml"
+_MARK = re.compile(r"(<!-- mutants: ([a-z ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+PLUS = " + "
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is said of some mutants: `id` of a pairing, or ''."""
+
+    mutants: tuple[str, ...]
+    said: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    pairings: tuple[Note, ...] = ()
+    explained: tuple[Note, ...] = ()
+    holes: tuple[Note, ...] = ()
+
+
+def read_notes(path: Path) -> Notes:
+    """Raises `UsageError`."""
+    try:
+        data = tomllib.loads(read_text(path, "notes on mutants"))
+    except tomllib.TOMLDecodeError as e:
+        raise UsageError(f"{path}: {e}") from None
+
+    def notes(key: str, text: str) -> tuple[Note, ...]:
+        found = []
+        for n, row in enumerate(data.get(key, [])):
+            names = row.get("mutants")
+            if not isinstance(names, list) or not all(isinstance(x, str) for x in names) or not row.get(text):
+                raise UsageError(f"{path}: [[{key}]] number {n + 1} needs a list 'mutants' and a text '{text}'")
+            found.append(Note(tuple(names), " ".join(str(row[text]).split()), str(row.get("id", ""))))
+        return tuple(found)
+
+    return Notes(notes("pairing", "what"), notes("explained", "why"), notes("hole", "why"))
+
+
+def renewed(folder: Path, text: str) -> str:
+    """A page of `folder` with its tables of mutants made anew.  Raises `UsageError`."""
+    if not _MARK.search(text):
+        return text
+    results = list(read_record(folder / RECORD).results.values())
+    notes = read_notes(folder / NOTES)
+
+    def table(found: re.Match[str]) -> str:
+        make = _TABLES.get(found.group(2))
+        if make is None:
+            raise UsageError(f"no table of mutants is called {found.group(2)!r}; there are {', '.join(_TABLES)}")
+        return f"{found.group(1)}{make(results, notes)}{found.group(4)}"
+
+    return _MARK.sub(table, text)
+
+
+def short(r: MutantResult) -> str:
+    """A result in a few words; survivors are survivors of these scenarios."""
+    if r.fate is Fate.KILLED:
+        if not r.scenario:
+            return f"**needed**: {r.property} is {r.why}"
+        how = f"{r.length} steps" if r.length else r.why
+        return f"**needed**: {r.property}, {how}, `{r.scenario}`"
+    if r.fate is Fate.SURVIVOR:
+        return f"not needed: {r.why}"
+    if r.fate is Fate.EQUIVALENT:
+        return f"no difference: {r.why}"
+    return _cell(f"{r.fate.value}: {r.why}")
+
+
+def place(name: str) -> str:
+    return PLUS.join(f"`{part.split(':', 1)[1]}`" for part in name.split(PLUS))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _rows(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = list(head)
+    lines = [names, ["---"] * len(names), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _of(results: list[MutantResult], *kinds: Kind) -> list[MutantResult]:
+    found = [r for r in results if r.kind in [k.value for k in kinds]]
+    return sorted(found, key=lambda r: (r.name.count(PLUS), r.name))
+
+
+def fences(results: list[MutantResult], notes: Notes) -> str:
+    """Each full fence alone, and with which other one it must not be missing."""
+    cpu = _of(results, Kind.CPU)
+    alone = {r.name: r for r in cpu if PLUS not in r.name}
+    rows = []
+    for name, r in alone.items():
+        pairs = [p for p in cpu if name in p.name.split(PLUS) and PLUS in p.name]
+        parts = {p.name: next(x for x in p.name.split(PLUS) if x != name) for p in pairs}
+        jointly = [f"with {place(parts[p.name])}: {short(p)}" for p in pairs if p.fate is Fate.KILLED
+                   and alone[name].fate is not Fate.KILLED and alone[parts[p.name]].fate is not Fate.KILLED
+                   if parts[p.name] in alone]
+        spare = sum(p.fate in (Fate.SURVIVOR, Fate.EQUIVALENT) for p in pairs)
+        said = "; ".join(jointly) or ("" if r.fate is Fate.KILLED else f"spare with {spare} of {len(pairs)} others")
+        rows.append([_cell(r.what), place(name), short(r), said])
+    return _rows(("taken away", "where", "alone", "with another one"), rows)
+
+
+def pairs(results: list[MutantResult], notes: Notes) -> str:
+    return _rows(("without both", "result"),
+                 ([place(r.name), short(r)] for r in _of(results, Kind.CPU) if PLUS in r.name))
+
+
+def _table(*kinds: Kind) -> Callable[[list[MutantResult], Notes], str]:
+    def build(results: list[MutantResult], notes: Notes) -> str:
+        return _rows(("change", "where", "result"), ([_cell(r.what), place(r.name), short(r)]
+                                                     for r in _of(results, *kinds)))
+
+    return build
+
+
+def pairings(results: list[MutantResult], notes: Notes) -> str:
+    """What is said of each pairing, and what its mutants did."""
+    by_name = {r.name: r for r in results}
+    rows = []
+    for note in notes.pairings:
+        told = [f"{place(n)}: {short(by_name[n]) if n in by_name else 'not run'}" for n in note.mutants]
+        rows.append([note.id, _cell(note.said), "<br>".join(told)])
+    return _rows(("pairing", "what it is", "without it"), rows)
+
+
+def summary(results: list[MutantResult], notes: Notes) -> str:
+    counts = Counter((r.kind, r.fate) for r in results)
+    rows = [[k.value, *(str(counts[k.value, f] or "") for f in Fate), str(sum(counts[k.value, f] for f in Fate))]
+            for k in Kind if any(counts[k.value, f] for f in Fate)]
+    total = ["all", *(str(sum(counts[k.value, f] for k in Kind)) for f in Fate), str(len(results))]
+    return _rows(("kind", *(f.value for f in Fate), "all"), [*rows, total])
+
+
+def _noted(wanted: Callable[[Notes], tuple[Note, ...]]) -> Callable[[list[MutantResult], Notes], str]:
+    def build(results: list[MutantResult], notes: Notes) -> str:
+        by_name = {r.name: r for r in results}
+        parts = []
+        for note in wanted(notes):
+            parts.append(f"- {note.said}\n" + "".join(f"  - `{n}`: {by_name[n].what}\n" for n in note.mutants
+                                                      if n in by_name))
+        return "".join(parts)
+
+    return build
+
+
+def undecided(results: list[MutantResult], notes: Notes) -> str:
+    rows = [[f"`{r.name}`", _cell(r.what), short(r)] for r in results if r.fate in (Fate.REFUSED, Fate.UNKNOWN)]
+    return _rows(("mutant", "change", "why"), rows)
+
+
+def killers(results: list[MutantResult], notes: Notes) -> str:
+    """How many mutants each property was the first to notice."""
+    counts = Counter(r.property.split("[")[0] for r in results if r.fate is Fate.KILLED)
+    return _rows(("property", "mutants"), ([p, str(n)] for p, n in sorted(counts.items(), key=lambda x: (-x[1], x[0]))))
+
+
+_TABLES: dict[str, Callable[[list[MutantResult], Notes], str]] = {
+    "fences": fences, "pairs of fences": pairs, "compiler": _table(Kind.COMPILER), "locked": _table(Kind.LOCKED),
+    "locks": _table(Kind.LOCK, Kind.ATOMIC), "orders": _table(Kind.ORDER), "pairings": pairings, "summary": summary,
+    "killers": killers, "survivors": _noted(lambda n: n.explained), "holes": _noted(lambda n: n.holes),
+    "undecided": undecided,
+}
