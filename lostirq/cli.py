@@ -12,6 +12,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +21,7 @@ import lostirq
 from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
-from lostirq.workflow import commands, mutate, patch_command, report_command
+from lostirq.workflow import ci, commands, mutate, patch_command, report_command
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
@@ -35,6 +37,7 @@ COMMANDS = {
     "bugs": "re-introduce each known bug and find it again",
     "patch": "what a patch does to the properties: breaks, fixes, keeps",
     "mutate": "change the model in every small way, and see which property notices",
+    "impact": "what a patch of the modelled source means for the model",
     "prove": "the proofs of proofs/: for runs of any length, at full width",
     "explain": "a counterexample, property or scenario in words",
     "report": "a counterexample as a mail, an issue, a diagram, a test",
@@ -134,6 +137,9 @@ def make_parser() -> Parser:
         command.add_argument("--set", action="append", default=[], type=parameter, metavar="NAME=N", dest="overrides",
                              help="another value for a scenario parameter")
     patch_command.add_arguments(made["patch"])
+    impact_command.add_arguments(made["impact"])
+    for command in (check, made["bugs"]):
+        ci.add_arguments(command)
     mutate.add_arguments(made["mutate"])
     check.add_argument("--with-bugs", action="store_true", help="then the known bugs")
     check.add_argument("--save", type=Path, metavar="DIR", help="write every counterexample there")
@@ -186,11 +192,17 @@ def dispatch(o: argparse.Namespace) -> Outcome:
                 raise UsageError("--state-cost needs one --scenario")
             memory = _MEMORIES[o.memory][0]
             return commands.run_state_cost(setting, o.scenario[0], memory, o.max_states or COST_LIMIT)
-        return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save)
+        outputs, setting = _outputs(o, setting)
+        return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save,
+                                  deliver=partial(ci.deliver_check, setting, outputs))
     if o.command == "bugs" and o.lift:
         return commands.run_lift(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record)
     if o.command == "bugs":
-        return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record)
+        outputs, setting = _outputs(o, setting)
+        return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record,
+                                 deliver=partial(ci.deliver_bugs, setting, outputs))
+    if o.command == "impact":
+        return impact_command.run_impact(setting, o, os.cpu_count() or 1, sys.stdin.buffer)
     if o.command == "patch":
         return patch_command.run_patch(setting, patch_command.request(o), _check_options(o, setting.cache),
                                        sys.stdin.buffer)
@@ -207,6 +219,12 @@ def dispatch(o: argparse.Namespace) -> Outcome:
     if o.command == "init":
         return commands.run_init(setting, o.folder)
     return commands.run_doctor(setting) if o.command == "doctor" else commands.run_list(setting)
+
+
+def _outputs(o: argparse.Namespace, setting: commands.Setting) -> tuple[ci.Outputs, commands.Setting]:
+    """What is to be delivered; a format that takes standard output silences the usual text."""
+    outputs = ci.outputs(o)
+    return outputs, replace(setting, quiet=outputs.alone)
 
 
 def _warn(line: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +21,7 @@ from lostirq.ir.system import Memory
 from lostirq.workflow import jobs, show
 from lostirq.workflow.bugs import BugResult, bugs, library
 from lostirq.workflow.check import CheckOptions, CheckReport, Job, ScenarioResult, check, plan, violations
-from lostirq.workflow.counterexample import LAST
+from lostirq.workflow.counterexample import LAST, with_account
 from lostirq.workflow.doctor import doctor
 from lostirq.workflow.export import export
 from lostirq.workflow.init import init
@@ -43,6 +43,12 @@ class Setting:
     out: TextIO
     err: TextIO
     environment: Mapping[str, str]
+    quiet: bool = False     # something else takes the place of the usual text
+
+    @property
+    def speaks(self) -> bool:
+        """Is the usual text wanted?"""
+        return not (self.as_json or self.quiet)
 
     @property
     def root(self) -> Path:
@@ -66,7 +72,9 @@ class Setting:
         self.out.write(json.dumps(value, indent=1) + "\n")
 
 
-def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, save: Path | None = None) -> Outcome:
+def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, save: Path | None = None,
+              deliver: Callable[[CheckReport, list[BugResult], Outcome], None] = lambda *_: None) -> Outcome:
+    """`deliver` gets what was found, after the usual text."""
     started = time.monotonic()
     root = s.root
     workspace = load(root)
@@ -87,7 +95,7 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
         if len(group) < sum(j.scenario == job.scenario for j in todo):
             return
         begun = any(not isinstance(r, jobs.Failure) or r.started for _, r in group)
-        if begun and not s.as_json:
+        if begun and s.speaks:
             s.lines(show.scenario_lines(job.scenario, workspace.scenarios[job.scenario].summary, group, colour=colour))
         group.clear()
 
@@ -95,26 +103,28 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
     status.clear()
     found = [report.outcome]
     results: list[BugResult] = []
-    if not s.as_json:
+    if s.speaks:
         s.lines(show.counterexamples(report))
     if known and report.outcome not in (Outcome.INTERRUPTED, Outcome.TIMEOUT):
-        if not s.as_json:
+        if s.speaks:
             s.lines(["", "known bugs"])
         results = _run_bugs(s, root, (), options, status)
         found += [r.outcome for r in results]
     outcome = combine(found)
-    _keep(s, report, save)
+    _keep(s, root, report, save)
     if s.as_json:
         value = show.check_json(report, bisect=s.bisect)
         s.object(value | ({"bugs": show.bugs_json(results, outcome)["bugs"]} if with_bugs else {}))
-    else:
+    elif s.speaks:
         s.lines(show.bugs_summary(results) if results else [])
         s.lines(show.summary(report, {p.name for p in workspace.parameters.values() if not p.is_bool}))
+    deliver(report, results, outcome)
     s.err.writelines(line + "\n" for line in show.timing(report, time.monotonic() - started))
     return outcome
 
 
-def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions, *, record: bool = False) -> Outcome:
+def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions, *, record: bool = False,
+             deliver: Callable[[list[BugResult], Outcome], None] = lambda *_: None) -> Outcome:
     started = time.monotonic()
     root = s.root
     if record and not wanted:
@@ -124,8 +134,9 @@ def run_bugs(s: Setting, wanted: tuple[str, ...], options: CheckOptions, *, reco
     outcome = combine(r.outcome for r in results)
     if s.as_json:
         s.object(show.bugs_json(results, outcome, bisect=s.bisect))
-    else:
+    elif s.speaks:
         s.lines(show.bugs_summary(results))
+    deliver(results, outcome)
     s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
     return outcome
 
@@ -159,7 +170,7 @@ def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOpt
 
     def on_result(result: BugResult) -> None:
         status.finished(result.slug)
-        if not s.as_json:
+        if s.speaks:
             s.lines([show.bug_line(result, width, colour=colour)])
 
     results = bugs(root, wanted, options, on_result, status.show, record=record)
@@ -262,18 +273,18 @@ def _label(job: Job) -> str:
     return f"{job.scenario} {job.memory.value}"
 
 
-def _keep(s: Setting, report: CheckReport, save: Path | None) -> None:
-    """Store the counterexamples: the first as `last`, all of them in the folder asked for."""
+def _keep(s: Setting, root: Path, report: CheckReport, save: Path | None) -> None:
+    """Store the counterexamples with their accounts: the first as `last`, all of them in the folder asked for."""
     found = violations(report)
     for job, row in found:
         if save is not None and row.trace is not None:
             name = f"{row.key}-{job.scenario}-{job.memory.value}".replace("/", "_")
-            write(save / f"{name}.json", row.trace)
+            write(save / f"{name}.json", with_account(root, row.trace))
             write_text(save / f"{name}.txt", row.report)
     if not found or found[0][1].trace is None:
         return
     try:
-        write(s.cache / LAST, found[0][1].trace)
+        write(s.cache / LAST, with_account(root, found[0][1].trace))
     except UsageError as e:
         s.err.write(f"lostirq: the counterexample was not kept: {e}\n")
         return

@@ -138,6 +138,13 @@ def told(root: Path, workspace: Workspace, stored: StoredTrace, name: str) -> Co
     return Counterexample(name, workspace, replace(stored, account=made), run, prop, made)
 
 
+def with_account(root: Path, stored: StoredTrace) -> StoredTrace:
+    """The trace with its account; found on the model at `root`, or on it with its bug or its patches."""
+    if stored.account is not None:
+        return stored
+    return told(root, model_of(root, stored, "trace"), stored, "trace").stored
+
+
 def as_recorded(subject: str) -> StoredTrace:
     """The trace in a file with its account, neither replayed nor compared with a model.  Raises `UsageError`."""
     stored = read(Path(subject))

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Results in the protocol of `b4 review` checks: a JSON array of objects with tool, status, summary, url, details.
+
+`status` is pass, warn or fail.  The first entry is the whole, the others are what is not well; what was not decided is
+a warning, because it is no verdict on the patch.
+
+References: b4 documentation, "CI check protocol" and b4.review-perpatch-check-cmd.
+"""
+
+from __future__ import annotations
+
+import json
+
+from lostirq.report.results import Result, Results, Status
+
+MOST = 20
+
+
+def b4(results: Results) -> str:
+    """One JSON array."""
+    bad = results.bad()
+    entries = [_entry("lostirq", _worst(bad), results.summary or results.verdict, "")]
+    entries += [_entry("lostirq", _status(r), f"{'>> ' if r.new else ''}{r.name} ({r.suite}): {r.said}", r.details)
+                for r in bad[:MOST]]
+    if len(bad) > MOST:
+        entries.append(_entry("lostirq", _worst(bad[MOST:]), f"{len(bad) - MOST} more", ""))
+    return json.dumps(entries, indent=1) + "\n"
+
+
+def _entry(tool: str, status: str, summary: str, details: str) -> dict[str, str]:
+    return {"tool": tool, "status": status, "summary": " ".join(summary.split()), "url": "", "details": details}
+
+
+def _status(r: Result) -> str:
+    return "fail" if r.status in (Status.FAIL, Status.ERROR) else "warn"
+
+
+def _worst(bad: list[Result]) -> str:
+    found = {_status(r) for r in bad}
+    return "fail" if "fail" in found else "warn" if found else "pass"
