@@ -102,12 +102,12 @@ def related(root: Path, base: Mapping[str, str], touched: tuple[Touched, ...]) -
     names = {t.name for t in touched}
     found: dict[str, Path] = {}
     for slug, folder in library(root).items():
-        if names & _touched_by(folder, base):
+        if names & touched_by(folder, base):
             found[slug] = folder
     return found
 
 
-def _touched_by(folder: Path, base: Mapping[str, str]) -> frozenset[str]:
+def touched_by(folder: Path, base: Mapping[str, str]) -> frozenset[str]:
     """Nothing, if the bug is not one of this base."""
     try:
         after = apply(base, read_text(folder / "bug.patch", "bug patch"))

@@ -43,8 +43,8 @@ HOLDS = "holds"
 @dataclass(frozen=True, slots=True)
 class Change:
     """One property instance in one scenario, before and after.  `before`, `after`: holds | violated | absent, or why it
-    is not decided; `length` of the counterexample of the patched side (else of the base), `loop`: it is a lasso, `run`: equal for equal
-    runs."""
+    is not decided; `length` of the counterexample of the patched side (else of the base), `loop`: it is a lasso, `run`:
+    equal for equal runs."""
 
     key: str
     id: str

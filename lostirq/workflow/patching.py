@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from lostirq.errors import UsageError
 
 MAX_PATCH_BYTES = 4 << 20
-_HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
 # Lines of a diff's header (between `diff --git` and its first hunk) that are refused, by how they start.
 _REFUSED = {
     "GIT binary patch": "binary changes are not accepted",
@@ -41,12 +41,14 @@ _HEADER = ("index ", "similarity index ", "dissimilarity index ", "rename ", "co
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """`lines` are (' ' | '-' | '+', text); `start` and `new_start` count from 1, as in the patch."""
+    """`lines` are (' ' | '-' | '+', text); `start` and `new_start` count from 1, as in the patch; `heading` is what
+    follows the second @@: the function before the hunk, where diff knew one."""
 
     number: int
     start: int
     new_start: int
     lines: tuple[tuple[str, str], ...]
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ class Patched:
     changed: dict[str, frozenset[int]]
 
 
-def parse(text: str, name: str = "patch") -> tuple[FilePatch, ...]:
-    """The files of a unified diff; text around the diffs (a mail) is skipped.  Raises `UsageError`."""
+def parse(text: str, name: str = "patch", *, strict: bool = True) -> tuple[FilePatch, ...]:
+    """The files of a unified diff; text around the diffs (a mail) is skipped.  Without `strict`, renames, modes and
+    binary files are left out, for a patch that is read and not applied.  Raises `UsageError`."""
     if len(text) > MAX_PATCH_BYTES:
         raise UsageError(f"{name}: larger than {MAX_PATCH_BYTES >> 20} MiB")
     if "\0" in text:
@@ -82,20 +85,20 @@ def parse(text: str, name: str = "patch") -> tuple[FilePatch, ...]:
     at = 0
     while at < len(lines):
         if lines[at].startswith("diff --git ") or _heads(lines, at):
-            at = _git_header(lines, at, name)
+            at = _git_header(lines, at, name, strict=strict)
             continue
-        if lines[at] == "GIT binary patch" or re.fullmatch(r"Binary files .* differ", lines[at]):
+        if strict and lines[at] == "GIT binary patch" or strict and re.fullmatch(r"Binary files .* differ", lines[at]):
             raise UsageError(f"{name}:{at + 1}: binary changes are not accepted")
         if lines[at].startswith("@@ "):
             raise UsageError(f"{name}:{at + 1}: a hunk without the '---' and '+++' lines of its file")
         if lines[at].startswith("--- ") and at + 1 < len(lines) and lines[at + 1].startswith("+++ "):
-            patched, at = _file(lines, at, name)
+            patched, at = _file(lines, at, name, strict=strict)
             files.append(patched)
         else:
             at += 1
     if not files:
         raise UsageError(f"{name}: no change found; a unified diff (git diff, diff -u) is needed")
-    twice = [f.path for i, f in enumerate(files) if any(f.path == g.path for g in files[:i])]
+    twice = [] if not strict else [f.path for i, f in enumerate(files) if any(f.path == g.path for g in files[:i])]
     if twice:
         raise UsageError(f"{name}: changes {twice[0]} twice")
     return tuple(files)
@@ -128,13 +131,13 @@ def apply_files(sources: Mapping[str, str], files: tuple[FilePatch, ...], name: 
     return Patched(dict(sorted(after.items())), changed)
 
 
-def _git_header(lines: list[str], at: int, name: str) -> int:
+def _git_header(lines: list[str], at: int, name: str, *, strict: bool) -> int:
     """The first line after the header of a git diff.  Raises `UsageError` for what is refused, also where a file is
     only renamed, or gets another mode, and no hunk follows."""
     at += lines[at].startswith("diff --git ")
     while at < len(lines) and lines[at].startswith((*_HEADER, *_REFUSED)):
         for start, why in _REFUSED.items():
-            if lines[at].startswith(start):
+            if strict and lines[at].startswith(start):
                 raise UsageError(f"{name}:{at + 1}: {why}")
         at += 1
     return at
@@ -153,17 +156,17 @@ def reverse(files: tuple[FilePatch, ...]) -> tuple[FilePatch, ...]:
     turned = {"+": "-", "-": "+", " ": " "}
 
     def hunk(h: Hunk) -> Hunk:
-        return Hunk(h.number, h.new_start, h.start, tuple((turned[kind], text) for kind, text in h.lines))
+        return Hunk(h.number, h.new_start, h.start, tuple((turned[kind], text) for kind, text in h.lines), h.heading)
 
     return tuple(FilePatch(f.new, f.old, tuple(hunk(h) for h in f.hunks)) for f in files)
 
 
-def _file(lines: list[str], at: int, name: str) -> tuple[FilePatch, int]:
+def _file(lines: list[str], at: int, name: str, *, strict: bool) -> tuple[FilePatch, int]:
     old = _path(lines[at][4:], "a/", f"{name}:{at + 1}")
     new = _path(lines[at + 1][4:], "b/", f"{name}:{at + 2}")
     if old is None and new is None:
         raise UsageError(f"{name}:{at + 1}: both sides are /dev/null")
-    if old is not None and new is not None and old != new:
+    if strict and old is not None and new is not None and old != new:
         raise UsageError(f"{name}:{at + 1}: renames {old} to {new}; delete the one file and add the other")
     at += 2
     hunks: list[Hunk] = []
@@ -192,7 +195,7 @@ def _hunk(lines: list[str], at: int, number: int, where: str) -> tuple[Hunk, int
     found = _HUNK.match(lines[at])
     if found is None:
         raise UsageError(f"{where}: hunk {number}: cannot read {lines[at]!r}")
-    start, old_count, new_start, new_count = (int(g) if g is not None else 1 for g in found.groups())
+    start, old_count, new_start, new_count = (int(g) if g is not None else 1 for g in found.groups()[:4])
     body: list[tuple[str, str]] = []
     at += 1
     while old_count > 0 or new_count > 0:
@@ -212,7 +215,7 @@ def _hunk(lines: list[str], at: int, number: int, where: str) -> tuple[Hunk, int
         raise UsageError(f"{where}: hunk {number}: more lines than its '@@' line says")
     if at < len(lines) and lines[at][:1] == "+" and not lines[at].startswith("+++ "):
         raise UsageError(f"{where}: hunk {number}: more lines than its '@@' line says")
-    return Hunk(number, start, new_start, tuple(body)), at
+    return Hunk(number, start, new_start, tuple(body), found.group(5)), at
 
 
 def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozenset[int]]:

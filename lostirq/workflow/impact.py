@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq impact`: what a patch against the modelled source means for the model.
+
+From the functions that the patch touches to the functions of the model that mirror them (`kernel=` of their
+decorator), the scenarios that execute these, the properties that speak of what they write, the known bugs that touch them, and the
+skeleton of the change to make: the function of the model with the hunk beside it, as comments, to be translated by hand.
+
+Invariants: nothing is written but to the file asked for; a touched function that the model does not have is listed as
+such, never dropped; two functions of one name in different files are not confused: a match by name alone says so.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lostirq.errors import LostirqError
+from lostirq.ir.expr import Var, variables
+from lostirq.ir.system import Form, Memory, System
+from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.workflow import jobs
+from lostirq.workflow.bugs import library
+from lostirq.workflow.cache import ResultCache, engine_version, key_of, texts_digest
+from lostirq.workflow.check import TIERS
+from lostirq.workflow.impact_source import OUTSIDE, Piece, pieces
+from lostirq.workflow.mail import split
+from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.patch import touched_by
+from lostirq.workflow.patch_steps import Declared, declarations
+from lostirq.workflow.patching import parse
+from lostirq.workflow.workspace import sources
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a scenario executes: function of the model -> ids of the properties that speak of what it writes."""
+
+    scenario: str
+    tier: str
+    functions: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Modelled:
+    """A function of the model that mirrors a touched one.  `exact`: the file is the same, too; `scenarios` execute it,
+    in order of the tiers; `bugs`: known bugs that touch it."""
+
+    name: str
+    file: str
+    line: int
+    mirrors: str
+    exact: bool
+    pieces: tuple[Piece, ...]
+    scenarios: tuple[str, ...]
+    properties: tuple[str, ...]
+    bugs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """`absent`: touched functions (file, name) that the model does not have; `outside`: files with changes in no
+    function; `skeleton`: a unified diff against the workspace, '' if nothing modelled is touched; `tiers`: all
+    scenarios by tier."""
+
+    modelled: tuple[Modelled, ...]
+    absent: tuple[tuple[str, str], ...]
+    outside: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    properties: tuple[str, ...]
+    skeleton: str
+    tiers: dict[str, tuple[str, ...]]
+
+
+def impact(root: Path, raw: bytes, name: str, tree: Path | None, *, processes: int = 1,
+           results: ResultCache | None = None) -> Impact:
+    """Raises `UsageError`, `ModelErrors`, `LostirqError`."""
+    files = [f for letter in split(raw, name) for f in parse(letter.text, letter.name, strict=False)]
+    touched = pieces(files, tree)
+    texts = sources(root)
+    known = [d for file, text in texts.items() for d in declarations(file, text) if d.mirrors]
+    grouped = _group(touched)
+    matches = {where: _matching(known, *where) for where in grouped if where[1] != OUTSIDE}
+    workspace = load_sources(texts)
+    used = uses(workspace, processes, results) if any(matches.values()) else []
+    bugs = {folder.name: touched_by(folder, texts) for folder in library(root).values()} if used else {}
+    modelled = tuple(_modelled(d, found, d.mirrors.partition(":")[0] == where[0], used, bugs)
+                     for where, found in grouped.items() for d in matches.get(where, []))
+    return Impact(
+        modelled,
+        tuple(w for w, found in matches.items() if not found),
+        tuple(dict.fromkeys(file for file, function in grouped if function == OUTSIDE)),
+        tuple(u.scenario for u in used if any(u.scenario in m.scenarios for m in modelled)),
+        tuple(p for p in workspace.properties if any(p in m.properties for m in modelled)),
+        skeleton(texts, modelled),
+        {tier: tuple(u.scenario for u in used if u.tier == tier) for tier in TIERS},
+    )
+
+
+def _group(touched: Sequence[Piece]) -> dict[tuple[str, str], tuple[Piece, ...]]:
+    found: dict[tuple[str, str], list[Piece]] = {}
+    for piece in touched:
+        found.setdefault((piece.file, piece.function), []).append(piece)
+    return {where: tuple(some) for where, some in found.items()}
+
+
+def _matching(known: Sequence[Declared], file: str, function: str) -> list[Declared]:
+    """Those that mirror it; where none names this file, those that mirror a function of this name elsewhere."""
+    same = [d for d in known if d.mirrors.partition(":")[2] == function]
+    return [d for d in same if d.mirrors.partition(":")[0] == file] or same
+
+
+def _modelled(d: Declared, found: tuple[Piece, ...], exact: bool, used: Sequence[Use],
+              bugs: Mapping[str, frozenset[str]]) -> Modelled:
+    here = [u for u in used if d.name in u.functions]
+    speaking = dict.fromkeys(p for u in here for p in u.functions[d.name])
+    return Modelled(d.name, d.file, d.first, d.mirrors, exact, found, tuple(u.scenario for u in here),
+                    tuple(sorted(speaking)), tuple(slug for slug, names in bugs.items() if d.name in names))
+
+
+# -- what executes what -------------------------------------------------------------------------------------------
+
+
+def uses(workspace: Workspace, processes: int, results: ResultCache | None) -> list[Use]:
+    """What each scenario executes, in order of the tiers; under the weakest memory model that it allows."""
+    names = sorted((s for s in workspace.scenarios.values() if s.tier in TIERS), key=lambda s: TIERS.index(s.tier))
+    texts = texts_digest(workspace.sources)
+    keys = {s.name: key_of("use", engine_version(), texts, s.name) for s in names}
+    found = {n: kept for n, k in keys.items() if results is not None and (kept := results.get(k, Use)) is not None}
+    left = [s for s in names if s.name not in found]
+
+    def work(index: int, report: jobs.Report) -> Use:
+        s = left[index]
+        system = compile_scenario(workspace, s.name, Memory.TSO if Memory.TSO in s.memory else Memory.SC)
+        return Use(s.name, s.tier, executed(system))
+
+    for done in jobs.run(list(range(len(left))), work, processes=processes):
+        if done.result is None:
+            failure = done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
+            raise LostirqError(f"{left[done.number].name}: {failure.message}")
+        found[done.result.scenario] = done.result
+        if results is not None:
+            results.put(keys[done.result.scenario], done.result)
+    return [found[s.name] for s in names]
+
+
+def executed(system: System) -> dict[str, tuple[str, ...]]:
+    """Function -> ids of the properties that read what its steps write, or, of liveness, that wait for its events."""
+    writes: dict[str, set[Var]] = {}
+    for edge in system.edges:
+        for name in dict.fromkeys([*edge.stack, edge.function]):
+            writes.setdefault(name, set()).update(v for v, _ in edge.assigns)
+    reads: dict[str, set[Var]] = {}
+    for p in system.properties:
+        if p.form not in (Form.REACHABLE, Form.REACHABLE_STEP):
+            reads.setdefault(p.id, set()).update(variables([p.formula, p.goal]))
+    return {name: tuple(p for p, read in reads.items() if read & written) for name, written in sorted(writes.items())}
+
+
+# -- the skeleton -------------------------------------------------------------------------------------------------
+
+
+def skeleton(texts: Mapping[str, str], modelled: Sequence[Modelled]) -> str:
+    """A unified diff that puts each hunk as comments at the top of the function that mirrors it."""
+    notes: dict[str, dict[int, list[str]]] = {}
+    for m in modelled:
+        lines = texts[m.file].splitlines()
+        at = _body(lines, m.line)
+        indent = lines[at][:len(lines[at]) - len(lines[at].lstrip())] if at < len(lines) else "    "
+        notes.setdefault(m.file, {}).setdefault(at, []).extend(f"{indent}{line}".rstrip() for line in _notes(m))
+    return "".join(_diff(file, texts[file], found) for file, found in sorted(notes.items()))
+
+
+def _notes(m: Modelled) -> list[str]:
+    found: list[str] = []
+    for piece in m.pieces:
+        found.append(f"# translate: {piece.file}:{piece.line} {piece.function}()")
+        found += [f"# {kind} {text.expandtabs(4)}" for kind, text in piece.lines]
+    return found
+
+
+def _body(lines: Sequence[str], first: int) -> int:
+    """The index of the first statement of the function whose decorators begin on line `first`."""
+    tree = ast.parse("\n".join(lines))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and min([node.lineno, *(d.lineno for d in node.decorator_list)]) == first:
+            documented = ast.get_docstring(node) is not None and len(node.body) > 1
+            return node.body[1 if documented else 0].lineno - 1
+    return first
+
+
+def _diff(file: str, text: str, notes: Mapping[int, list[str]]) -> str:
+    lines = text.splitlines()
+    after = [new for n, line in enumerate(lines) for new in (*notes.get(n, []), line)]
+    rows = difflib.unified_diff(lines, after, f"a/{file}", f"b/{file}", n=3, lineterm="")
+    return "".join(f"{row}\n" for row in rows)
