@@ -16,7 +16,7 @@ else
 Q := @
 endif
 
-.PHONY: setup check check-standard check-deep check-bugs check-proofs check-help test test-slow lint docs docs-check \
+.PHONY: setup check check-standard check-deep check-bugs check-proofs check-help test test-slow lint docs docs-check mutants \
 	bench wheel clean
 
 # BASE=REV: compare with that revision, and search only what changed since.
@@ -65,6 +65,9 @@ docs: $(STAMP)
 docs-check: $(STAMP)
 	$(Q)$(BIN)/python -m lostirq.workflow.docs --workspace . --out docs --check
 
+mutants: $(STAMP)
+	$(Q)$(BIN)/lostirq mutate --workspace . --out docs/mutants.jsonl -j $(J) --max-memory $(MEM) $(O)
+
 bench: $(STAMP)
 	$(Q)$(BIN)/python benchmarks/run.py $(O)
 
@@ -84,6 +87,7 @@ check-help:
 	@echo "make test            the test suite;  make test-slow: with the tests that take minutes"
 	@echo "make lint            ruff and mypy"
 	@echo "make docs            regenerate docs/model.md and docs/properties.md;  make docs-check: are they current?"
+	@echo "make mutants         every small change of the model: which property notices (hours; goes on where it stopped)"
 	@echo "make bench           side by side with SPIN and Rumur (benchmarks/README.md)"
 	@echo "make wheel           a wheel in dist/ that carries the workspace"
 	@echo "make setup           the virtual environment in .venv (the other targets call it when it is missing or old)"
