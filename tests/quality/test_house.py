@@ -38,7 +38,7 @@ FOREIGN = re.compile(
     r"in_guest_mode|posted_intr|pi_desc|msi|nmi|smi|sipi|hypervisor|iommu)\b", re.IGNORECASE)
 
 LICENCES = {
-    "networkx": "BSD", "z3-solver": "MIT",
+    "networkx": "BSD", "z3-solver": "MIT", "bitwuzla": "MIT", "cvc5": "BSD",
     "hatchling": "MIT", "hypothesis": "MPL-2.0", "pytest": "MIT", "ruff": "MIT", "mypy": "MIT",
 }
 
@@ -172,7 +172,7 @@ def test_dependencies_have_compatible_licences() -> None:
 @pytest.mark.parametrize("name", sorted(LICENCES))
 def test_licence_of_the_installed_dependency(name: str) -> None:
     data = importlib.metadata.metadata(name)
-    said = " ".join([data.get("License") or "", data.get("License-Expression") or "",
+    said = " ".join([data.get("License") or "", data.get("License-Expression") or "", data.get("Summary") or "",
                      *(data.get_all("Classifier") or [])])
     assert LICENCES[name].split("-")[0] in said
 

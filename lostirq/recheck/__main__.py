@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Verify a certificate: python -m lostirq.recheck SYSTEM.json CERTIFICATE.json [--solver NAME] [--limit N] [--json]
+
+Verified means: the certificate is for this system and its properties, and a solver decided every obligation
+(`obligations`).  Exit codes: 0 verified; 2 the files or the arguments are not what they must be; 125 not verified: the
+certificate is for another system or theorem, an obligation fails, or the solver gave up on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lostirq.recheck import read
+from lostirq.recheck.obligations import Obligation, Steps, base, follows
+from lostirq.recheck.smtlib import Script
+from lostirq.recheck.solve import LIMITS, SOLVERS, ask, known
+from lostirq.recheck.terms import Term, Wrong
+
+VERIFIED, NOT_VERIFIED, MALFORMED = 0, 125, 2
+SHOWN = 5          # failing obligations that are listed
+
+Formulas = tuple[Term, ...]
+Bad = list[tuple[str, str, tuple[int, ...]]]      # name, answer and edges of what is not unsatisfiable
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`verdict`: verified, failed (an obligation is false), undecided, foreign (another system or theorem), malformed.
+    `failing`: obligations that are false or undecided; `edges`: the numbers of their edges."""
+
+    verdict: str
+    reason: str
+    failing: tuple[str, ...] = ()
+    edges: tuple[int, ...] = ()
+    conjuncts: int = 0
+    transitions: int = 0
+    queries: int = 0
+
+    @property
+    def code(self) -> int:
+        return {"verified": VERIFIED, "malformed": MALFORMED}.get(self.verdict, NOT_VERIFIED)
+
+
+class Checker:
+    """One system, one certificate, one solver."""
+
+    def __init__(self, system: read.System, certificate: read.Certificate, solver: str, limit: int) -> None:
+        self.system, self.certificate = system, certificate
+        self._solver, self._limit = solver, limit
+        self.queries = 0
+        t = system.terms
+        self._start = [t.build("=", (t.var(v), t.const(n, t.sorts[v]))) for v, n in enumerate(system.initial)]
+
+    def check(self) -> Result:
+        s, c = self.system, self.certificate
+        if c.digest != s.digest:
+            return Result("foreign", "the certificate is for another system: the model or the property has changed")
+        if c.theorem != s.properties:
+            return Result("foreign", "the theorem of the certificate is not the property of the model")
+        for key, (form, _) in c.theorem.items():
+            if form not in ("invariant", "step"):
+                return Result("foreign", f"{key} is neither an invariant nor a step property")
+        terms = s.terms
+        invariant = [t for _, t in c.conjuncts]
+        goals = [("base: conjunct", name, [*self._start, terms.negation(t)]) for name, t in base(s, c)]
+        goals += [("theorem:", key, [*invariant, terms.negation(t)]) for key, t in follows(c) if t not in invariant]
+        answers = self._ask([query for _, _, query in goals])
+        bad: Bad = [(f"{kind} {n}", a, ()) for (kind, n, _), a in zip(goals, answers, strict=True) if a != "unsat"]
+        steps = Steps(s, c)
+        return self._result(bad or self._steps(steps.obligations(), steps.singly))
+
+    def _steps(self, todo: Sequence[Obligation], singly: Callable[[Obligation], list[Obligation]]) -> Bad:
+        """What is not unsatisfiable: with the assumptions that are near, then with all, then edge by edge.  (Each by
+        itself may be easier for the solver than all at once: then they are verified, one by one.)"""
+        todo = self._open(todo, lambda o: o.near)
+        todo = self._open(todo, lambda o: o.all)
+        if not todo:
+            return []
+        apart = [one for o in todo for one in singly(o)]
+        answers = self._ask([self._query(o, o.all) for o in apart])
+        found: Bad = []
+        for o, answer in zip(apart, answers, strict=True):
+            if answer != "unsat":
+                [case] = o.cases
+                [edge] = case.edges
+                found.append((f"step: edge {edge}, {', '.join(case.goals)}", answer, (edge,)))
+        return found
+
+    def _open(self, todo: Sequence[Obligation], assumptions: Callable[[Obligation], Formulas]) -> list[Obligation]:
+        answers = self._ask([self._query(o, assumptions(o)) for o in todo])
+        return [o for o, answer in zip(todo, answers, strict=True) if answer != "unsat"]
+
+    def _query(self, o: Obligation, assumptions: Formulas) -> list[Term]:
+        return [*assumptions, self.system.terms.any_of(case.broken for case in o.cases)]
+
+    def _ask(self, queries: list[list[Term]]) -> list[str]:
+        """The answers; each is "unsat" if the obligation holds.  First of all the solver is asked whether there is an
+        initial state: one that does not say so is not believed."""
+        left = [q for q in queries if self.system.terms.false not in q]
+        if not left:
+            return ["unsat"] * len(queries)
+        asked = [self._start, *left]
+        script = Script(self.system.terms, (t for q in asked for t in q))
+        for q in asked:
+            script.query(q)
+        self.queries += len(left)
+        first, *found = ask(self._solver, script.text(), len(asked), self._limit)
+        answers = iter(found if first == "sat" else ["unknown"] * len(left))
+        return ["unsat" if self.system.terms.false in q else next(answers) for q in queries]
+
+    def _result(self, bad: Bad) -> Result:
+        size = (len(self.certificate.conjuncts), len(self.system.edges), self.queries)
+        if not bad:
+            keys = ", ".join(self.certificate.theorem)
+            return Result("verified", f"{keys}: every obligation decided by {self._solver}", (), (), *size)
+        failing = tuple(f"{name}: {'fails' if a == 'sat' else 'the solver gave up'}" for name, a, _ in bad[:SHOWN])
+        edges = tuple(dict.fromkeys(e for _, _, those in bad[:SHOWN] for e in those))
+        failed = sum(a == "sat" for _, a, _ in bad)
+        if failed:
+            return Result("failed", f"{failed} obligations fail", failing, edges, *size)
+        return Result("undecided", f"{self._solver} gave up on {len(bad)} obligations", failing, edges, *size)
+
+
+def verify(system: Path, certificate: Path, solver: str, limit: int | None) -> Result:
+    try:
+        name = known(solver)
+        s = read.system(read.load(system))
+        c = read.certificate(read.load(certificate), s)
+        return Checker(s, c, name, LIMITS[name] if limit is None else limit).check()
+    except Wrong as error:
+        return Result("malformed", str(error))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lostirq.recheck", allow_abbrev=False, description=__doc__)
+    parser.add_argument("system", type=Path)
+    parser.add_argument("certificate", type=Path)
+    parser.add_argument("--solver", default="bitwuzla", help=", ".join(SOLVERS))
+    parser.add_argument("--limit", type=int, help="of one query: milliseconds (bitwuzla), resource units (cvc5, z3)")
+    parser.add_argument("--json", action="store_true")
+    o = parser.parse_args(arguments)
+    result = verify(o.system, o.certificate, o.solver, o.limit)
+    if o.json:
+        print(json.dumps(asdict(result)))
+    else:
+        print("\n  ".join([f"{result.verdict}: {result.reason}", *result.failing]))
+    return result.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
