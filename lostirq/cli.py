@@ -142,6 +142,8 @@ def make_parser() -> Parser:
         ci.add_arguments(command)
     mutate.add_arguments(made["mutate"])
     check.add_argument("--with-bugs", action="store_true", help="then the known bugs")
+    check.add_argument("--all", type=natural, default=1, metavar="N", dest="several",
+                       help="up to N counterexamples of each property, different in the code that they pass through")
     check.add_argument("--save", type=Path, metavar="DIR", help="write every counterexample there")
     check.add_argument("--state-cost", action="store_true", help="what each field of one --scenario costs in states")
     made["bugs"].add_argument("slug", nargs="*", help="only these")
@@ -194,7 +196,7 @@ def dispatch(o: argparse.Namespace) -> Outcome:
             return commands.run_state_cost(setting, o.scenario[0], memory, o.max_states or COST_LIMIT)
         outputs, setting = _outputs(o, setting)
         return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save,
-                                  deliver=partial(ci.deliver_check, setting, outputs))
+                                  several=o.several, deliver=partial(ci.deliver_check, setting, outputs))
     if o.command == "bugs" and o.lift:
         return commands.run_lift(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record)
     if o.command == "bugs":

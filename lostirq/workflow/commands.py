@@ -18,7 +18,7 @@ from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import write, write_text
 from lostirq.evidence.verdict import Holds, Unknown, Verdict
 from lostirq.ir.system import Memory
-from lostirq.workflow import jobs, show
+from lostirq.workflow import jobs, show, ways
 from lostirq.workflow.bugs import BugResult, bugs, library
 from lostirq.workflow.check import CheckOptions, CheckReport, Job, ScenarioResult, check, plan, violations
 from lostirq.workflow.counterexample import LAST, with_account
@@ -72,9 +72,9 @@ class Setting:
         self.out.write(json.dumps(value, indent=1) + "\n")
 
 
-def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, save: Path | None = None,
+def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, save: Path | None = None, several: int = 1,
               deliver: Callable[[CheckReport, list[BugResult], Outcome], None] = lambda *_: None) -> Outcome:
-    """`deliver` gets what was found, after the usual text."""
+    """`several`: counterexamples wanted of each property; `deliver` gets what was found, after the usual text."""
     started = time.monotonic()
     root = s.root
     workspace = load(root)
@@ -103,17 +103,18 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
     status.clear()
     found = [report.outcome]
     results: list[BugResult] = []
+    more = ways.ways(workspace, report, options, several) if several > 1 else []
     if s.speaks:
-        s.lines(show.counterexamples(report))
+        s.lines(show.counterexamples(report) + ways.lines(more))
     if known and report.outcome not in (Outcome.INTERRUPTED, Outcome.TIMEOUT):
         if s.speaks:
             s.lines(["", "known bugs"])
         results = _run_bugs(s, root, (), options, status)
         found += [r.outcome for r in results]
     outcome = combine(found)
-    _keep(s, root, report, save)
+    _keep(s, root, report, save, more)
     if s.as_json:
-        value = show.check_json(report, bisect=s.bisect)
+        value = show.check_json(report, bisect=s.bisect) | ({"others": ways.to_objects(more)} if several > 1 else {})
         s.object(value | ({"bugs": show.bugs_json(results, outcome)["bugs"]} if with_bugs else {}))
     elif s.speaks:
         s.lines(show.bugs_summary(results) if results else [])
@@ -273,7 +274,7 @@ def _label(job: Job) -> str:
     return f"{job.scenario} {job.memory.value}"
 
 
-def _keep(s: Setting, root: Path, report: CheckReport, save: Path | None) -> None:
+def _keep(s: Setting, root: Path, report: CheckReport, save: Path | None, more: list[ways.Ways]) -> None:
     """Store the counterexamples with their accounts: the first as `last`, all of them in the folder asked for."""
     found = violations(report)
     for job, row in found:
@@ -281,6 +282,12 @@ def _keep(s: Setting, root: Path, report: CheckReport, save: Path | None) -> Non
             name = f"{row.key}-{job.scenario}-{job.memory.value}".replace("/", "_")
             write(save / f"{name}.json", with_account(root, row.trace))
             write_text(save / f"{name}.txt", row.report)
+    for w in more:
+        for number, (trace, text) in enumerate(zip(w.traces, w.reports, strict=True), 2):
+            if save is not None:
+                name = f"{w.row.key}-{w.job.scenario}-{w.job.memory.value}-{number}".replace("/", "_")
+                write(save / f"{name}.json", with_account(root, trace))
+                write_text(save / f"{name}.txt", text)
     if not found or found[0][1].trace is None:
         return
     try:
