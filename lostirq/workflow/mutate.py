@@ -28,12 +28,13 @@ from lostirq.workflow.mutate_edit import diff, mutated, name_of, what_of
 from lostirq.workflow.mutate_record import begin, keep, model_name, read_record, to_json
 from lostirq.workflow.mutate_run import BaseCase, Fate, Group, MutantResult, attempt, baseline, cases, groups, warm
 from lostirq.workflow.mutate_sites import mutants
-from lostirq.workflow.outcome import Outcome, combine
+from lostirq.workflow.outcome import Outcome, combine, of_reason
 from lostirq.workflow.progress import Status
 from lostirq.workflow.workspace import sources, suggestion
 
 TIER = "quick"
 FILE = "mutants.jsonl"
+CUT = ("interrupted", "timeout")     # says nothing of a mutant, and is not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,12 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     workspace = load_sources(texts)
     digests = [digest(compile_scenario(workspace, *c)) for c in cases(workspace, TIER)]
     model = model_name(digests)
-    base = list(record.baselines.get(model) or baseline(workspace, TIER, options))
+    base = list(record.baselines.get(model, ())) or baseline(workspace, TIER, options)
+    if isinstance(base, jobs.Failure):
+        if base.outcome is Outcome.USAGE:
+            raise UsageError(base.message)
+        _complain(s, [base])
+        return base.outcome
     if asked.show:
         return _show(s, todo[0], texts, base, options, record.results.get(name_of(todo[0])))
     begin(path, base, record)
@@ -97,6 +103,9 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     for group, result in _run(missing, texts, base, options, status):
         if isinstance(result, jobs.Failure):
             failures.append(result)
+            continue
+        if result.fate is Fate.UNKNOWN and result.why.endswith(CUT):
+            failures.append(jobs.Failure(of_reason(result.why.split()[-1]), result.why.split()[-1]))
             continue
         result = replace(result, model=model)
         keep(path, result)
@@ -215,4 +224,4 @@ def _report(s: Setting, results: Sequence[MutantResult], wanted: int) -> None:
 
 def _complain(s: Setting, failures: Sequence[jobs.Failure]) -> None:
     for message, count in Counter(f.message for f in failures).items():
-        s.err.write(f"lostirq: {count} mutants without a result: {message}\n")
+        s.err.write(f"lostirq: {message}: {count} without a result\n")

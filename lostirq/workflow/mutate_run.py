@@ -33,6 +33,7 @@ from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.engines import Engine, search
 from lostirq.workflow.mutate_edit import Kind, Mutant, mutated, name_of, what_of
 from lostirq.workflow.mutate_equal import KEY, question
+from lostirq.workflow.outcome import Outcome
 
 Case = tuple[str, Memory]
 Group = tuple[Mutant, ...]
@@ -98,16 +99,15 @@ def _is_store_with_fence(m: Mutant) -> bool:
     return m.kind is Kind.LOCKED and m.what.startswith("plain instead of xchg(") and len(m.edits) == 1
 
 
-def baseline(workspace: Workspace, tier: str, options: CheckOptions) -> list[BaseCase]:
-    """Every scenario as it is, the cheapest first.  Raises `UsageError` if it is not decided or does not hold: then
-    what a mutant does there says nothing."""
+def baseline(workspace: Workspace, tier: str, options: CheckOptions) -> list[BaseCase] | jobs.Failure:
+    """Every scenario as it is, the cheapest first, or why one was not decided.  Raises `UsageError` if one does not
+    hold: then what a mutant does there says nothing."""
     todo = cases(workspace, tier)
     found: dict[int, BaseCase] = {}
     for done in jobs.run(todo, lambda case, report: _base(workspace, case, options, report),
                          processes=options.processes, seconds=options.seconds):
         if done.result is None:
-            name = "/".join((todo[done.number][0], todo[done.number][1].value))
-            raise UsageError(f"{name}: {done.failure.message if done.failure else 'no result'}")
+            return done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
         found[done.number] = done.result
     return sorted((found[n] for n in sorted(found)), key=lambda b: b.states)
 
@@ -118,7 +118,7 @@ def _base(workspace: Workspace, case: Case, options: CheckOptions, report: jobs.
     seen = search(system, options.engine, asked, options.cache_dir)
     for key, verdict in seen.verdicts.items():
         if isinstance(verdict, Violated) or isinstance(verdict, Unknown) and verdict.reason != "not reached":
-            said = "violated" if isinstance(verdict, Violated) else f"undecided ({verdict.reason})"
+            said = "violated" if isinstance(verdict, Violated) else f"not decided ({verdict.reason})"
             raise UsageError(f"{key} in {case[0]} ({case[1].value}) is {said} in the model as it is")
     return BaseCase(*case, digest(system), seen.states, seen.words, _reached(system, seen))
 

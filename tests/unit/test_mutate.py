@@ -110,10 +110,11 @@ def workspace(folder: Path) -> Path:
     return folder
 
 
-def run(folder: Path, asked: MutateRequest, *, as_json: bool = False) -> tuple[Outcome, str, str]:
+def run(folder: Path, asked: MutateRequest, *, as_json: bool = False, seconds: float | None = None
+        ) -> tuple[Outcome, str, str]:
     out, err = io.StringIO(), io.StringIO()
     setting = Setting(workspace(folder / "ws"), folder / "cache", as_json, False, out, err, {})
-    done = run_mutate(setting, asked, CheckOptions(engine=Engine.FALLBACK, processes=2))
+    done = run_mutate(setting, asked, CheckOptions(engine=Engine.FALLBACK, processes=2, seconds=seconds))
     return done, out.getvalue(), err.getvalue()
 
 
@@ -194,6 +195,14 @@ def test_a_second_run_goes_on_where_the_first_stopped(tmp_path: Path) -> None:
     assert "for 1 mutants" in err and told["counts"]["killed"] == 4 and len(told["mutants"]) == 5
     assert first.count("killed") == 4          # three lines and the summary
     assert all(line.startswith("{") and line.endswith("}") for line in file.read_text().splitlines())
+
+
+def test_what_was_cut_off_is_no_result(tmp_path: Path) -> None:
+    assert run(tmp_path, MutateRequest(), seconds=0.0)[0] is Outcome.TIMEOUT
+    run(tmp_path, MutateRequest(only=("cpu:*",)))
+    outcome, text, err = run(tmp_path, MutateRequest(), seconds=0.0)
+    assert outcome is Outcome.TIMEOUT and "without a result" in err and "2 of 23 mutants: 2 killed" in text
+    assert len(read_record(tmp_path / "cache" / "mutants.jsonl").results) == 2
 
 
 def test_a_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
