@@ -31,7 +31,7 @@ from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.engines import Engine, search
-from lostirq.workflow.mutate_edit import Kind, Mutant, mutated, name_of, what_of
+from lostirq.workflow.mutate_edit import ORDERINGS, Kind, Mutant, mutated, name_of, what_of
 from lostirq.workflow.mutate_equal import KEY, question
 from lostirq.workflow.outcome import Outcome
 
@@ -88,10 +88,10 @@ def cases(workspace: Workspace, tier: str) -> list[Case]:
 
 
 def groups(found: Sequence[Mutant]) -> list[Group]:
-    """Every single mutant, behind those of fences every pair of them that software executes."""
+    """Every single mutant; behind those that concern synchronisation, every pair of fences that software executes."""
     fences = [m for m in found if m.kind is Kind.CPU and "drain" not in m.what or _is_store_with_fence(m)]
-    first = [(m,) for m in found if m.kind is Kind.CPU]
-    return [*first, *combinations(fences, 2), *((m,) for m in found if m.kind is not Kind.CPU)]
+    early = [(m,) for m in found if m.kind in ORDERINGS and m.kind is not Kind.ORDER]
+    return [*early, *combinations(fences, 2), *((m,) for m in found if (m,) not in early)]
 
 
 def _is_store_with_fence(m: Mutant) -> bool:
