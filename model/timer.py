@@ -5,7 +5,8 @@ Invariants
   - `pending` is set by the callback, and cleared by the vCPU thread after it has sent the interrupt to itself.
   - KVM_REQ_UNBLOCK is made after `pending`, and cleared before `pending` is looked at.
 
-References: arch/x86/kvm/lapic.c:apic_timer_fn, apic_timer_expired, kvm_inject_apic_timer_irqs; arch/x86/kvm/x86.c:vcpu_run.
+References: arch/x86/kvm/lapic.c:apic_timer_fn, apic_timer_expired, kvm_inject_apic_timer_irqs;
+arch/x86/kvm/x86.c:vcpu_run.
 Abstraction: the guest has armed the timer whenever it expires: it can expire at any time.  Its callback runs on another
 pCPU: on the pCPU of the vCPU it would come while the guest is left or the host has interrupts on, where a kick by a
 stranger does the same.  The preemption timer, and a timer that posts its interrupt by itself, are software senders.

@@ -4,7 +4,7 @@
 The heart is one fact that holds wherever no window of Q-7 is open, and that comes back by itself when the window is
 left: `windows=` spreads it over the locations of the windows.  The rest keeps numbers in their ranges.
 
-References: arch/x86/kvm/vmx/posted_intr.c, arch/x86/include/asm/posted_intr.h; KVM.md P10, P11.
+References: arch/x86/kvm/vmx/posted_intr.c, arch/x86/include/asm/posted_intr.h.
 """
 
 from lostirq.prelude import *

@@ -8,7 +8,7 @@ Invariants
   - Both ends are tied down as well: what a sender reports as accepted was in PIR or IRR, and what is in service is what
     the guest serves.  Between them, a lost interrupt can only be one that stays where it is: liveness.py.
 
-References: KVM.md 18.1 T-9, 18.4 S-1, 18.1 T-16; arch/x86/kvm/lapic.c:__apic_accept_irq, kvm_apic_ack_interrupt,
+References: arch/x86/kvm/lapic.c:__apic_accept_irq, kvm_apic_ack_interrupt,
 __kvm_apic_update_irr; Intel SDM vol. 3, "Virtual-interrupt delivery", "Posted-interrupt processing".
 """
 
@@ -25,7 +25,7 @@ def leaves(before: bool, after: bool) -> bool:
 @step_property(
     "T-9",
     title="no vector disappears",
-    source="KVM.md T-9; lapic.c:kvm_apic_ack_interrupt, __kvm_apic_update_irr; vmx.c:vmx_cancel_injection",
+    source="lapic.c:kvm_apic_ack_interrupt, __kvm_apic_update_irr; vmx.c:vmx_cancel_injection",
     over=(VCPUS, VECTORS),
     witness="W-merge",
     planted="cancelled-injection-dropped",
@@ -51,7 +51,7 @@ def no_vector_disappears(i: VcpuId, v: AnyVector) -> bool:
 @step_property(
     "S-1",
     title="no vector is invented or delivered twice",
-    source="KVM.md S-1; lapic.c:__apic_accept_irq; Intel SDM, Virtual-interrupt delivery",
+    source="lapic.c:__apic_accept_irq; Intel SDM, Virtual-interrupt delivery",
     over=(VCPUS, VECTORS),
     witness="W-enter",
     planted="planted-s1-ack-keeps-irr",
@@ -72,7 +72,7 @@ def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
 @step_property(
     "T-16",
     title="an accepted vector is pending",
-    source="KVM.md T-16, B1-B3, A1, A4; lapic.c:__apic_accept_irq",
+    source="lapic.c:__apic_accept_irq",
     over=(VCPUS, VECTORS),
     witness="W-coalesced",
     planted="planted-t16-on-first",
@@ -95,7 +95,7 @@ def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
 @invariant(
     "T-9c",
     title="nothing stays in a local",
-    source="KVM.md T-9, C7.4-C7.6, C4c; lapic.c:__kvm_apic_update_irr, kvm_apic_ack_interrupt",
+    source="lapic.c:__kvm_apic_update_irr, kvm_apic_ack_interrupt",
     over=VCPUS,
     excuses=("harvest", "irr_update", "acknowledge"),
     witness="W-carried",
@@ -116,7 +116,7 @@ def nothing_stays_in_a_local(i: VcpuId) -> bool:
 @invariant(
     "G-1",
     title="what is in service is what the guest serves",
-    source="KVM.md S-4, H2, 17.3, 17.5; lapic.c:apic_set_isr, apic_set_eoi",
+    source="lapic.c:apic_set_isr, apic_set_eoi",
     over=VCPUS,
     witness="W-nested-service",
     planted="planted-g1-eoi-exit-ignored",
@@ -136,7 +136,7 @@ def in_service_is_served(i: VcpuId) -> bool:
 @invariant(
     "G-2",
     title="an IPI to itself is sent before the guest goes on",
-    source="KVM.md H3, C9.1; x86.c:handle_fastpath_wrmsr, lapic.c:kvm_apic_send_ipi",
+    source="x86.c:handle_fastpath_wrmsr, lapic.c:kvm_apic_send_ipi",
     over=VCPUS,
     witness="W-asked",
     planted="planted-g2-self-ipi-dropped",

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Safety of single deliveries: when, in which order, and what an EOI ends.
 
-References: KVM.md 18.4; Intel SDM vol. 3, "Virtual-interrupt delivery", "EOI virtualization", "Interrupt acceptance".
+References: arch/x86/kvm/lapic.c; Intel SDM vol. 3,
+"Virtual-interrupt delivery", "EOI virtualization", "Interrupt acceptance".
 """
 
 from lostirq.prelude import *
@@ -12,7 +13,7 @@ from properties.views import *
 @step_property(
     "S-2",
     title="delivered only when the guest accepts it",
-    source="KVM.md S-2, 17.3, C4a.7; x86.c:kvm_check_and_inject_events, vmx.c:vmx_interrupt_allowed",
+    source="x86.c:kvm_check_and_inject_events, vmx.c:vmx_interrupt_allowed",
     over=(VCPUS, VECTORS),
     witness="W-blocked",
     planted="planted-s2-shadow-ignored",
@@ -31,7 +32,7 @@ def delivered_when_allowed(i: VcpuId, v: AnyVector) -> bool:
 @step_property(
     "S-3",
     title="the highest vector goes first",
-    source="KVM.md S-3, 17.3, C4b, C4c; lapic.c:kvm_apic_has_interrupt, kvm_apic_ack_interrupt",
+    source="lapic.c:kvm_apic_has_interrupt, kvm_apic_ack_interrupt",
     over=(VCPUS, VECTORS),
     excuses=("set_irr", "kick"),
     witness="W-overtaken",
@@ -50,7 +51,7 @@ def highest_goes_first(i: VcpuId, v: AnyVector) -> bool:
 @step_property(
     "S-4",
     title="an EOI ends the newest service",
-    source="KVM.md S-4, H2, 17.5; lapic.c:apic_set_eoi, apic_clear_isr",
+    source="lapic.c:apic_set_eoi, apic_clear_isr",
     over=VCPUS,
     witness="W-eoi-of-two",
     planted="planted-s4-isr-cache-of-first",

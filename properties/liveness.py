@@ -3,14 +3,14 @@
 
 Invariants
   - A recurrence: no fair run has the trigger infinitely often and the goal only finitely often.  Fairness is what
-    hardware and scheduler grant (DESIGN 2): each step of a thread, flush and IPI happens in the end, a runnable task
-    gets a pCPU.  What the guest, senders, devices and users do is their choice and may stop for ever.
+    hardware and scheduler grant (docs/language.md): each step of a thread, flush and IPI happens in the end, a runnable
+    task gets a pCPU.  What the guest, senders, devices and users do is their choice and may stop for ever.
   - The triggers look at the guest's side only (views.py): eligible does not care whether the vCPU runs or sleeps.
   - Starvation by others is not a loss: an interrupt of higher priority that is delivered, or an outsider who interferes
     for ever (a toggle, a kick, a preemption), counts as the goal.  Each of these may stop, so a lost interrupt shows in
     the run in which they do.
 
-References: KVM.md 18.3; DESIGN, fairness.
+References: docs/language.md, fairness; Documentation/virt/kvm/vcpu-requests.rst; arch/x86/kvm/x86.c:vcpu_run.
 """
 
 from lostirq.prelude import *
@@ -43,7 +43,7 @@ def delivered_or_outranked(i: VcpuId, v: AnyVector) -> bool:
 @recurrence(
     "LV-1",
     title="an interrupt that the guest would take is delivered",
-    source="KVM.md LV-1; DESIGN, fairness",
+    source="x86.c:vcpu_run, kvm_vcpu_has_events; Intel SDM, Virtual-interrupt delivery",
     over=(VCPUS, VECTORS),
     goal=delivered_or_outranked,
     witness="W-eligible",
@@ -79,7 +79,7 @@ def request_seen(i: VcpuId, r: AnyRequest) -> bool:
 @recurrence(
     "LV-2",
     title="a request is seen",
-    source="KVM.md LV-2, P1; kvm_main.c:kvm_make_all_cpus_request, x86.c:vcpu_enter_guest",
+    source="kvm_main.c:kvm_make_all_cpus_request, x86.c:vcpu_enter_guest",
     over=(VCPUS, REQUESTS),
     goal=request_seen,
     witness="W-request",
@@ -104,7 +104,7 @@ def guest_entered(i: VcpuId) -> bool:
 @recurrence(
     "LV-3",
     title="an entry succeeds in the end",
-    source="KVM.md LV-3, C5.6, C7.8; x86.c:vcpu_enter_guest, vmx.c:vmx_sync_pir_to_irr",
+    source="x86.c:vcpu_enter_guest, vmx.c:vmx_sync_pir_to_irr",
     over=VCPUS,
     goal=guest_entered,
     witness="W-aborted",
@@ -126,7 +126,7 @@ def guest_runs(i: VcpuId) -> bool:
 @recurrence(
     "LV-4",
     title="the guest makes progress",
-    source="KVM.md LV-4, H4, BUG-2; lapic.c:apic_update_ppr, vmx.c:handle_interrupt_window",
+    source="lapic.c:apic_update_ppr, vmx.c:handle_interrupt_window",
     over=VCPUS,
     goal=guest_runs,
     witness="W-threshold",
@@ -148,7 +148,7 @@ def guest_came(i: VcpuId) -> bool:
 @recurrence(
     "G-3",
     title="a sleeper is woken for a reason",
-    source="KVM.md D6, D8.3b, BUGS.md B24; posted_intr.c:pi_wakeup_handler, kvm_main.c:kvm_vcpu_block",
+    source="posted_intr.c:pi_wakeup_handler, kvm_main.c:kvm_vcpu_block",
     over=VCPUS,
     goal=guest_came,
     witness="W-woken",
@@ -175,7 +175,7 @@ def toggled(t: AnyToggler) -> bool:
 @recurrence(
     "LV-7",
     title="a broadcast that waits ends",
-    source="KVM.md LV-7, B11, E1; kvm_main.c:kvm_make_all_cpus_request, kernel/smp.c:smp_call_function_many",
+    source="kvm_main.c:kvm_make_all_cpus_request, kernel/smp.c:smp_call_function_many",
     over=TOGGLERS,
     goal=toggled,
     witness="W-broadcast",

@@ -7,7 +7,7 @@ Invariants
   - Q-6 to Q-8 hold always, up to the named windows: they find the cause earlier.
   - Apart from LV-1 these are the properties that users care about; none of them knows how an interrupt was lost.
 
-References: KVM.md 18.2 and 18.0; arch/x86/kvm/vmx/common.h, vmx/posted_intr.c, x86.c:vcpu_enter_guest.
+References: arch/x86/kvm/vmx/common.h, vmx/posted_intr.c, x86.c:vcpu_enter_guest.
 """
 
 from lostirq.prelude import *
@@ -18,7 +18,7 @@ from properties.views import *
 @invariant(
     "Q-1",
     title="nobody sleeps on an interrupt",
-    source="KVM.md Q-1, P9, P12, P18, D4-D8; kvm_main.c:kvm_vcpu_block, posted_intr.c:vmx_vcpu_pi_put",
+    source="kvm_main.c:kvm_vcpu_block, posted_intr.c:vmx_vcpu_pi_put",
     over=VCPUS,
     witness="W-quiet-sleep",
     planted="post-then-switch-nv",
@@ -37,7 +37,7 @@ def nobody_sleeps_on_an_interrupt(i: VcpuId) -> bool:
 @invariant(
     "Q-2",
     title="no request is left in the guest",
-    source="KVM.md Q-2, P1; x86.c:vcpu_enter_guest, Documentation/virt/kvm/vcpu-requests.rst",
+    source="x86.c:vcpu_enter_guest, Documentation/virt/kvm/vcpu-requests.rst",
     over=VCPUS,
     witness="W-quiet-guest",
     planted="timer-migration-vs-cpu-migration",
@@ -57,7 +57,7 @@ def no_request_is_left(i: VcpuId) -> bool:
 @invariant(
     "Q-3",
     title="no posted interrupt is left in the guest",
-    source="KVM.md Q-3, P2, P11, P22, BUGS.md A3; vmx.c:vmx_sync_pir_to_irr, x86.c:vcpu_enter_guest",
+    source="vmx.c:vmx_sync_pir_to_irr, x86.c:vcpu_enter_guest; commits b95234c84004, 37c4dbf337c5",
     over=VCPUS,
     witness="W-quiet-guest",
     planted="entry-fence-removed",
@@ -76,7 +76,7 @@ def nothing_posted_is_left(i: VcpuId) -> bool:
 @invariant(
     "Q-4",
     title="a requested interrupt is recognised",
-    source="KVM.md Q-4, C7.8, 17.2; Intel SDM, Evaluation of pending virtual interrupts",
+    source="Intel SDM, Evaluation of pending virtual interrupts",
     over=VCPUS,
     witness="W-recognised",
     planted="planted-q4-eoi-without-evaluation",
@@ -94,7 +94,7 @@ def requested_is_recognised(i: VcpuId) -> bool:
 @invariant(
     "Q-5",
     title="a requested interrupt has its window",
-    source="KVM.md Q-5, C4a.7, C12, H4; x86.c:kvm_check_and_inject_events, lapic.c:kvm_lapic_update_cr8_intercept",
+    source="x86.c:kvm_check_and_inject_events, lapic.c:kvm_lapic_update_cr8_intercept",
     over=VCPUS,
     witness="W-quiet-window",
     planted="planted-q5-no-window-while-blocked",
@@ -118,7 +118,7 @@ def requested_has_its_window(i: VcpuId) -> bool:
 @invariant(
     "Q-6",
     title="the host sees what was posted",
-    source="KVM.md Q-6, P10, P11; posted_intr.c:vmx_vcpu_pi_load, vmx.c:vmx_sync_pir_to_irr",
+    source="posted_intr.c:vmx_vcpu_pi_load, vmx.c:vmx_sync_pir_to_irr",
     over=VCPUS,
     excuses=("post", "harvest", "switch"),
     witness="W-posted-in-host",
@@ -137,7 +137,7 @@ def host_sees_what_was_posted(i: VcpuId) -> bool:
 @invariant(
     "Q-7",
     title="a posted vector is announced",
-    source="KVM.md Q-7; common.h:__vmx_deliver_posted_interrupt, posted_intr.c:vmx_vcpu_pi_load, Intel SDM 17.6, VT-d",
+    source="common.h:__vmx_deliver_posted_interrupt, posted_intr.c:vmx_vcpu_pi_load; SDM, Posted-interrupt processing",
     over=VCPUS,
     excuses=("post", "harvest", "sn_cleared", "hw_harvest"),
     witness="W-announced",
@@ -159,7 +159,7 @@ def posted_is_announced(i: VcpuId) -> bool:
 @invariant(
     "Q-8",
     title="an announcement in the guest is under way",
-    source="KVM.md Q-8, B2.6, C9; common.h:kvm_vcpu_trigger_posted_interrupt",
+    source="common.h:kvm_vcpu_trigger_posted_interrupt",
     over=VCPUS,
     excuses=("notify",),
     witness="W-announced-in-guest",

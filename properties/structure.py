@@ -6,7 +6,8 @@ Invariants
     two writes.  Store buffers are empty where a relation would otherwise compare a buffered store with memory: a state
     that violates one for good also does so after the flush.
 
-References: KVM.md 18.0 and 18.1.
+References: Documentation/virt/kvm/vcpu-requests.rst; arch/x86/kvm/lapic.h:struct kvm_lapic;
+arch/x86/include/asm/posted_intr.h; Intel SDM vol. 3, "APIC virtualization and virtual interrupts".
 """
 
 from lostirq.prelude import *
@@ -17,7 +18,7 @@ from properties.views import *
 @step_property(
     "T-1",
     title="mode follows its cycle",
-    source="KVM.md T-1, C5.3, B10.4, C10.1; virt/kvm/kvm_main.c:kvm_vcpu_exiting_guest_mode",
+    source="virt/kvm/kvm_main.c:kvm_vcpu_exiting_guest_mode",
     over=VCPUS,
     witness="W-kicked-in-guest",
     planted="planted-t1-kick-forces-exiting",
@@ -38,7 +39,7 @@ def mode_cycle(i: VcpuId) -> bool:
 @invariant(
     "T-2",
     title="the guest runs loaded, announced and with host interrupts off",
-    source="KVM.md T-2, C5.2-C5.4; x86.c:vcpu_enter_guest",
+    source="x86.c:vcpu_enter_guest",
     over=VCPUS,
     witness="W-kicked-in-guest",
     planted="planted-t2-load-keeps-cpu",
@@ -59,7 +60,7 @@ def guest_runs_announced(i: VcpuId) -> bool:
 @invariant(
     "T-3",
     title="wakeup vector and wakeup list agree",
-    source="KVM.md T-3, D8.3b, D9.3b; posted_intr.c:pi_enable_wakeup_handler, vmx_vcpu_pi_load",
+    source="posted_intr.c:pi_enable_wakeup_handler, vmx_vcpu_pi_load",
     over=VCPUS,
     excuses=("nv",),
     witness="W-on-wakeup-list",
@@ -85,7 +86,7 @@ def wakeup_vector_means_listed(i: VcpuId) -> bool:
 @invariant(
     "T-4",
     title="notifications find a running vCPU",
-    source="KVM.md T-4, D9; posted_intr.c:vmx_vcpu_pi_load",
+    source="posted_intr.c:vmx_vcpu_pi_load",
     over=VCPUS,
     witness="W-kicked-in-guest",
     planted="planted-t4-load-keeps-ndst",
@@ -104,7 +105,7 @@ def notifications_find_the_guest(i: VcpuId) -> bool:
 @invariant(
     "T-5",
     title="notifications are suppressed only while scheduled out",
-    source="KVM.md T-5, D8.3c, D9; posted_intr.c:vmx_vcpu_pi_put, vmx_vcpu_pi_load",
+    source="posted_intr.c:vmx_vcpu_pi_put, vmx_vcpu_pi_load",
     over=VCPUS,
     excuses=("switch",),
     witness="W-suppressed",
@@ -118,7 +119,7 @@ def suppressed_means_scheduled_out(i: VcpuId) -> bool:
 @invariant(
     "T-6",
     title="irr_pending never hides an interrupt",
-    source="KVM.md T-6, P6; lapic.h:kvm_lapic_set_irr, lapic.c:apic_clear_irr, kvm_apic_update_irr",
+    source="lapic.h:kvm_lapic_set_irr, lapic.c:apic_clear_irr, kvm_apic_update_irr",
     over=VCPUS,
     excuses=("set_irr", "clear_irr", "irr_update"),
     witness="W-hint-clear",
@@ -142,7 +143,7 @@ def hint_never_hides(i: VcpuId) -> bool:
 @invariant(
     "T-7",
     title="SVI is the vector in service",
-    source="KVM.md T-7, C4c.2, H2, E3.4; lapic.c:apic_set_isr, apic_clear_isr, kvm_apic_update_apicv",
+    source="lapic.c:apic_set_isr, apic_clear_isr, kvm_apic_update_apicv",
     over=VCPUS,
     excuses=("update_apicv",),
     witness="W-toggled-in-service",
@@ -161,7 +162,7 @@ def svi_is_in_service(i: VcpuId) -> bool:
 @invariant(
     "T-8",
     title="RVI is the highest requested vector",
-    source="KVM.md T-8, C7.8; vmx.c:vmx_sync_pir_to_irr",
+    source="vmx.c:vmx_sync_pir_to_irr",
     over=VCPUS,
     excuses=("set_irr", "kick", "hw_harvest"),
     witness="W-rvi-behind",
@@ -184,7 +185,7 @@ def rvi_is_requested(i: VcpuId) -> bool:
 @invariant(
     "T-10",
     title="RVI is no phantom",
-    source="KVM.md T-10, C7.8, 17.3, 17.8; vmx.c:vmx_set_rvi",
+    source="vmx.c:vmx_sync_pir_to_irr, vmx_set_rvi; Intel SDM, Virtual-interrupt delivery",
     over=VCPUS,
     witness="W-rvi-behind",
     planted="planted-t10-rvi-only-raised",
@@ -201,7 +202,7 @@ def rvi_is_no_phantom(i: VcpuId) -> bool:
 @step_property(
     "T-11",
     title="interrupts nest by priority class",
-    source="KVM.md T-11, 17.3, C4a.7; lapic.c:kvm_apic_has_interrupt",
+    source="lapic.c:kvm_apic_has_interrupt",
     over=VCPUS,
     witness="W-nested-classes",
     planted="planted-t11-same-class",
@@ -218,7 +219,7 @@ def service_nests(i: VcpuId) -> bool:
 @invariant(
     "T-12",
     title="APICv is active in the guest as the VM says",
-    source="KVM.md T-12, E1, E3, P21; x86.c:__kvm_set_or_clear_apicv_inhibit, __kvm_vcpu_update_apicv",
+    source="x86.c:__kvm_set_or_clear_apicv_inhibit, __kvm_vcpu_update_apicv",
     over=VCPUS,
     witness="W-inhibited-guest",
     planted="inhibit-stored-before-broadcast",
@@ -252,7 +253,7 @@ def w_inhibited() -> bool:
 @invariant(
     "T-17",
     title="a blocking vCPU does not run",
-    source="KVM.md T-17, D4; kvm_main.c:kvm_vcpu_block",
+    source="kvm_main.c:kvm_vcpu_block",
     over=VCPUS,
     witness="W-blocking",
     planted="planted-t17-wait-task-kept",

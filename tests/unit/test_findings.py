@@ -7,8 +7,10 @@ import re
 from functools import cache
 from pathlib import Path
 
+from lostirq.evidence.replay import find_property, replay
 from lostirq.evidence.verdict import Holds, SearchOptions, SearchResult, Violated
 from lostirq.explicit.search import check
+from lostirq.interpret import Interpreter
 from lostirq.ir.system import Memory
 from lostirq.language import compile_scenario, load_sources
 from lostirq.workflow.patching import apply
@@ -28,6 +30,32 @@ def detachment(fixed: bool) -> SearchResult:
         texts = apply(texts, (DETACHED / "fix.patch").read_text()).sources
     system = compile_scenario(load_sources(texts), "bypass", Memory.SC, overrides={"BYPASS_DETACH": 1})
     return check(system, SearchOptions())
+
+
+def test_a_sender_does_not_wake_the_sleeper() -> None:
+    """Scenario detach_sender: whatever a software sender does afterwards, the vCPU sleeps on."""
+    system = compile_scenario(load_sources(sources(ROOT)), "detach_sender", Memory.SC)
+    found = check(system, SearchOptions(properties=("Q-1[0]",), stop_first=True, liveness=False))
+    verdict = found.verdicts["Q-1[0]"]
+    assert isinstance(verdict, Violated)
+    interpreter = Interpreter(system)
+    state = replay(system, verdict.trace).states[-1]
+    lost = find_property(system, "Q-1[0]").formula
+    sender = next(p.index for p in system.processes if p.name.startswith("sender"))
+    seen, todo, sent = {state}, [state], 0
+    while todo:
+        state = todo.pop()
+        for move in interpreter.moves(state):
+            if move >= len(system.edges) or system.edges[move].process != sender:
+                continue
+            after = interpreter.step(state, move)
+            if any(name == "sent" for name, _ in interpreter.events(state, move)):
+                sent += 1
+                assert not interpreter.holds(lost, after)
+            if after not in seen:
+                seen.add(after)
+                todo.append(after)
+    assert sent > 0
 
 
 def test_every_finding_is_complete() -> None:
