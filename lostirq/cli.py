@@ -96,7 +96,8 @@ def parameter(word: str) -> tuple[str, int]:
     return name, named.get(value.lower(), 0) if value.lower() in named else int(value)
 
 
-def make_parser() -> Parser:
+def shared_arguments() -> tuple[Parser, Parser]:
+    """What every command takes, and what every one that searches takes."""
     common = Parser(add_help=False, allow_abbrev=False)
     common.add_argument("--workspace", type=Path, metavar="DIR", help="default: the checkout one stands in, else the "
                         "one that the package carries")
@@ -117,7 +118,11 @@ def make_parser() -> Parser:
     searching.add_argument("--no-reductions", action="store_true", help="count every state, as the interpreter does")
     searching.add_argument("--no-result-cache", action="store_true", help="search anew what was answered before")
     searching.add_argument("--bisect", action="store_true", help="exit codes for `git bisect run`")
+    return common, searching
 
+
+def make_parser() -> Parser:
+    common, searching = shared_arguments()
     parser = Parser(prog="lostirq", allow_abbrev=False, description="Find, prove absent and explain lost interrupts.")
     parser.add_argument("--version", action="version", version=f"lostirq {lostirq.__version__}")
     sub = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)

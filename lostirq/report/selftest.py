@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A counterexample as the skeleton of a test for the project that the model mirrors, from a template of the workspace.
 
-The template has fields between at signs: @claim@, @table@, @functions@, and @vcpus@ (how many columns the guest runs).
+The template has fields between at signs: @claim@, @table@, @functions@, and @guests@ (how many columns the guest runs).
 What stands between the lines @each@ and @end@ is repeated for each other column, with the fields @column@, @name@ and
 @steps@, which are comments of C.
 
@@ -31,7 +31,7 @@ def selftest(account: Account, template: str, guest: str) -> str:
         "claim": _comment(account.claim.headline),
         "table": "\n".join(f" * {_comment(line)}".rstrip() for line in [*legend(account), "", *table(account)]),
         "functions": "\n".join(map(_comment, functions)) or " *   (none is named)",
-        "vcpus": str(max(1, len(ours))),
+        "guests": str(max(1, len(ours))),
     }
     agents = [{"column": _comment(c), "name": re.sub(r"\W+", "_", c, flags=re.ASCII).strip("_").lower(),
                "steps": "\n".join(_steps(account, c))} for c in others]

@@ -131,7 +131,8 @@ def told(root: Path, workspace: Workspace, stored: StoredTrace, name: str) -> Co
         raise UsageError(f"{name}: no scenario {trace.scenario!r} here{close}")
     if trace.memory not in (m.value for m in Memory):
         raise UsageError(f"{name}: unknown memory model {trace.memory!r}")
-    system = compile_scenario(workspace, trace.scenario, Memory(trace.memory), overrides=dict(stored.overrides))
+    system = compile_scenario(workspace, trace.scenario, Memory(trace.memory), overrides=dict(stored.overrides),
+                              properties=stored.properties or None)
     run = replay(system, trace)
     prop = confirm(run)
     made = account(run, prop, about(workspace, project(root), stored))
