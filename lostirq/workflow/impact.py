@@ -2,8 +2,9 @@
 """`lostirq impact`: what a patch against the modelled source means for the model.
 
 From the functions that the patch touches to the functions of the model that mirror them (`kernel=` of their
-decorator), the scenarios that execute these, the properties that speak of what they write, the known bugs that touch them, and the
-skeleton of the change to make: the function of the model with the hunk beside it, as comments, to be translated by hand.
+decorator), the scenarios that execute these, the properties that speak of what they write, the known bugs that touch
+them, and the skeleton of the change to make: the function of the model with the hunk beside it, as comments, to be
+translated by hand.
 
 Invariants: nothing is written but to the file asked for; a touched function that the model does not have is listed as
 such, never dropped; two functions of one name in different files are not confused: a match by name alone says so.

@@ -19,8 +19,8 @@ WIDTH = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="PATCH", help="a patch, mail or mbox against the modelled source; - is standard "
-                        "input")
+    parser.add_argument("file", metavar="PATCH", help="a patch, mail or mbox against the modelled source; - is "
+                        "standard input")
     parser.add_argument("--kernel", type=Path, metavar="DIR", help="a source tree, before the patch or after it: lines "
                         "are looked up there instead of trusting the hunks' headings")
     parser.add_argument("--skeleton", action="store_true", help="print the skeleton of the change of the model alone")

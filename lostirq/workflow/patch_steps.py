@@ -45,13 +45,20 @@ class Touched:
     added: tuple[tuple[int, str], ...]
 
 
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
 @lru_cache(maxsize=512)
 def declarations(file: str, text: str) -> tuple[Declared, ...]:
     """In order of the lines; nothing if the text is not Python (the front end tells that better)."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if not _parses(text):
         return ()
+    tree = ast.parse(text)
     found = []
     for node in tree.body:
         name = _name(node)
@@ -96,6 +103,8 @@ def touched(base: Mapping[str, str], patched: Mapping[str, str]) -> tuple[Touche
         if not file.endswith(".py") or base.get(file) == patched.get(file):
             continue
         old_text, new_text = base.get(file, ""), patched.get(file, "")
+        if not (_parses(old_text) and _parses(new_text)):
+            continue                # an error of the model, which the front end tells better
         old = {d.name: d for d in declarations(file, old_text)}
         new = {d.name: d for d in declarations(file, new_text)}
         for name in dict.fromkeys([*new, *old]):
