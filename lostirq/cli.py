@@ -21,7 +21,7 @@ import lostirq
 from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
-from lostirq.workflow import ci, commands, impact_command, mutate, patch_command, report_command
+from lostirq.workflow import ci, commands, impact_command, mutate, patch_command, prove_command, report_command
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
@@ -39,6 +39,7 @@ COMMANDS = {
     "mutate": "change the model in every small way, and see which property notices",
     "impact": "what a patch of the modelled source means for the model",
     "prove": "the proofs of proofs/: for runs of any length, at full width",
+    "recheck": "verify the certificates of proofs with another program and another solver",
     "explain": "a counterexample, property or scenario in words",
     "report": "a counterexample as a mail, an issue, a diagram, a test",
     "export": "a scenario as GraphML, DOT or Promela",
@@ -155,7 +156,8 @@ def make_parser() -> Parser:
     made["bugs"].add_argument("--lift", action="store_true", help="their counterexamples at full width; with "
                               "--max-depth N also look for shorter ones")
     made["bugs"].add_argument("--record", action="store_true", help="write the trace, report and length that are found")
-    made["prove"].add_argument("property", nargs="*", help="only these")
+    prove_command.add_prove_arguments(made["prove"])
+    prove_command.add_recheck_arguments(made["recheck"])
     report_command.add_explain_arguments(explain)
     report_command.add_report_arguments(made["report"])
     export.add_argument("scenario")
@@ -216,7 +218,9 @@ def dispatch(o: argparse.Namespace) -> Outcome:
     if o.command == "mutate":
         return mutate.run_mutate(setting, mutate.request(o), _check_options(o, setting.cache))
     if o.command == "prove":
-        return commands.run_prove(setting, tuple(o.property), _check_options(o, setting.cache))
+        return prove_command.run_prove(setting, o)
+    if o.command == "recheck":
+        return prove_command.run_recheck(setting, o)
     if o.command == "explain":
         return report_command.run_explain(setting, report_command.question(o))
     if o.command == "report":

@@ -16,7 +16,6 @@ from typing import TextIO
 
 from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import write, write_text
-from lostirq.evidence.verdict import Holds, Unknown, Verdict
 from lostirq.ir.system import Memory
 from lostirq.workflow import jobs, show, ways
 from lostirq.workflow.bugs import BugResult, bugs, library
@@ -29,7 +28,7 @@ from lostirq.workflow.list import listing, to_json, to_text
 from lostirq.workflow.outcome import Outcome, combine
 from lostirq.workflow.progress import Status, use_colour
 from lostirq.workflow.state_cost import state_cost
-from lostirq.workflow.workspace import choose, load, locate
+from lostirq.workflow.workspace import load, locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,45 +176,6 @@ def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOpt
     results = bugs(root, wanted, options, on_result, status.show, record=record)
     status.clear()
     return results
-
-
-def run_prove(s: Setting, wanted: tuple[str, ...], options: CheckOptions) -> Outcome:
-    """Every proof of proofs/, or those of the properties wanted, in parallel."""
-    from lostirq.workflow.prove import TIER, ProofReport, load_with_proofs, prove_property
-
-    workspace = load_with_proofs(s.root)
-    todo = [(p, Job(name, memory)) for name, scenario in workspace.scenarios.items() if scenario.tier == TIER
-            for memory in scenario.memory if memory in options.memories for p in scenario.properties or ()]
-    if wanted:
-        chosen = choose(wanted, dict.fromkeys(p for p, _ in todo), "proof")
-        todo = [t for t in todo if t[0] in chosen]
-
-    def prove(item: tuple[str, Job], report: jobs.Report) -> ProofReport:
-        return prove_property(workspace, item[0], item[1].scenario, item[1].memory)
-
-    found: dict[int, tuple[Outcome, str]] = {}
-    started = time.monotonic()
-    for done in jobs.run(todo, prove, processes=options.processes, seconds=options.seconds):
-        if done.result is not None:
-            found[done.number] = (_proof_outcome(done.result.verdict), done.result.render())
-        else:
-            failure = done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
-            p, job = todo[done.number]
-            found[done.number] = (failure.outcome, f"{p} in {_label(job)}: {failure.message}")
-    if s.as_json:
-        s.object({"format": "lostirq-prove", "version": 1, "proofs": [
-            {"property": p, "scenario": job.scenario, "memory": job.memory.value, "verdict": found[n][0].value,
-             "text": found[n][1]} for n, (p, job) in enumerate(todo)]})
-    else:
-        s.lines([text for _, text in (found[n] for n in sorted(found))])
-    s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
-    return combine(outcome for outcome, _ in found.values())
-
-
-def _proof_outcome(verdict: Verdict) -> Outcome:
-    if isinstance(verdict, Unknown):
-        return Outcome.UNDECIDED
-    return Outcome.HOLDS if isinstance(verdict, Holds) else Outcome.VIOLATED
 
 
 def run_list(s: Setting) -> Outcome:

@@ -114,8 +114,10 @@ def prove_property(
     overrides: Mapping[str, int] | None = None,
     rlimit: int = DEFAULT_RLIMIT,
     progress: Callable[[int, int], None] | None = None,
+    on_proof: Callable[[System, list[Property], list[Property], list[Conjunct]], None] | None = None,
 ) -> ProofReport:
-    """Prove all instances of an invariant in one scenario.  Raises `UsageError` and `ModelErrors`."""
+    """Prove all instances of an invariant in one scenario.  `on_proof` is called with the flat system, the targets, the
+    lemmas and all conjuncts if it is proved.  Raises `UsageError` and `ModelErrors`."""
     begin = time.monotonic()
     annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
     system = lower(annotated)
@@ -126,6 +128,8 @@ def prove_property(
     if steps and isinstance(outcome, Proved):
         outcome = prove_steps(system, conjuncts, steps, rlimit=rlimit, progress=progress)
     keys = frozenset(p.key for p in targets)
+    if on_proof is not None and isinstance(outcome, Proved):
+        on_proof(system, targets, lemmas, conjuncts)
     return ProofReport(
         property_, scenario, memory, _verdict(annotated, outcome, keys), tuple(p.key for p in lemmas), len(conjuncts),
         len(system.edges), system.parameters, system.dropped,

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands `lostirq prove` and `lostirq recheck`: their arguments, their runs, what they print.
+
+Invariants: as in `lostirq.workflow.commands`.  A property is printed as proved only after the stand-alone checker has
+verified the certificate of the proof with a solver other than the one that found it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lostirq.errors import UsageError
+from lostirq.evidence.verdict import Holds, Unknown
+from lostirq.ir.system import Property, System
+from lostirq.language import Workspace
+from lostirq.symbolic.induction import Conjunct
+from lostirq.workflow import certificates, jobs, proofs_page
+from lostirq.workflow.certificates import Origin, Proof
+from lostirq.workflow.commands import Setting
+from lostirq.workflow.outcome import Outcome, combine
+from lostirq.workflow.proofs_page import Times
+from lostirq.workflow.prove import TIER, load_with_proofs, prove_property
+from lostirq.workflow.recheck import DEFAULT, SOLVERS, Rechecked, chosen, grouped, recheck, recheck_one, version
+from lostirq.workflow.workspace import choose
+
+
+def add_prove_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("property", nargs="*", help="only these")
+    parser.add_argument("--all", action="store_true", dest="everything", help="every proof (the default)")
+    parser.add_argument("--dry-run", action="store_true", help="write no certificates")
+    _solver(parser)
+
+
+def add_recheck_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("certificate", nargs="*", type=Path, help="files; none: all in proofs/certificates")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="at once")
+    parser.add_argument("--record", action="store_true", help="write the seconds into proofs/times.json")
+    _solver(parser)
+
+
+def _solver(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--solver", default=DEFAULT, metavar="NAME", help=f"that verifies: {', '.join(SOLVERS)}")
+    parser.add_argument("--limit", type=int, metavar="N", help="of one question: milliseconds (bitwuzla), else a count")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Of one proof: the outcome, the text, the certificate with its seconds (proof, check) if it was verified."""
+
+    outcome: Outcome
+    text: str
+    seconds: tuple[float, float] | None = None
+
+
+def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
+    """Every proof of proofs/, or those of the properties wanted, in parallel."""
+    if o.everything and o.property:
+        raise UsageError("--all proves every property; name none with it")
+    solver = chosen(o.solver)
+    workspace = load_with_proofs(s.root)
+    todo = [Origin(p, name, memory) for name, scenario in workspace.scenarios.items() if scenario.tier == TIER
+            for memory in scenario.memory for p in scenario.properties or ()]
+    if o.property:
+        wanted = choose(tuple(o.property), dict.fromkeys(x.property for x in todo), "proof")
+        todo = [x for x in todo if x.property in wanted]
+    root = s.root
+
+    def work(about: Origin, _: jobs.Report) -> _Answer:
+        return _prove(root, workspace, about, solver, o.limit, write=not o.dry_run)
+
+    found: dict[int, _Answer] = {}
+    started = time.monotonic()
+    for done in jobs.run(todo, work, processes=o.jobs, seconds=o.timeout):
+        found[done.number] = done.result or _failed(todo[done.number], done.failure)
+    if not o.dry_run:
+        timed = {todo[n].file().stem: a.seconds for n, a in sorted(found.items()) if a.seconds is not None}
+        proofs_page.record(root, {name: Times(f"Z3 {version('z3')}", proof, {_named(solver): check})
+                                  for name, (proof, check) in timed.items()})  # fmt: skip
+    if s.as_json:
+        s.object({"format": "lostirq-prove", "version": 1, "proofs": [
+            {"property": x.property, "scenario": x.scenario, "memory": x.memory.value,
+             "verdict": found[n].outcome.value, "text": found[n].text} for n, x in enumerate(todo)]})
+    else:
+        s.lines([found[n].text for n in sorted(found)])
+    s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
+    return combine(a.outcome for a in found.values())
+
+
+def _prove(root: Path, workspace: Workspace, about: Origin, solver: str, limit: int | None, *, write: bool) -> _Answer:
+    """One proof: found, written down, verified."""
+    proofs: list[Proof] = []
+
+    def keep(system: System, targets: list[Property], lemmas: list[Property], conjuncts: list[Conjunct]) -> None:
+        proofs.append(Proof(system, tuple(targets), tuple(lemmas), tuple(conjuncts)))
+
+    report = prove_property(workspace, about.property, about.scenario, about.memory, on_proof=keep)
+    if not proofs or not isinstance(report.verdict, Holds):
+        undecided = isinstance(report.verdict, Unknown)
+        return _Answer(Outcome.UNDECIDED if undecided else Outcome.VIOLATED, report.render())
+    with tempfile.TemporaryDirectory(prefix="lostirq-prove-") as folder:
+        path = certificates.write(Path(folder), about, certificates.make(about, proofs[0]))
+        verified = recheck_one(proofs[0].system, path, solver, limit)
+        if verified.outcome is not Outcome.HOLDS:
+            verdict = Unknown(f"its certificate is not verified: {verified.reason}")
+            text = replace(report, verdict=verdict, step=verified.failing).render()
+            return _Answer(verified.outcome, text)
+        if write:
+            certificates.write(root, about, certificates.load(path))
+    where = f"; {about.file()}" if write else ""
+    text = f"{report.render()}\n  certificate verified by {_named(solver)}{where}"
+    return _Answer(Outcome.HOLDS, text, (report.seconds, verified.seconds))
+
+
+def _failed(about: Origin, failure: jobs.Failure | None) -> _Answer:
+    told = failure or jobs.Failure(Outcome.INTERNAL, "no result")
+    return _Answer(told.outcome, f"{about.property} in {about.scenario}, {about.memory.value}: {told.message}")
+
+
+def _named(solver: str) -> str:
+    return f"{solver} {version(solver)}"
+
+
+def run_recheck(s: Setting, o: argparse.Namespace) -> Outcome:
+    """Verify certificates against the model as it is."""
+    solver, root = chosen(o.solver), s.root
+    if o.jobs < 1:
+        raise UsageError(f"-j {o.jobs}: give a positive number")
+    missing = [path for path in o.certificate if not path.is_file()]
+    if missing:
+        raise UsageError(f"{missing[0]}: no such certificate")
+    paths = list(o.certificate) or certificates.listed(root)
+    workspace, started = load_with_proofs(root), time.monotonic()
+    todo = grouped(paths)
+
+    def work(item: tuple[Origin, tuple[Path, ...]], _: jobs.Report) -> list[Rechecked]:
+        return recheck(workspace, *item, solver, o.limit)
+
+    found: dict[Path, Rechecked] = {}
+    for done in jobs.run(todo, work, processes=o.jobs):
+        told = done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
+        for n, path in enumerate(todo[done.number][1]):
+            found[path] = done.result[n] if done.result else Rechecked(path, told.outcome.value, told.message)
+    results = [found[path] for path in dict.fromkeys(paths)]
+    if o.record:
+        proofs_page.record(root, {r.certificate.stem: Times(checks={_named(solver): r.seconds})
+                                  for r in results if r.outcome is Outcome.HOLDS})  # fmt: skip
+    if s.as_json:
+        s.object({"format": "lostirq-recheck", "version": 1, "solver": _named(solver), "certificates": [
+            {"certificate": r.certificate.name, "verdict": r.verdict, "reason": r.reason, "failing": list(r.failing)}
+            for r in results]})  # fmt: skip
+    else:
+        good = sum(r.outcome is Outcome.HOLDS for r in results)
+        s.lines([*(r.render() for r in results), f"{good} of {len(results)} certificates verified"])
+    s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
+    return combine(r.outcome for r in results)
