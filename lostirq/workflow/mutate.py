@@ -26,7 +26,19 @@ from lostirq.workflow.check import CheckOptions, Job, check_scenario
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.mutate_edit import diff, mutated, name_of, what_of
 from lostirq.workflow.mutate_record import begin, keep, model_name, read_record, to_json
-from lostirq.workflow.mutate_run import BaseCase, Fate, Group, MutantResult, attempt, baseline, cases, groups, warm
+from lostirq.workflow.mutate_run import (
+    BaseCase,
+    Fate,
+    Group,
+    MutantResult,
+    attempt,
+    baseline,
+    cases,
+    cheap,
+    groups,
+    looked_at,
+    warm,
+)
 from lostirq.workflow.mutate_sites import mutants
 from lostirq.workflow.outcome import Outcome, combine, of_reason
 from lostirq.workflow.progress import Status
@@ -40,7 +52,7 @@ CUT = ("interrupted", "timeout")     # says nothing of a mutant, and is not kept
 @dataclass(frozen=True, slots=True)
 class MutateRequest:
     """What was asked for.  `only`: globs on names, of which the kind is the first part; `sample`: so many, chosen by
-    `seed`; `out`: the file of results, None for one in the cache."""
+    `seed`; `out`: the file of results, None for one in the cache; `up_to`: states of the largest scenario."""
 
     only: tuple[str, ...] = ()
     show: str = ""
@@ -49,6 +61,7 @@ class MutateRequest:
     seed: int = 0
     out: Path | None = None
     again: bool = False
+    up_to: int | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of --sample (default: 0)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the file of results, which a later run goes on with "
                         f"(default: {FILE} in the cache)")
+    parser.add_argument("--up-to", type=int, metavar="N", help="first pass: only scenarios of up to N states; what is "
+                        "alive there stays undecided, and a later run goes on with it")
     parser.add_argument("--again", action="store_true", help="run also what is in the file already")
 
 
@@ -69,7 +84,7 @@ def request(o: argparse.Namespace) -> MutateRequest:
         raise UsageError("--sample needs a positive number")
     if o.show and (o.only or o.listed):
         raise UsageError("--show takes one name; it goes with neither --only nor --list")
-    return MutateRequest(tuple(o.only), o.show, o.listed, o.sample, o.seed, o.out, o.again)
+    return MutateRequest(tuple(o.only), o.show, o.listed, o.sample, o.seed, o.out, o.again, o.up_to)
 
 
 def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outcome:
@@ -97,10 +112,11 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     old = sum(r.model != model for n, r in done.items() if n in {name_of(g) for g in todo})
     if old:
         s.err.write(f"lostirq: {old} results in {path} are of an earlier model; --again runs them anew\n")
-    missing = [g for g in todo if name_of(g) not in done]
+    few = cheap(base, asked.up_to)
+    missing = [g for g in todo if name_of(g) not in done or (looked_at(done[name_of(g)]) or few) < few]
     status = Status(s.err, len(missing))
     failures: list[jobs.Failure] = []
-    for group, result in _run(missing, texts, base, options, status):
+    for group, result in _run(missing, texts, base, options, status, asked.up_to):
         if isinstance(result, jobs.Failure):
             failures.append(result)
             continue
@@ -143,7 +159,7 @@ def chosen(found: Sequence[Group], asked: MutateRequest) -> list[Group]:
 
 
 def _run(todo: Sequence[Group], texts: dict[str, str], base: Sequence[BaseCase], options: CheckOptions,
-         status: Status) -> Iterator[tuple[Group, MutantResult | jobs.Failure]]:
+         status: Status, up_to: int | None = None) -> Iterator[tuple[Group, MutantResult | jobs.Failure]]:
     """Each mutant and what became of it, in the order in which they are decided."""
     options = options.shared_by(len(todo))
     with tempfile.TemporaryDirectory(prefix="lostirq-mutants-") as folder:
@@ -151,7 +167,7 @@ def _run(todo: Sequence[Group], texts: dict[str, str], base: Sequence[BaseCase],
         warmed.mkdir(mode=0o700)
         if todo:
             warm(base, options, warmed)
-        for done in jobs.run(todo, lambda g, report: attempt(g, texts, base, options, report, warmed),
+        for done in jobs.run(todo, lambda g, report: attempt(g, texts, base, options, report, warmed, up_to),
                              processes=options.processes, seconds=options.seconds,
                              on_progress=lambda n, p: status.show(name_of(todo[n]), p)):
             yield todo[done.number], done.result or done.failure or jobs.Failure(Outcome.INTERNAL, "no result")

@@ -135,15 +135,25 @@ def warm(base: Sequence[BaseCase], options: CheckOptions, folder: Path) -> None:
         load_runtime(compiler, words, folder)
 
 
+def cheap(base: Sequence[BaseCase], up_to: int | None) -> int:
+    """How many scenarios have at most so many states; all if no number is given."""
+    return sum(up_to is None or b.states <= up_to for b in base)
+
+
+def looked_at(r: MutantResult) -> int | None:
+    """In how many scenarios a mutant was looked at that no cheap one kills; None for every other result."""
+    words = r.why.split()
+    return int(words[2]) if r.fate is Fate.UNKNOWN and r.why.startswith("alive in ") else None
+
+
 def attempt(group: Group, texts: Mapping[str, str], base: Sequence[BaseCase], options: CheckOptions,
-            report: jobs.Report, warmed: Path | None = None) -> MutantResult:
-    """What becomes of one mutant, or of several at once.  Its generated code is kept only as long as it is needed."""
-    if warmed is None:
-        return _Attempt(group, texts, base, options, report).run()
+            report: jobs.Report, warmed: Path, up_to: int | None = None) -> MutantResult:
+    """What becomes of one mutant, or of several at once, in the scenarios of at most so many states.  Generated code is
+    kept only as long as it is needed."""
     with tempfile.TemporaryDirectory(prefix="lostirq-mutant-") as folder:
         cache = Path(folder) / "build"
         shutil.copytree(warmed, cache)
-        return _Attempt(group, texts, base, replace(options, cache_dir=cache), report).run()
+        return _Attempt(group, texts, base, replace(options, cache_dir=cache), report, cheap(base, up_to)).run()
 
 
 @dataclass(slots=True)
@@ -153,6 +163,7 @@ class _Attempt:
     base: Sequence[BaseCase]
     options: CheckOptions
     report: jobs.Report
+    few: int
 
     def run(self) -> MutantResult:
         most = max((b.states for b in self.base), default=0) * MANY
@@ -167,7 +178,7 @@ class _Attempt:
     def _safety(self, workspace: Workspace) -> MutantResult:
         changed: list[tuple[BaseCase, System]] = []
         unknown = ""
-        for case in self.base:
+        for case in self.base[: self.few]:
             system = compile_scenario(workspace, case.scenario, case.memory)
             if digest(system) == case.digest:
                 continue
@@ -179,6 +190,8 @@ class _Attempt:
                 length, key = min(bad)
                 return self._result(Fate.KILLED, case, key, length, systems=len(changed))
             unknown = unknown or _undecided(case, seen)
+        if self.few < len(self.base):
+            return self._result(Fate.UNKNOWN, why=f"alive in {self.few} of {len(self.base)} scenarios, the cheapest")
         if not changed:
             return self._result(Fate.EQUIVALENT, why="unchanged: no transition system differs")
         if unknown:

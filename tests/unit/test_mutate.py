@@ -25,6 +25,7 @@ MODEL = '''
 from lostirq.prelude import *
 
 TALL = Param(False, "a switch")
+MORE = Param(False, "another thread")
 
 
 class Word(Struct):
@@ -68,6 +69,11 @@ def right():
     xchg(flag[1], True)
     seen[1] = flag[0]
     set_bit(word.bits, 1)
+
+
+@thread(when=MORE)
+def third():
+    step()
 '''
 PROPERTIES = '''
 from lostirq.prelude import *
@@ -239,3 +245,26 @@ def test_nothing_of_that_name(tmp_path: Path) -> None:
         run(tmp_path, MutateRequest(only=("nothing",)))
 
 
+
+
+def test_a_first_pass_over_cheap_scenarios(tmp_path: Path) -> None:
+    """What is alive there stays undecided; a run without the bound goes on with it, and with nothing else."""
+    folder = workspace(tmp_path / "ws")
+    larger = SCENARIOS.replace("class dekker", "class larger").replace('"""Two threads."""', "MORE = True")
+    (folder / "model" / "scenarios" / "more.py").write_text(larger)
+    err = io.StringIO()
+    setting = Setting(folder, tmp_path / "cache", False, False, io.StringIO(), err, {})
+    options = CheckOptions(engine=Engine.FALLBACK, processes=2)
+    file = tmp_path / "cache" / "mutants.jsonl"
+    assert run_mutate(setting, MutateRequest(only=("step:m.py:right:1",)), options) is Outcome.HOLDS
+    [base] = read_record(file).baselines.values()
+    assert [b.scenario for b in base] == ["dekker", "larger"] and base[0].states < base[1].states
+    asked = MutateRequest(only=("cpu:m.py:left:1", "order:m.py:right:2"), up_to=base[0].states)
+    assert run_mutate(setting, asked, options) is Outcome.UNDECIDED
+    first = read_record(file).results
+    assert first["cpu:m.py:left:1"].scenario == "dekker"
+    assert first["order:m.py:right:2"].why == "alive in 1 of 2 scenarios, the cheapest"
+    err.truncate(0)
+    assert run_mutate(setting, MutateRequest(only=asked.only), options) is Outcome.HOLDS
+    assert "for 1 mutants" in err.getvalue()
+    assert read_record(file).results["order:m.py:right:2"].fate is Fate.SURVIVOR
