@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Any number of senders: the crowd covers every number of them, the checker of that claim can fail, and what the
+abstraction cannot do is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lostirq.interpret import Interpreter
+from lostirq.ir.expr import and_, boolean, const, eq, var
+from lostirq.ir.system import Memory, System
+from lostirq.ir.tso import lower
+from lostirq.symbolic.crowd import Crowd, crowd
+from lostirq.symbolic.induction import Conjunct, NotInductive, Proved, evaluate, prove
+from lostirq.symbolic.readings import Refused
+from lostirq.symbolic.simulation import check_simulation
+from tests.unit.language import compiled
+
+POSTERS = """
+SENDERS = Param(2, "senders")
+Vector = Int[0, 1]
+Sender = Int[0, SENDERS - 1]
+pir: Bits[2]
+on: bool
+cpu: Int[0, 1]
+notified: Array[bool, 2]
+
+@thread(over=SENDERS, symmetric=True)
+def sender(s: Sender):
+    while True:
+        idle()
+        vector = choose(Vector)
+        with window("post"):
+            if test_and_set_bit(pir, vector):
+                continue
+            if test_and_set(on):
+                continue
+        there = cpu
+        lock_set(notified[there], True)
+
+@thread()
+def vcpu():
+    while True:
+        idle()
+        if test_and_clear(on):
+            with window("harvest"):
+                with atomic():
+                    pir = 0
+        cpu = 1
+
+@pure
+def posting() -> bool:
+    return within("sender", "post")
+
+@invariant("announced")
+def announced() -> bool:
+    return pir == 0 or on or posting() or within("vcpu", "harvest")
+
+@invariant("never")
+def never() -> bool:
+    return not (notified[1] and posting())
+"""
+
+
+def reach(system: System) -> set[tuple[int, ...]]:
+    """All reachable states, as values."""
+    interpreter = Interpreter(system)
+    first = interpreter.initial()
+    seen, work = {first}, [first]
+    while work:
+        state = work.pop()
+        for move in interpreter.moves(state):
+            after = interpreter.step(state, move)
+            if after not in seen:
+                seen.add(after)
+                work.append(after)
+    return {s[0] for s in seen}
+
+
+def images(system: System, c: Crowd) -> set[tuple[int, ...]]:
+    """The states of the crowd that stand for the reachable states of a system with some number of senders."""
+    position = {v.name: i for i, v in enumerate(system.variables)}
+    members = [p.name for p in system.processes if p.family == "sender"]
+    flags = {p.flags.name: p for p in c.places.values()}
+    found = set()
+    for state in reach(system):
+        values = []
+        for v in c.system.variables:
+            place = flags.get(v.name)
+            if place is None:
+                values.append(state[position[v.name]] if v.name in position else v.init)
+                continue
+            marks = 0
+            for name in members:
+                if state[position[f"{name}.pc"]] == place.location:
+                    post = tuple(state[position[w.name.replace("sender(0)", name, 1)]] for w in place.live)
+                    marks |= 1 << place.posts.index(post)
+            values.append(marks)
+        found.add(tuple(values))
+    return found
+
+
+@pytest.mark.parametrize("memory", [Memory.SC, Memory.TSO])
+def test_the_crowd_covers_every_number_of_members(memory: Memory) -> None:
+    c = crowd(lower(compiled(POSTERS, memory)), "sender")
+    assert check_simulation(c).failed == ()
+    reached = reach(c.system)
+    counts = [images(lower(compiled(POSTERS, memory, SENDERS=n)), c) for n in (2, 3)]
+    assert all(found <= reached for found in counts)
+    assert len(counts[0]) < len(counts[1]) <= len(reached)
+
+
+def test_what_needs_three_members_is_in_the_crowd() -> None:
+    """Three flags at once: no system with two members has that."""
+    c = crowd(lower(compiled(POSTERS)), "sender")
+    names = {v.name: i for i, v in enumerate(c.system.variables)}
+    some = [names[p.flags.name] for p in c.places.values() if p.location != c.member.pc.init]
+    assert max(sum(bool(state[i]) for i in some) for state in reach(c.system)) > 2
+
+
+def test_formulas_are_read_for_any_number() -> None:
+    c = crowd(lower(compiled(POSTERS)), "sender")
+    keys = {p.key: p for p in c.system.properties}
+    reached = [dict(zip(c.system.variables, s, strict=True)) for s in reach(c.system)]
+    broken = {k for k, p in keys.items() if any(not evaluate(p.formula, s) for s in reached)}
+    small = lower(compiled(POSTERS))
+    states = [dict(zip(small.variables, s, strict=True)) for s in reach(small)]
+    assert broken == {p.key for p in small.properties if any(not evaluate(p.formula, s) for s in states)} == {"never"}
+
+
+def test_a_proof_for_any_number() -> None:
+    """The vCPU takes ON, then the PIR: outside of that, what is posted is announced, or somebody is about to."""
+    c = crowd(lower(compiled(POSTERS)), "sender")
+    goals = {p.key: Conjunct(p.key, p.formula) for p in c.system.properties}
+    assert isinstance(prove(c.system, [goals["announced"]]), Proved)
+    assert isinstance(prove(c.system, [goals["never"]]), NotInductive)
+
+
+@pytest.mark.parametrize("what", ["never", "forgets where it goes", "forgets what it does", "says something else"])
+def test_a_wrong_crowd_is_found_out(what: str) -> None:
+    """An edge of the crowd that is never taken, one without a flag or an effect, a formula that says something else."""
+    c = crowd(lower(compiled(POSTERS)), "sender")
+    edges, properties = list(c.system.edges), list(c.system.properties)
+    k = min(c.origin)
+    flags = {p.flags for p in c.places.values()}
+    wrong = {
+        "never": replace(edges[k], guard=boolean(False)),
+        "forgets where it goes": replace(edges[k], assigns=edges[k].assigns[:-1]),
+        "forgets what it does": replace(edges[k], assigns=tuple(a for a in edges[k].assigns if a[0] in flags)),
+    }
+    assert all(e != edges[k] for e in wrong.values())
+    if what in wrong:
+        edges[k] = wrong[what]
+    else:
+        properties[0] = replace(properties[0], formula=boolean(True))
+    found = check_simulation(replace(c, system=replace(c.system, edges=tuple(edges), properties=tuple(properties))))
+    assert len(found.failed) == 1
+
+
+REFUSED = {
+    "tells the processes": POSTERS + '''
+@invariant("first")
+def first() -> bool:
+    return not within("sender", 0, "post")
+''',
+    "counts the sender": POSTERS.replace("on: bool\n", "on: bool\nposts: Ghost[Int[0, SENDERS]]\n").replace(
+        "            if test_and_set(on):\n                continue\n",
+        "            posts += 1\n            if test_and_set(on):\n                posts -= 1\n"
+        "                continue\n            posts -= 1\n") + '''
+@invariant("few")
+def few() -> bool:
+    return posts < 2
+''',
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_cannot_be_a_crowd_is_refused_with_the_reason(reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        crowd(lower(compiled(REFUSED[reason])), "sender")
+
+
+def test_a_step_that_looks_at_a_member_is_refused() -> None:
+    """The language has no way to write it; a reduction might make one."""
+    system = lower(compiled(POSTERS))
+    sender, vcpu = (next(p for p in system.processes if p.family == f) for f in ("sender", "vcpu"))
+    idle = eq(var(sender.pc), const(0, sender.pc.type))
+    edges = tuple(replace(e, guard=and_(e.guard, idle)) if e.process == vcpu.index else e for e in system.edges)
+    with pytest.raises(Refused, match="looks at a sender"):
+        crowd(replace(system, edges=edges), "sender")
+
+
+def test_a_set_of_another_name() -> None:
+    with pytest.raises(Refused, match="not two; sets: sender"):
+        crowd(lower(compiled(POSTERS)), "receiver")
