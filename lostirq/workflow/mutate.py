@@ -95,6 +95,8 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     s.look_at_cache()
     path = asked.out or s.cache / FILE
     record = read_record(path)
+    if asked.show and asked.show in record.results:
+        return _show(s, todo[0], texts, options, record.results[asked.show])
     started = time.monotonic()
     workspace = load_sources(texts)
     digests = [digest(compile_scenario(workspace, *c)) for c in cases(workspace, TIER)]
@@ -106,7 +108,7 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
         _complain(s, [base])
         return base.outcome
     if asked.show:
-        return _show(s, todo[0], texts, base, options, record.results.get(name_of(todo[0])))
+        return _show_new(s, todo[0], texts, base, options)
     begin(path, base, record)
     done = {n: r for n, r in record.results.items() if not asked.again}
     old = sum(r.model != model for n, r in done.items() if n in {name_of(g) for g in todo})
@@ -198,23 +200,25 @@ def _list(s: Setting, todo: Sequence[Group]) -> Outcome:
     return Outcome.HOLDS
 
 
-def _show(s: Setting, group: Group, texts: dict[str, str], base: Sequence[BaseCase], options: CheckOptions,
-          known: MutantResult | None) -> Outcome:
+def _show_new(s: Setting, group: Group, texts: dict[str, str], base: Sequence[BaseCase],
+              options: CheckOptions) -> Outcome:
+    """A mutant that is not in the file of results."""
+    [(_, found)] = _run([group], texts, base, options, Status(s.err, 1))
+    if isinstance(found, MutantResult):
+        return _show(s, group, texts, options, found)
+    _complain(s, [found])
+    return found.outcome
+
+
+def _show(s: Setting, group: Group, texts: dict[str, str], options: CheckOptions, result: MutantResult) -> Outcome:
     """The diff of a mutant, and the run that kills it."""
-    result = known
-    if result is None:
-        for _, found in _run([group], texts, base, options, Status(s.err, 1)):
-            if isinstance(found, jobs.Failure):
-                _complain(s, [found])
-                return found.outcome
-            result = found
-    assert result is not None
     text = ""
     if result.scenario:
         job = Job(result.scenario, Memory(result.memory))
         wanted = replace(options, properties=(result.property,), processes=1)
         rows = check_scenario(load_sources(mutated(texts, group)), job, wanted, lambda p: None).rows
         text = next((r.report for r in rows if r.key == result.property), "")
+        text = text or "It is no longer killed there: the model has changed since.  --again runs it anew."
     if s.as_json:
         s.object({"format": "lostirq-mutant", "version": 1, "diff": diff(texts, group), "report": text,
                   **to_json(result)})
