@@ -186,7 +186,8 @@ def read_json(path: Path, what: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as e:
-        cause = "truncated" if text.strip() and e.pos >= len(text.rstrip()) else f"not JSON ({e.msg})"
+        cut = e.pos >= len(text.rstrip()) or e.msg.startswith("Unterminated string")
+        cause = "truncated" if cut else f"not JSON ({e.msg})"
         raise UsageError(f"{path}:{e.lineno}:{e.colno}: {what} is {'empty' if not text.strip() else cause}") from None
     except RecursionError:
         raise UsageError(f"{path}: {what} is nested too deeply") from None
