@@ -227,15 +227,21 @@ def keep(texts: str, job: Job, options: CheckOptions, found: ScenarioResult) -> 
 def check_scenario(workspace: Workspace, job: Job, options: CheckOptions, report: jobs.Report) -> ScenarioResult:
     """Compile, search, replay one scenario under one memory model."""
     system = compile_scenario(workspace, job.scenario, job.memory, overrides=dict(options.overrides))
+    return check_system(system, options, report)
+
+
+def check_system(system: System, options: CheckOptions, report: jobs.Report, *,
+                 stop_early: bool = False) -> ScenarioResult:
+    """Search a scenario that is compiled, and replay what was found."""
     keys = selected(system, options.properties)
-    found = searched(system, options.engine, options.search_options(keys, report, stop_early=False),
+    found = searched(system, options.engine, options.search_options(keys, report, stop_early=stop_early),
                      options.cache_dir, options.results)
     by_key = {p.key: p for p in system.properties}
     rows = tuple(_row(system, by_key.get(key), key, found, options) for key in found.verdicts)
     reached = frozenset(by_key[key].id for key, trace in found.witnesses.items()
                         if confirm_witness(replay(system, trace)) is by_key[key])
     witness_of = {p.id: p.witness for p in system.properties if p.witness and p.key in found.verdicts}
-    return ScenarioResult(job.scenario, job.memory, digest(system), found,
+    return ScenarioResult(system.name, system.memory, digest(system), found,
                           _checked(rows, by_key, options.properties), reached, witness_of,
                           system.dropped, system.notes, system.parameters)
 
