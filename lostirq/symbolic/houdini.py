@@ -128,7 +128,8 @@ class Houdini:
         fixed = self._targets(move)
         again = True
         while again:
-            goals: dict[Table | str, Expr] = {**self._goals(move), **fixed}
+            goals: dict[Table | str, Expr] = dict(self._goals(move).items())
+            goals.update(fixed)
             again = False
             for near in (True, False) if goals else ():
                 query = Query(self, move, goals, near)
@@ -275,7 +276,7 @@ class Query:
         self.solver = z3.SolverFor("QF_BV")
         self.solver.set("rlimit", search.rlimit)
         self.tracked: dict[z3.BoolRef, Table] = {}
-        for fact, mask, table in _connected(hypotheses, used, prover.counters if near else 0):
+        for fact, mask, table in _connected(hypotheses, used, prover.counters) if near else hypotheses:
             used |= mask
             if table is None:
                 self.solver.add(self.term(fact))
