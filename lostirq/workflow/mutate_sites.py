@@ -134,16 +134,15 @@ class _Site:
         return [Edit(a.lineno, a.col_offset, a.lineno, a.col_offset, first), Edit.of(looked, EARLIER)]
 
     def _simple(self, s: ast.stmt) -> bool:
-        """One statement, or one atomic section, that may touch memory and is no barrier and no mark."""
+        """One statement, or one atomic section, that may touch memory, and is neither barrier nor mark."""
         if is_atomic(s):
             return True
         if not isinstance(s, ast.Expr | ast.Assign | ast.AnnAssign | ast.AugAssign):
             return False
         if called(s) in self.known.barriers or self.known.is_mark(s):
             return False
-        return touches(s.value, self.known.constants) if s.value is not None and not writes(s) else any(
-            touches(n, self.known.constants) for n in ast.iter_child_nodes(s)
-            if not isinstance(s, ast.AnnAssign) or n is not s.annotation)
+        targets = s.targets if isinstance(s, ast.Assign) else [] if isinstance(s, ast.Expr) else [s.target]
+        return any(touches(n, self.known.constants) for n in [*targets, *([s.value] if s.value is not None else [])])
 
     def _operands(self, s: ast.stmt) -> Iterator[Mutant]:
         """The two sides of `and` and `or`."""
@@ -160,15 +159,15 @@ class _Site:
     # -- atomicity ------------------------------------------------------------------------------------------------
 
     def _locked(self, s: ast.stmt) -> Iterator[Mutant]:
-        parts = [s.cases[0].guard] if isinstance(s, ast.Match) and s.cases[0].guard else header(s)
-        calls = [c for part in parts for c in ast.walk(part) if isinstance(c, ast.Call)]
-        for call in calls:
+        no_room = isinstance(s, ast.While | ast.Match) or self._text(s, s.col_offset).startswith("elif")
+        for call in (c for part in header(s) for c in ast.walk(part) if isinstance(c, ast.Call)):
             name = call_name(call)
             what = f"plain instead of {ast.unparse(call)}"
             if name in LOCKED_BITS:
                 yield self._make(Kind.LOCKED, s, what, [Edit.of(call.func, f"__{name}")])
-            elif name in LOCKED_VALUES and not isinstance(s, ast.While) and not (
-                    name == "lock_set" and is_hardware(self.function)):
+            elif name == "lock_set" and is_hardware(self.function):
+                continue            # one store, and hardware has no store buffer
+            elif name in LOCKED_VALUES and not no_room:
                 yield self._make(Kind.LOCKED, s, what, self._plain(s, call, name))
 
     def _plain(self, s: ast.stmt, call: ast.Call, name: str) -> list[Edit]:
