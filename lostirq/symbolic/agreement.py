@@ -4,7 +4,8 @@
 The code copies: `new = old; new.nv = WAKEUP`.  It sets and resets: interrupts are off here and on there.  That the
 copies still agree, some locations later, is needed by proofs and is never worth a lemma by hand.  A forward analysis
 finds it: optimistic, by congruence of the expressions that were assigned, over one process at a time.  Only its own
-steps change locals, and memory that nobody else writes, so that nobody can interfere.
+steps change locals, and memory that nobody else writes, so that nobody can interfere.  A set of bits that the code
+cuts into words is looked at word by word.
 
 What is found is only *proposed*: `lostirq.symbolic.induction` proves it along with the rest.
 
@@ -17,18 +18,29 @@ from __future__ import annotations
 from typing import cast
 
 from lostirq.ir.expr import (
+    FALSE,
+    TRUE,
     Expr,
     Kind,
     Op,
     Role,
     Var,
     and_,
+    bnot,
     boolean,
+    concat,
     const,
     eq,
+    extract,
+    fold,
     implies,
+    in_set,
     integer,
     is_const,
+    ite,
+    not_,
+    postorder,
+    rebuild,
     value_of,
     var,
 )
@@ -37,7 +49,9 @@ from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.induction import Conjunct
 from lostirq.symbolic.rewrite import Rewriter
 
-Facts = dict[Var, Expr]  # local -> a constant, or the first local that it is equal to; without those that are alone
+Facts = dict[Expr, Expr]  # a variable, or a part of one -> a constant, or the first that it is equal to; none alone
+
+Given = dict[int, Facts]
 
 
 def _normal(e: Expr) -> Expr:
@@ -46,16 +60,73 @@ def _normal(e: Expr) -> Expr:
 
 
 def _learnt(guard: Expr) -> Facts:
-    """Locals that a guard fixes."""
+    """What a guard says of single variables and parts."""
     found: Facts = {}
     for part in conjuncts_of(guard):
         negated = part.op is Op.NOT
         atom = part.args[0] if negated else part
         if atom.op is Op.VAR:
-            found[cast(Var, atom.payload)] = boolean(not negated)
-        elif not negated and atom.op is Op.EQ and atom.args[0].op is Op.VAR and is_const(atom.args[1]):
-            found[cast(Var, atom.args[0].payload)] = _normal(atom.args[1])
+            found[atom] = boolean(not negated)
+        elif not negated and _test(atom):
+            found[atom.args[0]] = _normal(atom.args[1])
     return found
+
+
+def _test(e: Expr | None) -> bool:
+    """The expression compares with a constant."""
+    return e is not None and e.op is Op.EQ and is_const(e.args[1])
+
+
+def _cut(e: Expr) -> Expr:
+    """The expression with parts taken where they come from."""
+
+    def visit(node: Expr, args: list[Expr]) -> Expr:
+        if node.op is Op.EXTRACT:
+            return part_of(args[0], *cast(tuple[int, int], node.payload))
+        return rebuild(node, args) if args else node
+
+    return fold(e, visit)
+
+
+def _cuts(system: System) -> dict[int, tuple[tuple[int, int], ...]]:
+    """By width of a set of bits: the parts (low, width) between the places where the code cuts such sets."""
+    found: dict[int, set[int]] = {}
+    for node in postorder(system.expressions()):
+        if node.op is Op.EXTRACT:
+            low, width = cast(tuple[int, int], node.payload)
+            found.setdefault(node.args[0].type.width, {0, node.args[0].type.width}).update((low, low + width))
+    cuts = {width: sorted(places) for width, places in found.items()}
+    return {w: tuple((a, b - a) for a, b in zip(places, places[1:], strict=False)) for w, places in cuts.items()}
+
+
+def part_of(e: Expr, low: int, width: int) -> Expr:
+    """Bits `low` and up of a set, with what makes it up cut instead of the whole."""
+    if low == 0 and width == e.type.width and e.op is not Op.EXTRACT:
+        return e
+    if e.op is Op.EXTRACT:
+        first = low + cast(tuple[int, int], e.payload)[0]
+        return extract(e.args[0], first, width) if e.args[0].op is Op.VAR else part_of(e.args[0], first, width)
+    if e.op is Op.CONCAT:
+        return _piece(e.args, low, width)
+    if e.op is Op.ITE:
+        return ite(e.args[0], part_of(e.args[1], low, width), part_of(e.args[2], low, width))
+    if e.op in (Op.BAND, Op.BOR, Op.BXOR):
+        a, b = (part_of(x, low, width) for x in e.args)
+        absent = e.op is Op.BAND and (a is bnot(b) or b is bnot(a))
+        return const(0, a.type) if absent else rebuild(e, [a, b])
+    return bnot(part_of(e.args[0], low, width)) if e.op is Op.BNOT else extract(e, low, width)
+
+
+def _piece(args: tuple[Expr, ...], low: int, width: int) -> Expr:
+    """A part of a concatenation."""
+    pieces: list[Expr] = []
+    for arg in args:
+        size = arg.type.width
+        first, last = max(low, 0), min(low + width, size)
+        if first < last:
+            pieces.append(part_of(arg, first, last - first))
+        low -= size
+    return concat(*pieces)
 
 
 def own_variables(system: System, process: Process) -> list[Var]:
@@ -67,27 +138,50 @@ def own_variables(system: System, process: Process) -> list[Var]:
 
 
 class _Analysis:
-    """The fixpoint for one process, over the locals that are live at each location."""
+    """The fixpoint for one process, over the variables, or parts of them, that are live at each location."""
 
-    def __init__(self, system: System, process: Process, rewriter: Rewriter) -> None:
+    def __init__(self, system: System, process: Process, rewriter: Rewriter, given: Given) -> None:
         self.locals = own_variables(system, process)
         self.rewriter = rewriter
-        self.symbols = {v: var(v) for v in self.locals}
+        cuts = _cuts(system)
+        self.parts = {v: self._parts(v, cuts) for v in self.locals}
         self.leaving: dict[int, list[Edge]] = {}
         for e in system.edges:
             if e.process == process.index:
                 self.leaving.setdefault(e.src, []).append(e)
         self.live = self._live()
+        self.guards = {e: _cut(e.guard) for edges in self.leaving.values() for e in edges}
         start = process.pc.init
-        initial = {v: _normal(const(v.init, v.type)) for v in self.live.get(start, ())}
-        self.facts: dict[int, Facts] = {start: initial}
+        initial = {s: x for v in self.live.get(start, ()) for s, x in self._divided(v, const(v.init, v.type))}
+        self.given = {place: self._assumed(facts) for place, facts in given.items()}
+        self.facts: dict[int, Facts] = {start: initial | self.given.get(start, {})}
         work = {start: None}
         while work:
             here = next(iter(work))
             del work[here]
             for e in self.leaving.get(here, ()):
-                if self._meet(e.dst, self._through(e, self.facts[here])):
+                values = self._through(e, self.facts[here])
+                if values is not None and self._meet(e.dst, values):
                     work[e.dst] = None
+
+    @staticmethod
+    def _parts(v: Var, cuts: dict[int, tuple[tuple[int, int], ...]]) -> tuple[tuple[Expr, int, int], ...]:
+        """What is looked at of a variable: (symbol, low, width)."""
+        places = cuts.get(v.type.width, ()) if v.type.kind is Kind.BITS else ()
+        return tuple((extract(var(v), low, width), low, width) for low, width in places) or ((var(v), 0, v.type.width),)
+
+    def _assumed(self, facts: Facts) -> Facts:
+        """What is given of variables of the process, by symbol."""
+        whole = {var(v): v for v in self.locals}
+        return {s: x for e, value in facts.items() if e in whole for s, x in self._divided(whole[e], value)}
+
+    def _divided(self, v: Var, value: Expr) -> list[tuple[Expr, Expr]]:
+        """(symbol, value) of each part of a variable."""
+        parts = self.parts[v]
+        if v.type.kind is not Kind.BITS:
+            return [(s, _normal(value)) for s, _, _ in parts]
+        cut = _cut(value)
+        return [(s, part_of(cut, low, width)) for s, low, width in parts]
 
     def _live(self) -> dict[int, tuple[Var, ...]]:
         """The locals whose value is still used, by location, and all memory."""
@@ -116,40 +210,77 @@ class _Analysis:
         places = dict.fromkeys([*self.leaving, *(e.dst for edges in self.leaving.values() for e in edges)])
         return {place: tuple(self.rewriter.members(live.get(place, 0) | always)) for place in places}
 
-    def _through(self, edge: Edge, before: Facts) -> dict[Var, Expr]:
-        """The value after the edge of each local that is live then, over the state before."""
-        mapping = before | {v: e for v, e in _learnt(edge.guard).items() if v in self.symbols}
+    def _through(self, edge: Edge, before: Facts) -> dict[Expr, Expr] | None:
+        """The value after the edge of each symbol that is live then, over the state before; None if it never goes."""
+        learnt = _learnt(self.guards[edge])
+        if any(is_const(before[s]) and before[s] is not value for s, value in learnt.items() if s in before):
+            return None
+        known = before | learnt
+        for s in [s for s, test in before.items() if _test(test) and known[s] is TRUE]:
+            known[before[s].args[0]] = _normal(before[s].args[1])
+        mapping = {v: concat(*values) if len(values) > 1 else values[0]
+                   for v, parts in self.parts.items() for values in [[known.get(s, s) for s, _, _ in parts]]
+                   if any(s in known for s, _, _ in parts)}  # fmt: skip
         memo: dict[Expr, Expr] = {}
         touched = self.rewriter.mask_of(mapping)
+        if self.rewriter.replace(self.guards[edge], mapping, memo, touched) is FALSE:
+            return None
         assigns = dict(edge.assigns)
-        after: dict[Var, Expr] = {}
+        after: dict[Expr, Expr] = {}
         for v in self.live.get(edge.dst, ()):
             rhs = assigns.get(v)
             if rhs is None:
-                after[v] = mapping.get(v, self.symbols[v])
+                after.update((s, known.get(s, s)) for s, _, _ in self.parts[v])
             else:
-                after[v] = _normal(self.rewriter.replace(rhs, mapping, memo, touched))
+                divided = self._divided(v, self.rewriter.replace(rhs, mapping, memo, touched))
+                after.update((s, learnt.get(x, x)) for s, x in divided)
         return after
 
-    def _meet(self, place: int, values: dict[Var, Expr]) -> bool:
+    def _meet(self, place: int, values: dict[Expr, Expr]) -> bool:
         """Keep at a location what also holds for these values; whether that is less than before."""
         old = self.facts.get(place)
-        groups: dict[tuple[Expr | None, Expr], Var] = {}
+        groups: dict[tuple[Expr | None, Expr], Expr] = {}
         new: Facts = {}
-        for v, value in values.items():
-            key = (None if old is None else old.get(v, self.symbols[v]), value)
-            first = groups.setdefault(key, v)
+        assumed = self.given.get(place, {})
+        for s, value in values.items():
+            if s in assumed:
+                new[s] = assumed[s]
+                continue
+            key = (None if old is None else old.get(s, s), value)
+            first = groups.setdefault(key, s)
             if is_const(value) and key[0] in (None, value):
-                new[v] = value
-            elif first is not v:
-                new[v] = self.symbols[first]
+                new[s] = value
+            elif first is not s:
+                new[s] = first
+            elif s.type.kind is Kind.BOOL and not is_const(value):
+                self._compare(s, value, groups, old, new)
+        if old is not None:
+            new.update({s: test for s, test in old.items() if s not in new and _test(test) and s in values
+                        and is_const(values[s]) and is_const(values.get(test.args[0], s))
+                        and eq(values[test.args[0]], test.args[1]) is values[s]})  # fmt: skip
         self.facts[place] = new
         return old is None or new != old
 
 
-def agreed(system: System, process: Process, rewriter: Rewriter) -> dict[int, Facts]:
-    """What the variables of the process are equal to, by location: a constant, or another of them."""
-    return _Analysis(system, process, rewriter).facts
+    @staticmethod
+    def _compare(
+        s: Expr, value: Expr, groups: dict[tuple[Expr | None, Expr], Expr], old: Facts | None, new: Facts
+    ) -> None:
+        """A bool that tells whether a variable has some value."""
+        if old is not None and not _test(old.get(s)):
+            return
+        for (_, other), leader in groups.items():
+            if _test(value) and other is value.args[0] and leader is not s:
+                test = eq(leader, value.args[1])
+                if old is None or old[s] is test:
+                    new[s] = test
+                return
+
+
+def agreed(system: System, process: Process, rewriter: Rewriter, given: Given | None = None) -> dict[int, Facts]:
+    """What the variables of the process, or parts of them, are equal to, by location: a constant, or another.  `given`:
+    constants that lemmas give, by location."""
+    return _Analysis(system, process, rewriter, given or {}).facts
 
 
 def agreements(
@@ -158,8 +289,12 @@ def agreements(
     """One conjunct per location of the process: what its variables agree on there."""
     found = agreed(system, process, rewriter) if known is None else known
     conjuncts: list[Conjunct] = []
+    never = [i for i in range(len(process.locations)) if i not in found]
+    if never:
+        nowhere = not_(in_set(var(process.pc), never))
+        conjuncts.append(Conjunct(f"locations of {process.name} that are not reached", nowhere))
     for place in sorted(found):
-        facts = [eq(var(v), e) for v, e in found[place].items()]
+        facts = [eq(s, e) for s, e in found[place].items()]
         if facts:
             here = eq(var(process.pc), const(place, process.pc.type))
             conjuncts.append(Conjunct(f"locals of {process.name} at {place}", implies(here, and_(*facts))))

@@ -41,11 +41,12 @@ _INDEXED = (Op.BIT, Op.PUT)
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`general` has the index of the first member; `input`: None for a single edge."""
+    """`general` has the index of the first member; `input`: None for a single edge; `values`: of it, by member."""
 
     members: tuple[Edge, ...]
     general: Edge
     input: Var | None
+    values: tuple[int, ...] = ()
 
 
 def _expressions(edge: Edge) -> list[Expr]:
@@ -102,7 +103,8 @@ def _generalise(members: list[tuple[Edge, tuple[int, ...]]]) -> Family | None:
         instances = (_instance(g, unknown, value) for g in rewritten)
         if any(i is not _plain(e) for i, e in zip(instances, _expressions(member), strict=True)):
             return None
-    return Family(tuple(e for e, _ in members), replace(first, guard=guard, assigns=assigns, events=events), unknown)
+    general = replace(first, guard=guard, assigns=assigns, events=events)
+    return Family(tuple(e for e, _ in members), general, unknown, values)
 
 
 def _terms(columns: list[tuple[int, ...]], values: tuple[int, ...], unknown: Var) -> list[Expr] | None:

@@ -137,6 +137,17 @@ class Prover:
                     found[atom.args[0].payload] = cast(int, atom.args[1].payload)
         return found
 
+    def learn(self, formula: Expr) -> None:
+        """One hypothesis more, also where the hypotheses at a location are known already."""
+        for h in conjuncts_of(formula):
+            premise = self.premise(h)
+            self._hypotheses.append((h, premise))
+            for (process, place), found in self._places.items():
+                pc = self.system.processes[process].pc
+                if premise.get(pc, place) == place:
+                    here = self.rewriter.replace(h, {pc: const(place, pc.type)}, {}, self.rewriter.mask_of([pc]))
+                    found.update((part, self.rewriter.mask(part)) for part in conjuncts_of(here) if part is not TRUE)
+
     def known(self, process: int, place: int) -> dict[Expr, int]:
         """The hypotheses at a location of a process, its program counter put in, with their variables."""
         found = self._places.get((process, place))

@@ -61,7 +61,7 @@ def prove_steps(
     """Does every step from a state of the invariant satisfy the goals?  The formulas of the goals are over steps."""
     shapes = patterns([g.formula for g in goals])
     grouped = families(system.edges)
-    inputs = dict.fromkeys(x.input for x in (*grouped, *shapes) if x.input is not None)
+    inputs = dict.fromkeys(x for x in (*(f.input for f in grouped), *(p.input for p in shapes)) if x is not None)
     prover = Prover(system, (c.formula for c in invariant), rlimit, inputs)
     found: list[Counterexample] = []
     gave: list[tuple[str, int, str]] = []
@@ -88,7 +88,7 @@ def _decide(prover: Prover, family: Family, shape: Pattern, goals: Sequence[Conj
     counterexamples, gave, counts = found
     names = [goals[i] for i in shape.members]
     queries = StepQueries(prover, family.general)
-    goal = _obligation(queries, family.general, shape.general)
+    goal = obligation(queries, family.general, shape.general)
     if goal is TRUE:
         counts[1 if family.general.events or queries.written else 0] += 1
         return
@@ -106,7 +106,7 @@ def _one_by_one(prover: Prover, family: Family, names: Sequence[Conjunct], found
     for edge in family.members:
         queries = StepQueries(prover, edge)
         for goal in names:
-            answer = queries.holds(goal.name, _obligation(queries, edge, goal.formula))
+            answer = queries.holds(goal.name, obligation(queries, edge, goal.formula))
             if isinstance(answer, Counterexample):
                 counterexamples.append(answer)
                 return
@@ -116,6 +116,7 @@ def _one_by_one(prover: Prover, family: Family, names: Sequence[Conjunct], found
             counts[2] += 1
 
 
-def _obligation(queries: StepQueries, edge: Edge, formula: Expr) -> Expr:
+def obligation(queries: StepQueries, edge: Edge, formula: Expr) -> Expr:
+    """What must hold before the edge for its step to satisfy the formula, beyond the hypotheses; TRUE if nothing."""
     reduced = over_step(formula, edge, lambda v: queries.reduced(var(v)), queries.after)
     return queries.open(queries.reduced(reduced))

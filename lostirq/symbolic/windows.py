@@ -24,7 +24,6 @@ from lostirq.ir.expr import (
     TRUE,
     Expr,
     Op,
-    Var,
     and_,
     const,
     eq,
@@ -42,7 +41,7 @@ from lostirq.ir.system import Edge, Process, Sort, System
 from lostirq.symbolic.encode import conjuncts_of, weakest_precondition
 from lostirq.symbolic.induction import Conjunct
 
-Facts = Mapping[int, Mapping[Var, Expr]]
+Facts = Mapping[int, Mapping[Expr, Expr]]
 
 # Who heals first: the innermost formula is that of the process that runs last.
 _ORDER = {Sort.THREAD: 0, Sort.SCHEDULER: 1, Sort.HANDLER: 2, Sort.HARDWARE: 3, Sort.BUFFER: 4}
@@ -89,7 +88,7 @@ def _whichever(ways: Mapping[Expr, list[Expr]]) -> Expr:
     return and_(*(implies(guards[way], way) for way in others), implies(rest, last))
 
 
-def _given(guard: Expr, e: Expr) -> Expr:
+def given(guard: Expr, e: Expr) -> Expr:
     """The expression where the guard holds: what the guard says need not be asked again."""
     known = {g.args[0] if g.op is Op.NOT else g: FALSE if g.op is Op.NOT else TRUE for g in conjuncts_of(guard)}
     return fold(e, lambda node, args: known.get(node) or (rebuild(node, args) if args else node))
@@ -115,16 +114,16 @@ def healed(
             guard = substitute(e.guard, fixed)
             if guard is FALSE:
                 continue
-            here = _given(guard, substitute(weakest_precondition(changed, after), fixed))
+            here = given(guard, substitute(weakest_precondition(changed, after), fixed))
             ways.setdefault(here, []).append(guard)
         needed[i] = _whichever(ways)
     return [(None, goal), *((i, needed[i]) for i in places)]
 
 
-def _fixed(process: Process, place: int, facts: Mapping[Var, Expr]) -> Callable[[Expr], Expr | None]:
+def _fixed(process: Process, place: int, facts: Mapping[Expr, Expr]) -> Callable[[Expr], Expr | None]:
     """Leaf mapping that puts in the program counter and what is known."""
-    known = {**facts, process.pc: const(place, process.pc.type)}
-    return lambda leaf: known.get(leaf.payload) if leaf.op is Op.VAR else None  # type: ignore[call-overload]  # a Var
+    known = {**facts, var(process.pc): const(place, process.pc.type)}
+    return known.get
 
 
 def _at(process: Process, place: int | None, places: tuple[int, ...]) -> Expr:

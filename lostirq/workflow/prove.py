@@ -18,11 +18,12 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
 from lostirq.ir.digest import digest
-from lostirq.ir.expr import variables
+from lostirq.ir.expr import Expr, Op, is_const, variables
 from lostirq.ir.system import Form, Memory, Process, Property, System, served
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.symbolic.agreement import agreed, agreements
+from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.induction import (
     DEFAULT_RLIMIT,
     BaseFails,
@@ -36,7 +37,7 @@ from lostirq.symbolic.induction import (
 )
 from lostirq.symbolic.rewrite import Rewriter
 from lostirq.symbolic.steps import prove_steps
-from lostirq.symbolic.windows import heal
+from lostirq.symbolic.windows import heal, inside
 from lostirq.workflow.workspace import SOURCES, sources
 
 TIER = "proof"  # tier of the scenarios that exist for proofs: too large to be explored
@@ -96,13 +97,27 @@ def goals(system: System, property_: str) -> tuple[list[Property], list[Property
 def invariant(system: System, targets: list[Property], lemmas: list[Property]) -> list[Conjunct]:
     """All that is proved inductive together: the property, its lemmas, spread over their windows, and what is found."""
     rewriter = Rewriter(system.variables)
-    known = {p.index: agreed(system, p, rewriter) for p in system.processes}
+    known = {p.index: agreed(system, p, rewriter, _constants(system, p, lemmas)) for p in system.processes}
     conjuncts = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.INVARIANT]
     for lemma in lemmas:
         conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula, known)
     for process in system.processes:
         conjuncts += agreements(system, process, rewriter, known[process.index])
     return conjuncts
+
+
+def _constants(system: System, process: Process, lemmas: list[Property]) -> dict[int, dict[Expr, Expr]]:
+    """What lemmas say of single variables where no window is open, by location of the process."""
+    found: dict[int, dict[Expr, Expr]] = {}
+    for lemma in lemmas:
+        windows = frozenset(lemma.windows)
+        if any(inside(p, windows) for p in system.processes if p is not process):
+            continue
+        facts = {c.args[0]: c.args[1] for c in conjuncts_of(lemma.formula)
+                 if c.op is Op.EQ and c.args[0].op is Op.VAR and is_const(c.args[1])}  # fmt: skip
+        for place in sorted(set(range(len(process.locations))) - set(inside(process, windows))):
+            found.setdefault(place, {}).update(facts)
+    return found
 
 
 def prove_property(
