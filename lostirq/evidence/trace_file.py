@@ -184,7 +184,11 @@ def read_json(path: Path, what: str) -> object:
     """The JSON value in a file of a user.  Raises `UsageError` with the file, the place and the cause."""
     text = read_text(path, what)
     try:
-        return json.loads(text)
+        value: object = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError:
+        raise UsageError(f"{path}: {what} has a text that is no Unicode (half of a surrogate pair)") from None
     except json.JSONDecodeError as e:
         cut = e.pos >= len(text.rstrip()) or e.msg.startswith("Unterminated string")
         cause = "truncated" if cut else f"not JSON ({e.msg})"

@@ -78,8 +78,8 @@ def test_disabled_agrees_with_the_interpreter(example: Counterexample) -> None:
 def test_a_full_buffer_is_a_reason(tmp_path: Path, capsys: Capture) -> None:
     """A fence waits while a store of its CPU is in the buffer; a load between the two makes that observable."""
     folder = toy(tmp_path / "w", {
-        "model/toy.py": ("    smp_mb()\n    if desc.pending", "    if desc.ipi:\n        desc.seen = True\n    smp_mb()\n"
-                         "    if desc.pending"),
+        "model/toy.py": ("    smp_mb()\n    if desc.pending",
+                         "    if desc.ipi:\n        desc.seen = True\n    smp_mb()\n    if desc.pending"),
         "properties/toy.py": ("return not desc.pending or desc.seen or desc.ipi", "return not desc.pending")})
     assert run(folder, "check", "--memory", "tso") == 1
     ce = find(folder, "last", folder / "cache")

@@ -56,6 +56,7 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
         ({"digest": None}, "'digest' is missing"),
         ({"overrides": {"A": "x"}}, "'overrides'"),
         ({"bug": 3}, "'bug'"),
+        ({"scenario": "\ud800"}, "no Unicode"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, change: dict[str, object], said: str) -> None:
