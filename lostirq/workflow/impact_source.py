@@ -20,7 +20,8 @@ from lostirq.workflow.patching import FilePatch, Hunk
 
 OUTSIDE = ""            # the name for lines that lie in no function
 MAX_SOURCE = 8 << 20
-_OPENS = re.compile(r"^(?!typedef\b|#)[A-Za-z_][\w\s*]*?\b([A-Za-z_]\w*)\s*\(")
+_OPENS = re.compile(r"^(?!typedef\b|#)(?:[A-Za-z_][\w\s*]*?\b)?([A-Za-z_]\w*)\s*\(")
+_MACRO = re.compile(r"^#\s*define\s+([A-Za-z_]\w*)")
 _CALLED = re.compile(r"([A-Za-z_]\w*)\s*\(")
 
 
@@ -63,11 +64,15 @@ def _source(tree: Path | None, patched: FilePatch) -> list[str] | None:
 
 
 def functions(source: Sequence[str]) -> list[tuple[str, int, int]]:
-    """(name, first line, last line) of the functions of a C file in kernel style, whose bodies open and close at the
-    left margin; lines count from 1."""
+    """(name, first line, last line) of the macros, and of the functions of a C file in kernel style, whose bodies open
+    and close at the left margin; lines count from 1."""
     found: list[tuple[str, int, int]] = []
     head: tuple[str, int] | None = None
     for number, line in enumerate(source, 1):
+        macro = _MACRO.match(line)
+        if macro is not None:
+            last = next((n for n in range(number, len(source)) if not source[n - 1].endswith("\\")), len(source))
+            found.append((macro.group(1), number, last))
         name = _opened(line)
         if name:
             head = (name, number)
@@ -139,10 +144,9 @@ def _by_text(hunk: Hunk) -> list[str]:
     name = _opened(hunk.heading) if hunk.heading else OUTSIDE
     found: list[str] = []
     for _, text in hunk.lines:
-        opened = _opened(text)
-        if opened:
-            name = opened
+        macro = _MACRO.match(text)
+        name = macro.group(1) if macro is not None else _opened(text) or name
         found.append(name)
-        if text.startswith("}"):
+        if text.startswith("}") or (macro is not None and not text.endswith("\\")):
             name = OUTSIDE
     return found
