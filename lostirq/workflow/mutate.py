@@ -37,7 +37,7 @@ from lostirq.workflow.mutate_run import (
     cheap,
     groups,
     looked_at,
-    warm,
+    prepare,
 )
 from lostirq.workflow.mutate_sites import mutants
 from lostirq.workflow.outcome import Outcome, combine, of_reason
@@ -167,9 +167,8 @@ def _run(todo: Sequence[Group], texts: dict[str, str], base: Sequence[BaseCase],
     with tempfile.TemporaryDirectory(prefix="lostirq-mutants-") as folder:
         warmed = Path(folder) / "build"
         warmed.mkdir(mode=0o700)
-        if todo:
-            warm(base, options, warmed)
-        for done in jobs.run(todo, lambda g, report: attempt(g, texts, base, options, report, warmed, up_to),
+        setup = prepare(texts, base if todo else (), options, warmed, up_to)
+        for done in jobs.run(todo, lambda g, report: attempt(g, setup, report),
                              processes=options.processes, seconds=options.seconds,
                              on_progress=lambda n, p: status.show(name_of(todo[n]), p)):
             yield todo[done.number], done.result or done.failure or jobs.Failure(Outcome.INTERNAL, "no result")

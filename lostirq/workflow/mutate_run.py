@@ -14,6 +14,7 @@ the first one; a loop (liveness) is not claimed to be shortest.
 
 from __future__ import annotations
 
+import ast
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.engines import Engine, search
 from lostirq.workflow.mutate_edit import ORDERINGS, Kind, Mutant, mutated, name_of, what_of
 from lostirq.workflow.mutate_equal import KEY, question
+from lostirq.workflow.mutate_syntax import called_from
 from lostirq.workflow.outcome import Outcome
 
 Case = tuple[str, Memory]
@@ -53,7 +55,8 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BaseCase:
-    """One scenario of the model as it is: `reached` are the ids of the witnesses that it reaches."""
+    """One scenario of the model as it is: `reached` are the ids of the witnesses that it reaches, `processes` the
+    functions of its processes."""
 
     scenario: str
     memory: Memory
@@ -61,6 +64,20 @@ class BaseCase:
     states: int
     words: int
     reached: tuple[str, ...]
+    processes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all mutants have in common: the sources and scenarios of the base, the folder of what was compiled for all
+    of them, the states of the largest scenario to look at, and, by scenario, the functions that it may execute."""
+
+    texts: Mapping[str, str]
+    base: Sequence[BaseCase]
+    options: CheckOptions
+    warmed: Path
+    up_to: int | None
+    executes: Mapping[Case, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +137,8 @@ def _base(workspace: Workspace, case: Case, options: CheckOptions, report: jobs.
         if isinstance(verdict, Violated) or isinstance(verdict, Unknown) and verdict.reason != "not reached":
             said = "violated" if isinstance(verdict, Violated) else f"not decided ({verdict.reason})"
             raise UsageError(f"{key} in {case[0]} ({case[1].value}) is {said} in the model as it is")
-    return BaseCase(*case, digest(system), seen.states, seen.words, _reached(system, seen))
+    processes = tuple(dict.fromkeys(p.family for p in system.processes))
+    return BaseCase(*case, digest(system), seen.states, seen.words, _reached(system, seen), processes)
 
 
 def _reached(system: System, seen: SearchResult) -> tuple[str, ...]:
@@ -146,31 +164,36 @@ def looked_at(r: MutantResult) -> int | None:
     return int(words[2]) if r.fate is Fate.UNKNOWN and r.why.startswith("alive in ") else None
 
 
-def attempt(group: Group, texts: Mapping[str, str], base: Sequence[BaseCase], options: CheckOptions,
-            report: jobs.Report, warmed: Path, up_to: int | None = None) -> MutantResult:
-    """What becomes of one mutant, or of several at once, in the scenarios of at most so many states.  Generated code is
-    kept only as long as it is needed."""
+def prepare(texts: Mapping[str, str], base: Sequence[BaseCase], options: CheckOptions, warmed: Path,
+            up_to: int | None) -> Setup:
+    """Compile for all, and see which scenario executes what."""
+    warm(base, options, warmed)
+    trees = [ast.parse(text) for name, text in texts.items() if name.startswith("model/")]
+    executes = {(b.scenario, b.memory): called_from(trees, b.processes) for b in base}
+    return Setup(texts, base, options, warmed, up_to, executes)
+
+
+def attempt(group: Group, setup: Setup, report: jobs.Report) -> MutantResult:
+    """What becomes of one mutant, or of several at once.  Generated code is kept only as long as it is needed."""
     with tempfile.TemporaryDirectory(prefix="lostirq-mutant-") as folder:
         cache = Path(folder) / "build"
-        shutil.copytree(warmed, cache)
-        return _Attempt(group, texts, base, replace(options, cache_dir=cache), report, cheap(base, up_to)).run()
+        shutil.copytree(setup.warmed, cache)
+        options = replace(setup.options, cache_dir=cache)
+        if options.max_states is None:
+            most = max((b.states for b in setup.base), default=0) * MANY
+            options = replace(options, max_states=max(most, 1 << 20))
+        return _Attempt(group, replace(setup, options=options), report).run()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Attempt:
     group: Group
-    texts: Mapping[str, str]
-    base: Sequence[BaseCase]
-    options: CheckOptions
+    setup: Setup
     report: jobs.Report
-    few: int
 
     def run(self) -> MutantResult:
-        most = max((b.states for b in self.base), default=0) * MANY
-        if self.options.max_states is None:
-            self.options = replace(self.options, max_states=max(most, 1 << 20))
         try:
-            workspace = load_sources(mutated(self.texts, self.group))
+            workspace = load_sources(mutated(self.setup.texts, self.group))
             return self._safety(workspace)
         except ModelErrors as e:
             return self._result(Fate.REFUSED, why=f"{e.diagnostics[0].code}: {e.diagnostics[0].message}")
@@ -178,7 +201,11 @@ class _Attempt:
     def _safety(self, workspace: Workspace) -> MutantResult:
         changed: list[tuple[BaseCase, System]] = []
         unknown = ""
-        for case in self.base[: self.few]:
+        few = cheap(self.setup.base, self.setup.up_to)
+        functions = {m.function for m in self.group}
+        for case in self.setup.base[:few]:
+            if not functions & self.setup.executes[case.scenario, case.memory]:
+                continue
             system = compile_scenario(workspace, case.scenario, case.memory)
             if digest(system) == case.digest:
                 continue
@@ -190,8 +217,8 @@ class _Attempt:
                 length, key = min(bad)
                 return self._result(Fate.KILLED, case, key, length, systems=len(changed))
             unknown = unknown or _undecided(case, seen)
-        if self.few < len(self.base):
-            return self._result(Fate.UNKNOWN, why=f"alive in {self.few} of {len(self.base)} scenarios, the cheapest")
+        if few < len(self.setup.base):
+            return self._result(Fate.UNKNOWN, why=f"alive in {few} of {len(self.setup.base)} scenarios, the cheapest")
         if not changed:
             return self._result(Fate.EQUIVALENT, why="unchanged: no transition system differs")
         if unknown:
@@ -202,7 +229,7 @@ class _Attempt:
 
     def _same(self, changed: Sequence[tuple[BaseCase, System]]) -> bool:
         """Is the reachable graph of every scenario that of the base?"""
-        workspace = load_sources(dict(self.texts))
+        workspace = load_sources(dict(self.setup.texts))
         for case, system in changed:
             asked = question(compile_scenario(workspace, case.scenario, case.memory), system)
             if asked is None:
@@ -214,9 +241,9 @@ class _Attempt:
 
     def _rest(self, changed: Sequence[tuple[BaseCase, System]]) -> MutantResult:
         """Liveness and witnesses, of what no safety property sees."""
-        same = {b.digest for b in self.base} - {c.digest for c, _ in changed}
-        reached = {w for b in self.base if b.digest in same for w in b.reached}
-        wanted = {w for b in self.base for w in b.reached}
+        same = {b.digest for b in self.setup.base} - {c.digest for c, _ in changed}
+        reached = {w for b in self.setup.base if b.digest in same for w in b.reached}
+        wanted = {w for b in self.setup.base for w in b.reached}
         unknown = ""
         for case, system in changed:
             live = case.states <= LIVE
@@ -238,8 +265,9 @@ class _Attempt:
 
     def _search(self, system: System, keys: tuple[str, ...], *, stop_first: bool = False,
                 stop_early: bool = False) -> SearchResult:
-        options = replace(self.options.search_options(keys, self.report, stop_early=stop_early), stop_first=stop_first)
-        return search(system, self.options.engine, options, self.options.cache_dir)
+        given = self.setup.options
+        options = replace(given.search_options(keys, self.report, stop_early=stop_early), stop_first=stop_first)
+        return search(system, given.engine, options, given.cache_dir)
 
     def _result(self, fate: Fate, case: BaseCase | None = None, key: str = "", length: int = 0, why: str = "",
                 systems: int = 0) -> MutantResult:
