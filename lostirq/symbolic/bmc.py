@@ -65,16 +65,20 @@ class Search:
             if left <= 0:
                 raise GaveUp("time")
             self.solver.set("timeout", max(1, int(left * 1000)))
-        answer = self.solver.check(*assumptions)
+        try:
+            answer = self.solver.check(*assumptions)
+        except z3.Z3Exception as e:
+            raise GaveUp("memory" if "memory" in str(e) else "resources") from None
         if answer == z3.sat:
             return self.solver.model()
         if answer == z3.unsat:
             return None
-        late = self.limits.until is not None and time.monotonic() >= self.limits.until
         reason = self.solver.reason_unknown()
-        if "interrupt" in reason and not late:
+        if self.limits.until is not None and time.monotonic() >= self.limits.until - 0.1:
+            raise GaveUp("time")
+        if "interrupt" in reason:
             raise KeyboardInterrupt
-        raise GaveUp("time" if late else "resources")
+        raise GaveUp("memory" if "memory" in reason else "resources")
 
     def extend(self) -> None:
         self.solver.add(*self.unrolling.extend())
@@ -256,10 +260,11 @@ def _result(system: System, run: _Run, seconds: float) -> SearchResult:
 def _limited(run: _Run) -> str:
     if run.reason == "interrupted":
         return run.reason
-    why = {"the limit": "", "time": ": the time was up", "resources": ": Z3 reached its limit"}.get(run.reason, "")
+    why = {"time": ": the time was up", "resources": ": Z3 reached its limit", "memory": ": out of memory"}
     if run.reason == "stopped early" and run.found:
         return run.reason
-    return f"depth {run.reached} reached{why}" if run.reached >= 0 else f"no depth reached{why}"
+    said = f"depth {run.reached}" if run.reached >= 0 else "no depth"
+    return f"{said} reached{why.get(run.reason, '')}"
 
 
 __all__ = ["NO_LIVENESS", "GaveUp", "Limits", "Search", "check_bounded"]

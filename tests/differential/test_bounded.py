@@ -13,19 +13,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lostirq.errors import ModelErrors
 from lostirq.evidence.verdict import Reductions, SearchOptions, SearchResult, Trace, Unknown, Violated
 from lostirq.explicit.graph import check_graph
 from lostirq.explicit.search import check
 from lostirq.interpret import Exploration, Interpreter, RangeError
 from lostirq.ir.system import RANGE, STUCK, Form, Memory, System
 from lostirq.ir.tso import lower
+from lostirq.language import compile_scenario, load_sources
 from lostirq.symbolic.bmc import check_bounded
 from lostirq.symbolic.reach import reachable
 from tests.differential.agreement import replay
+from tests.differential.random_sources import sources
 from tests.differential.random_systems import build
 
 SYSTEMS, DEPTH, STATES = 100, 12, 400
-ENUMERATED, FEW = 100, 60
+ENUMERATED, FEW, SOURCES = 100, 60, 12
 
 
 def random_systems(limit: int) -> Iterator[tuple[System, Exploration]]:
@@ -77,6 +83,29 @@ def test_bounded_search_agrees(tmp_path: Path) -> None:
         for key, trace in found.items():
             assert trace == graph[key] == compiled[key], f"{system.name} {key}"
     assert seen["found"] >= 100 and seen["limit"] >= 100 and seen["complete"] >= 20, seen
+
+
+def test_bounded_search_agrees_on_sources() -> None:
+    """Systems that the front end makes, with handlers, schedulers and choices."""
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=3 * SOURCES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(sources(), st.sampled_from(Memory))
+    def judge(files: dict[str, str], memory: Memory) -> None:
+        if seen["systems"] >= SOURCES:
+            return
+        try:
+            system = compile_scenario(load_sources(files), "only", memory)
+        except ModelErrors:
+            return                      # stores without bound in a loop: see test_sources
+        explored = Interpreter(system).explore(STATES)
+        if explored.complete:
+            seen["systems"] += 1
+            found, graph = compare(system, explored, seen), traces(check_graph(system))
+            assert all(trace == graph[key] for key, trace in found.items())
+
+    judge()
+    assert seen["systems"] == SOURCES and seen["found"] >= SOURCES // 2, seen
 
 
 def levels(system: System) -> list[set[tuple[int, ...]]]:
