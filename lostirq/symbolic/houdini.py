@@ -28,7 +28,7 @@ from lostirq.ir.system import Edge, System
 from lostirq.symbolic.candidates import Feature, Table
 from lostirq.symbolic.encode import conjuncts_of, effect
 from lostirq.symbolic.families import families
-from lostirq.symbolic.induction import RANGE, Conjunct, Prover, StepQueries, evaluate
+from lostirq.symbolic.induction import RANGE, ByPlace, Conjunct, Prover, StepQueries, evaluate
 
 RLIMIT = 5_000_000      # per query: a candidate is not worth more
 State = dict[Var, int]
@@ -71,7 +71,8 @@ class Houdini:
         unknowns = dict.fromkeys(f.input for f in grouped if f.input is not None)
         self.targets = tuple(targets)
         self.prover = Prover(system, (c.formula for c in (*given, *self.targets)), rlimit, unknowns)
-        self.premises = {c: self.prover.premise(c.formula) for c in self.targets}
+        masks = ((c, self.prover.rewriter.mask(c.formula)) for c in self.targets)
+        self.places = ByPlace(((c, mask), self.prover.premise(c.formula)) for c, mask in masks)
         self.tables: list[Table] = []
         self.features = dict.fromkeys(pool)
         self.queries = self.counterexamples = 0
@@ -79,11 +80,11 @@ class Houdini:
         self.open: dict[int, Open] = {}
         first = list(tables)
         self.features.update(dict.fromkeys(a for t in first for f in (t.first, t.second) for a in f.atoms()))
-        masks = {f: self.prover.rewriter.mask(f.term) for f in self.features}
+        looks = {f: self.prover.rewriter.mask(f.term) for f in self.features}
         self.moves: dict[tuple[int, int], list[Move]] = {}
         for number, family in enumerate(grouped):
             e = family.general
-            self.moves.setdefault((e.process, e.src), []).append(self._move(number, e, masks))
+            self.moves.setdefault((e.process, e.src), []).append(self._move(number, e, looks))
         # Table, and value of the program counter that it was used at (None: any) -> moves whose proof used it.
         self.users: dict[tuple[Table, int | None], dict[int, Move]] = {}
         self.work = {m.number: m for place in sorted(self.moves) for m in self.moves[place]}
@@ -155,9 +156,8 @@ class Houdini:
         if self.targets:
             for goal in steps.range_goals():
                 found[RANGE] = and_(found.get(RANGE, TRUE), goal)
-        for c in self.targets:
-            touched = self.prover.rewriter.mask(c.formula) & steps.written
-            if touched and self.premises[c].get(pc, move.edge.dst) == move.edge.dst:
+        for c, mask in self.places.at(pc, move.edge.dst):
+            if mask & steps.written:
                 found[c.name] = and_(found.get(c.name, TRUE), steps.precondition(c.formula))
         return {name: goal for name, goal in found.items() if goal is not TRUE}
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import z3
 
@@ -104,12 +104,46 @@ class Gave:
 
 
 Answer = Valid | Counterexample | Gave
-Premises = dict[Conjunct, dict[Var, int]]
+Premise = dict[Var, int]
+T = TypeVar("T")
 
 
 def evaluate(e: Expr, state: dict[Var, int]) -> int:
     """The value of an expression without OLD, OCCURS and EMPTY in a state."""
     return fold(e, lambda n, args: state[n.payload] if n.op is Op.VAR else apply(n, args))  # type: ignore[index]
+
+
+class ByPlace(Generic[T]):
+    """Things about program locations, found by the location of a process: those with a premise about it that says
+    another location are left out.  Look-ups are in the order in which things were added, and are remembered."""
+
+    def __init__(self, items: Iterable[tuple[T, Premise]]) -> None:
+        self._items = list(items)
+        self._split: dict[Var, tuple[list[int], dict[int, list[int]]]] = {}
+        self._found: dict[tuple[Var, int], list[T]] = {}
+
+    def add(self, item: T, premise: Premise) -> None:
+        self._items.append((item, premise))
+        self._split.clear()
+        self._found.clear()
+
+    def at(self, pc: Var, place: int) -> list[T]:
+        """Do not change it."""
+        found = self._found.get((pc, place))
+        if found is None:
+            anywhere, by_place = self._by(pc)
+            numbers = sorted(anywhere + by_place.get(place, []))
+            found = self._found[pc, place] = [self._items[i][0] for i in numbers]
+        return found
+
+    def _by(self, pc: Var) -> tuple[list[int], dict[int, list[int]]]:
+        if pc not in self._split:
+            anywhere: list[int] = []
+            by_place: dict[int, list[int]] = {}
+            for i, (_, premise) in enumerate(self._items):
+                (by_place.setdefault(premise[pc], []) if pc in premise else anywhere).append(i)
+            self._split[pc] = anywhere, by_place
+        return self._split[pc]
 
 
 class Prover:
@@ -125,12 +159,12 @@ class Prover:
         self.encoder = Encoder(self.rewriter.variables)
         self.counters = self.rewriter.mask_of(p.pc for p in system.processes)
         self._counters = frozenset(p.pc for p in system.processes)
-        self._hypotheses = [(h, self.premise(h)) for given in hypotheses for h in conjuncts_of(given)]
+        self._hypotheses = ByPlace((h, self.premise(h)) for given in hypotheses for h in conjuncts_of(given))
         self._places: dict[tuple[int, int], dict[Expr, int]] = {}
 
-    def premise(self, e: Expr) -> dict[Var, int]:
+    def premise(self, e: Expr) -> Premise:
         """Program counters and values without which the formula is true: it is of the form `pc = 7 implies ...`."""
-        found: dict[Var, int] = {}
+        found: Premise = {}
         for part in e.args if e.op is Op.OR else ():
             for atom in conjuncts_of(part.args[0]) if part.op is Op.NOT else ():
                 if atom.op is Op.EQ and atom.args[0].payload in self._counters and atom.args[1].op is Op.CONST:
@@ -141,7 +175,7 @@ class Prover:
         """One hypothesis more, also where the hypotheses at a location are known already."""
         for h in conjuncts_of(formula):
             premise = self.premise(h)
-            self._hypotheses.append((h, premise))
+            self._hypotheses.add(h, premise)
             for (process, place), found in self._places.items():
                 pc = self.system.processes[process].pc
                 if premise.get(pc, place) == place:
@@ -156,9 +190,7 @@ class Prover:
             pc = self.system.processes[process].pc
             mapping, memo = {pc: const(place, pc.type)}, dict[Expr, Expr]()
             touched = self.rewriter.mask_of(mapping)
-            for h, premise in self._hypotheses:
-                if premise.get(pc, place) != place:
-                    continue
+            for h in self._hypotheses.at(pc, place):
                 for part in conjuncts_of(self.rewriter.replace(h, mapping, memo, touched)):
                     if part is not TRUE:
                         found[part] = self.rewriter.mask(part)
@@ -297,13 +329,14 @@ def prove(
     grouped = families(system.edges)
     unknowns = dict.fromkeys(f.input for f in grouped if f.input is not None)
     prover = Prover(system, (c.formula for c in invariant), rlimit, unknowns)
-    premises = {c: prover.premise(c.formula) for c in invariant}
+    masks = ((c, prover.rewriter.mask(c.formula)) for c in invariant)
+    places = ByPlace(((c, mask), prover.premise(c.formula)) for c, mask in masks)
     done = 0
     for family in grouped:
-        step = _Step(prover, invariant, premises, family.general)
+        step = _Step(prover, len(invariant), places, family.general)
         if family.input is not None and not step.valid():
             for edge in family.members:
-                step = _Step(prover, invariant, premises, edge)
+                step = _Step(prover, len(invariant), places, edge)
                 step.one_by_one(found, gave, counts)
         else:
             step.one_by_one(found, gave, counts)
@@ -320,15 +353,15 @@ def prove(
 class _Step:
     """All obligations of one edge, or of the general edge of a family."""
 
-    def __init__(self, prover: Prover, invariant: tuple[Conjunct, ...], premises: Premises, edge: Edge) -> None:
+    def __init__(self, prover: Prover, size: int, places: ByPlace[tuple[Conjunct, int]], edge: Edge) -> None:
         self.edge = edge
         self.queries = StepQueries(prover, edge)
         pc = prover.system.processes[edge.process].pc
-        touched = [c for c in invariant if prover.rewriter.mask(c.formula) & self.queries.written]
-        applies = [c for c in touched if premises[c].get(pc, edge.dst) == edge.dst]
-        goals = [(c.name, self.queries.precondition(c.formula)) for c in applies]
+        written = self.queries.written
+        touched = [c for c, mask in places.at(pc, edge.dst) if mask & written]
+        goals = [(c.name, self.queries.precondition(c.formula)) for c in touched]
         self.open = [(name, goal) for name, goal in goals if goal is not TRUE]
-        self.sliced, self.simplified = len(invariant) - len(touched), len(touched) - len(self.open)
+        self.sliced, self.simplified = size - len(touched), len(touched) - len(self.open)
         for goal in self.queries.range_goals():
             self.open += [(RANGE, goal)] if goal is not TRUE else []
         self._valid: bool | None = None
