@@ -236,12 +236,12 @@ def check_system(system: System, options: CheckOptions, report: jobs.Report, *,
     keys = selected(system, options.properties)
     found = searched(system, options.engine, options.search_options(keys, report, stop_early=stop_early),
                      options.cache_dir, options.results)
-    by_key = {p.key: p for p in system.properties}
-    rows = tuple(_row(system, by_key.get(key), key, found, options) for key in found.verdicts)
+    by_key, mark = {p.key: p for p in system.properties}, digest(system)
+    rows = tuple(_row(system, by_key.get(key), key, found, options, mark) for key in found.verdicts)
     reached = frozenset(by_key[key].id for key, trace in found.witnesses.items()
-                        if confirm_witness(replay(system, trace)) is by_key[key])
+                        if confirm_witness(replay(system, trace, mark)) is by_key[key])
     witness_of = {p.id: p.witness for p in system.properties if p.witness and p.key in found.verdicts}
-    return ScenarioResult(system.name, system.memory, digest(system), found,
+    return ScenarioResult(system.name, system.memory, mark, found,
                           _checked(rows, by_key, options.properties), reached, witness_of,
                           system.dropped, system.notes, system.parameters)
 
@@ -276,7 +276,8 @@ def selected(system: System, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
     return (*(k for k in BUILT_IN if k in wanted), *(p.key for p in found))
 
 
-def _row(system: System, prop: Property | None, key: str, found: SearchResult, options: CheckOptions) -> Row:
+def _row(system: System, prop: Property | None, key: str, found: SearchResult, options: CheckOptions,
+         mark: str) -> Row:
     verdict = found.verdicts[key]
     form = prop.form.value if prop is not None else "built-in"
     title = headline(prop, key).removeprefix(f"{key}: ")
@@ -285,7 +286,7 @@ def _row(system: System, prop: Property | None, key: str, found: SearchResult, o
         return Row(key, row_id, form, title, Outcome.HOLDS, verdict.evidence)
     if isinstance(verdict, Unknown):
         return Row(key, row_id, form, title, of_reason(verdict.reason), verdict.reason)
-    run = replay(system, verdict.trace)
+    run = replay(system, verdict.trace, mark)
     text = render(run, confirm(run))
     outcome = Outcome.USAGE if key == RANGE else Outcome.VIOLATED
     return Row(key, row_id, form, title, outcome, "", text, StoredTrace(verdict.trace, "", options.overrides))

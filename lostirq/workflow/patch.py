@@ -246,7 +246,7 @@ def _told(found: tuple[Change, ...], base: System, patched: System, after: Scena
     steps = Steps(base)
     reports: dict[str, str] = {}
     for change in broken[:MOST_TOLD]:
-        run = replay(patched, traces[change.key])
+        run = replay(patched, traces[change.key], after.digest)
         reports[change.key] = text(marked(account(run, confirm(run)), steps.changed(run)))
     return tuple(replace(c, report=reports.get(c.key, c.report)) for c in found)
 
