@@ -117,11 +117,11 @@ def iommu_post_interrupt(vcpu: Vcpu, vector: Vector):
             notify = True
             nv = vcpu.pi_desc.control.nv
             ndst = vcpu.pi_desc.control.ndst
-            vcpu.underway.notify += 1
+            begins(vcpu, Window.NOTIFY)
     if notify:
         with window("notify"):
             send_notification(nv, ndst)
-            vcpu.underway.notify -= 1
+            ends(vcpu, Window.NOTIFY)
 
 
 @function(hardware="VT-d: interrupt posting, hardware operation")
@@ -151,17 +151,17 @@ def virtualize_ipi(vcpu: Vcpu, vector: Vector):
     notify: bool = False
     nv: NotificationVector = NotificationVector.POSTED_INTR_VECTOR
     ndst: CpuId = 0
-    vcpu.underway.post += 1
+    begins(vcpu, Window.POST)
     with window("post"):
         with atomic():
-            vcpu.underway.post -= 1
+            ends(vcpu, Window.POST)
             if not vcpu.pi_desc.control.on and not vcpu.pi_desc.control.sn:
                 vcpu.pi_desc.control.on = True
                 notify = True
                 nv = vcpu.pi_desc.control.nv
                 ndst = vcpu.pi_desc.control.ndst
-                vcpu.underway.notify += 1
+                begins(vcpu, Window.NOTIFY)
     if notify:
         with window("notify"):
             send_notification(nv, ndst)
-            vcpu.underway.notify -= 1
+            ends(vcpu, Window.NOTIFY)

@@ -18,16 +18,16 @@ IrrUpdate = Packed(max_irr=OptVector, is_from_pir=bool)
 # -- IRR --------------------------------------------------------------------------------------------------------------
 
 
-@function(kernel="arch/x86/kvm/lapic.c:apic_search_irr")
+@function()
 def looked_at(vcpu: Vcpu, i: Int[0, IRR_WORDS - 1]):
-    """Abstraction: a ghost, for S-3 and T-8: nothing in this register is late any more."""
+    """A ghost: nothing in this register is late any more."""
     none: Bits[IRR_UNIT] = 0
     vcpu.late = insert(vcpu.late, i * IRR_UNIT, none)
 
 
-@function(kernel="arch/x86/kvm/lapic.c:apic_search_irr")
+@function()
 def looks(vcpu: Vcpu, looking: bool):
-    """Abstraction: a ghost, as in looked_at."""
+    """Ghosts: from here on the vCPU will act upon what it sees in the IRR, or not any more."""
     vcpu.looking = looking
     vcpu.late = 0
 
@@ -62,10 +62,10 @@ def kvm_lapic_set_irr(vector: Vector, vcpu: Vcpu):
     else:
         event("accept", index(vcpu), vector)
         vcpu.late = with_bit(vcpu.late, vector, vcpu.looking)
-    vcpu.underway.set_irr += 1
+    begins(vcpu, Window.SET_IRR)
     with window("set_irr"):
         vcpu.lapic.irr_pending = True
-        vcpu.underway.set_irr -= 1
+        ends(vcpu, Window.SET_IRR)
 
 
 @function(kernel="arch/x86/kvm/lapic.c:apic_clear_irr")

@@ -79,16 +79,16 @@ def __vmx_deliver_posted_interrupt(vcpu: Vcpu, vector: Vector, running: bool):
         event("merge", index(vcpu), vector)
         return
     event("accept", index(vcpu), vector)
-    vcpu.underway.post += 1
+    begins(vcpu, Window.POST)
     with window("post"):
         on: bool = test_and_set(vcpu.pi_desc.control.on)
-        vcpu.underway.post -= 1
+        ends(vcpu, Window.POST)
     if on:
         return
-    vcpu.underway.notify += 1
+    begins(vcpu, Window.NOTIFY)
     with window("notify"):
         kvm_vcpu_trigger_posted_interrupt(vcpu, running)
-        vcpu.underway.notify -= 1
+        ends(vcpu, Window.NOTIFY)
 
 
 # -- scheduling in and out --------------------------------------------------------------------------------------------

@@ -239,10 +239,20 @@ class Task(Struct):
     irqs_off: Ghost[bool]
 
 
+class Window(Enum):
+    """Windows of a delivery, for begins() and ends()."""
+
+    POST = 0
+    NOTIFY = 1
+    SET_IRR = 2
+    KICK = 3
+
+
 class Underway(Struct):
     """How many agents stand between two accesses of a delivery to this vCPU: the windows of the same names.
 
-    Abstraction: ghosts, for the properties: windows say where a thread is, not which vCPU it acts upon.
+    Abstraction: ghosts, for the properties: windows say where a thread is, not which vCPU it acts upon.  With one vCPU
+    they say both, and nothing is counted.
     """
 
     post: Ghost[Int[0, AGENTS]]
@@ -320,6 +330,35 @@ class Kvm(Struct):
 vcpus: Array[Vcpu, VCPUS]
 pcpus: Array[Pcpu, PCPUS]
 kvm: Kvm
+
+
+# -- ghosts -----------------------------------------------------------------------------------------------------------
+
+
+@function()
+def begins(vcpu: Vcpu, window: Window):
+    if VCPUS > 1:
+        if window == Window.POST:
+            vcpu.underway.post += 1
+        if window == Window.NOTIFY:
+            vcpu.underway.notify += 1
+        if window == Window.SET_IRR:
+            vcpu.underway.set_irr += 1
+        if window == Window.KICK:
+            vcpu.underway.kick += 1
+
+
+@function()
+def ends(vcpu: Vcpu, window: Window):
+    if VCPUS > 1:
+        if window == Window.POST:
+            vcpu.underway.post -= 1
+        if window == Window.NOTIFY:
+            vcpu.underway.notify -= 1
+        if window == Window.SET_IRR:
+            vcpu.underway.set_irr -= 1
+        if window == Window.KICK:
+            vcpu.underway.kick -= 1
 
 
 # -- arithmetic of priorities -----------------------------------------------------------------------------------------

@@ -31,11 +31,11 @@ def vmx_deliver_posted_interrupt(vcpu: Vcpu, vector: Vector, running: bool) -> b
 def vmx_deliver_interrupt(vcpu: Vcpu, vector: Vector, running: bool):
     if not vmx_deliver_posted_interrupt(vcpu, vector, running):
         kvm_lapic_set_irr(vector, vcpu)
-        vcpu.underway.kick += 1
+        begins(vcpu, Window.KICK)
         with window("kick"):
             kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
             kvm_vcpu_kick(vcpu, running)
-            vcpu.underway.kick -= 1
+            ends(vcpu, Window.KICK)
 
 
 # -- synchronisation --------------------------------------------------------------------------------------------------

@@ -82,10 +82,10 @@ def vcpu_enter_guest(vcpu: Vcpu):
     preempt_disable(vcpu)
     local_irq_disable(vcpu)
     exit_request: bool = False
+    looks(vcpu, True)
     smp_store_release(vcpu.mode, Mode.IN_GUEST_MODE)
     with window("entry"):
         srcu_read_unlock()
-        looks(vcpu, True)
         vmx_sync_pir_to_irr(vcpu)
         with window("synced"):
             exit_request = kvm_vcpu_exit_request(vcpu)
