@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lostirq.errors import UsageError
+from lostirq.errors import LostirqError, UsageError
 from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.trace_file import StoredTrace, read, read_text, write
 from lostirq.evidence.verdict import SearchOptions, Trace, Unknown, Violated
@@ -63,7 +63,8 @@ def widths(root: Path) -> dict[str, int]:
 
 def lift_bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
               on_result: Callable[[Lifted], None] = lambda result: None, *, record: bool = False) -> list[Lifted]:
-    """All violated bugs, or those wanted, in parallel; in order of the slugs.  With `record`, write each witness.
+    """All violated bugs, or those wanted, in parallel; in order of the slugs.  With `record`, write each witness, also
+    one that was there: its digest may be new.
     Raises `UsageError`."""
     known = library(root)
     slugs = list(choose(wanted, known, "bug")) if wanted else list(known)
@@ -73,7 +74,7 @@ def lift_bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
     base, wide = load(root), widths(root)
     arrived: dict[int, Lifted] = {}
     shown = 0
-    running = jobs.run(todo, lambda bug, report: lift(base, bug, wide, options, again=record),
+    running = jobs.run(todo, lambda bug, report: lift(base, bug, wide, options),
                        processes=options.processes, seconds=options.seconds)
     for done in running:
         slug, failure = todo[done.number].slug, done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
@@ -87,37 +88,37 @@ def lift_bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
     return [arrived[n] for n in sorted(arrived)]
 
 
-def lift(base: Workspace, bug: Bug, wide: dict[str, int], options: CheckOptions, *, again: bool) -> Lifted:
-    """The witness of one bug; `again`: even if one is recorded.  Raises `UsageError`, `ModelErrors`."""
+def lift(base: Workspace, bug: Bug, wide: dict[str, int], options: CheckOptions) -> Lifted:
+    """The witness of one bug: the recorded one if it still is one, else a new one.  Raises `UsageError`, `ModelErrors`,
+    and `ReplayError` for a recorded one that is false."""
     started = time.monotonic()
-    workspace, _ = patched_workspace(base, bug)
-    small = compile_scenario(workspace, bug.scenario, bug.memory)
-    trace = _trace(base, bug, small, options)
-    if trace.loop is not None:
-        return Lifted(bug.slug, Outcome.SKIPPED, trace.property, len(trace.moves), why="a bug of liveness: a loop is "
-                      "not lifted")
-    ident = next(p.id for p in small.properties if p.key == trace.property)
-    large = compile_scenario(workspace, bug.scenario, bug.memory, overrides=wide, properties=(ident,))
-    stored = None if again else _recorded(bug, large)
-    found = stored or _search(bug, small, trace, large, ident, wide, options)
-    if isinstance(found, str):
-        return Lifted(bug.slug, Outcome.UNDECIDED, trace.property, len(trace.moves), why=found,
-                      seconds=time.monotonic() - started)
-    confirm(replay(large, found.trace))
-    if stored is None:
-        found = _shorter(large, ident, found, options)
-    return Lifted(bug.slug, Outcome.HOLDS, found.trace.property, len(trace.moves), len(found.trace.moves), "",
-                  stored is not None, time.monotonic() - started, found)
-
-
-def _trace(base: Workspace, bug: Bug, small: System, options: CheckOptions) -> Trace:
-    """The shortest trace in the scenario of the bug: the recorded one, or, if the model has changed, found again."""
     path = bug.folder / "trace.json"
     if not path.is_file():
         raise UsageError(f"{bug.slug}: no counterexample is recorded; run `lostirq bugs --record {bug.slug}`")
     trace = read(path).trace
-    if trace.loop is not None or digest(small) == trace.digest:
-        return trace
+    if trace.loop is not None:
+        return Lifted(bug.slug, Outcome.SKIPPED, trace.property, len(trace.moves), why="a bug of liveness: a loop is "
+                      "not lifted")
+    workspace, _ = patched_workspace(base, bug)
+    ident = trace.property.partition("[")[0]
+    large = compile_scenario(workspace, bug.scenario, bug.memory, overrides=wide, properties=(ident,))
+    stored = found = _recorded(bug, large)
+    if found is None:
+        small = compile_scenario(workspace, bug.scenario, bug.memory)
+        trace = trace if digest(small) == trace.digest else _found_again(base, bug, options)
+        answer = _search(bug, small, trace, large, ident, wide, options)
+        if isinstance(answer, str):
+            return Lifted(bug.slug, Outcome.UNDECIDED, trace.property, len(trace.moves), why=answer,
+                          seconds=time.monotonic() - started)
+        found = answer
+    confirm(replay(large, found.trace))
+    found = _shorter(large, ident, found, options)
+    return Lifted(bug.slug, Outcome.HOLDS, found.trace.property, len(trace.moves), len(found.trace.moves), "",
+                  stored is not None, time.monotonic() - started, found)
+
+
+def _found_again(base: Workspace, bug: Bug, options: CheckOptions) -> Trace:
+    """The shortest trace in the scenario of the bug, where the model has changed since it was recorded."""
     found = attempt(base, bug.folder, replace(options, seconds=options.seconds or 300.0), lambda progress: None,
                     record=True)
     if found.trace is None:
@@ -126,10 +127,19 @@ def _trace(base: Workspace, bug: Bug, small: System, options: CheckOptions) -> T
 
 
 def _recorded(bug: Bug, large: System) -> StoredTrace | None:
-    """The witness of the library, unless it is of an older model."""
+    """The witness of the library; one of an older model only if the model as it is takes the same run, and then
+    without what was claimed of shorter ones."""
     path = bug.folder / WITNESS
     stored = read(path) if path.is_file() else None
-    return stored if stored is not None and stored.trace.digest == digest(large) else None
+    mark = digest(large)
+    if stored is None or stored.trace.digest == mark:
+        return stored
+    renewed = replace(stored, trace=replace(stored.trace, digest=mark, minimal=False), searched=None)
+    try:
+        confirm(replay(large, renewed.trace))
+    except LostirqError:
+        return None
+    return renewed
 
 
 def _search(bug: Bug, small: System, trace: Trace, large: System, ident: str, wide: dict[str, int],
@@ -150,7 +160,7 @@ def _shorter(large: System, ident: str, found: StoredTrace, options: CheckOption
     """Look for a shorter run, if a depth is given: how far there is none, or the shortest one instead."""
     from lostirq.symbolic.bmc import check_bounded
 
-    if options.max_depth is None:
+    if options.max_depth is None or found.trace.minimal:
         return found
     length = len(found.trace.moves)
     keys = tuple(p.key for p in large.properties if p.id == ident and p.form in (Form.INVARIANT, Form.STEP))
@@ -174,4 +184,4 @@ def bound(stored: StoredTrace) -> str:
     return f"not claimed shortest; no shorter one up to depth {stored.searched}"
 
 
-__all__ = ["Lifted", "bound", "lift", "lift_bugs", "widths"]
+__all__ = ["WITNESS", "Lifted", "bound", "lift", "lift_bugs", "widths"]

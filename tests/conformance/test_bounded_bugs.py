@@ -52,7 +52,7 @@ def test_the_same_counterexample_as_the_compiled_engine(base: Workspace, slug: s
 
 @pytest.mark.parametrize("slug", SAFETY[::10])
 def test_a_witness_at_full_width(base: Workspace, slug: str) -> None:
-    found = lift(base, read_bug(library(ROOT)[slug]), widths(ROOT), CheckOptions(), again=False)
+    found = lift(base, read_bug(library(ROOT)[slug]), widths(ROOT), CheckOptions())
     assert found.trace is not None, found.why
     assert dict(found.trace.overrides) == widths(ROOT)
 

@@ -160,6 +160,19 @@ def test_a_false_witness_is_an_error(tmp_path: Path, capsys: Capture) -> None:
     assert "does not violate" in "".join(capsys.readouterr())
 
 
+def test_a_witness_of_an_older_model_is_tried(tmp_path: Path, capsys: Capture) -> None:
+    """It is one of the model as it is if that takes the same run; if not, another one is searched."""
+    folder = library(tmp_path / "w", capsys)
+    moves = lifted(folder, capsys, "--record", "--max-depth", "3")["moves"]
+    assert isinstance(moves, list)
+    path = folder / "counterexamples" / "no-fence" / "witness-256.json"
+    data = json.loads(path.read_text())
+    for old in (moves, moves[:-1]):
+        path.write_text(json.dumps(data | {"digest": "0" * 64, "moves": old, "length": len(old)}))
+        found = lifted(folder, capsys)
+        assert found["ok"] and found["moves"] == moves and found["searched"] is None
+
+
 def test_the_shortest_one_replaces_a_longer(tmp_path: Path, capsys: Capture) -> None:
     folder = library(tmp_path / "w", capsys)
     found = lifted(folder, capsys, "--max-depth", "40")
