@@ -37,7 +37,7 @@ def readers() -> bool:
     return kvm.apicv_update_readers == holding
 
 
-@scenario(tier="proof", memory=("sc", "tso"), properties=("Q-7", "Q-6", "T-5", "T-16"))
+@scenario(tier="proof", memory=("sc", "tso"), properties=("Q-7", "Q-6", "Q-3", "T-2", "T-4", "T-5", "T-16"))
 class posted_interrupts_full:
     """All 256 vectors; senders, a device, IPI virtualization, kicker, toggler, preemption, migration, any guest."""
 

@@ -23,3 +23,24 @@ def preemptible(i: VcpuId) -> bool:
 def suppressed(i: VcpuId) -> bool:
     """SN is set only when a vCPU is scheduled out, and every load clears it."""
     return not vcpus[i].pi_desc.control.sn or scheduled_out(i)
+
+
+@lemma("loaded", proves="Q-3, T-2", over=VCPUS, windows=("switch", "kvm_sched_in"))
+def loaded(i: VcpuId) -> bool:
+    """vcpu->cpu is the pCPU that the thread is on; while it is switched, it will be when that is done."""
+    return vcpus[i].cpu == vcpus[i].task.cpu or scheduled_out(i)
+
+
+@lemma("notified", proves="Q-3, T-4", over=VCPUS, windows=("switch", "kvm_sched_in"))
+def notified(i: VcpuId) -> bool:
+    """A vCPU that is loaded has the posted-interrupt vector as its NV and its pCPU as its NDST: only a put that leaves to
+    sleep changes NV, and every load sets both."""
+    control = vcpus[i].pi_desc.control
+    here = control.nv == NotificationVector.POSTED_INTR_VECTOR and control.ndst == vcpus[i].task.cpu
+    return here or scheduled_out(i)
+
+
+@lemma("destination", proves="Q-3, T-4", over=VCPUS, windows=("load",))
+def destination(i: VcpuId) -> bool:
+    """NDST is vcpu->cpu, also while the vCPU sleeps: a load that changes one changes both."""
+    return vcpus[i].pi_desc.control.ndst == vcpus[i].cpu

@@ -38,6 +38,7 @@ from lostirq.errors import Span
 from lostirq.ir.expr import TRUE, Expr, Role, Var
 
 STUCK = "stuck"      # key of the built-in property: a state without successor is at rest
+PROMISED = "promised "  # before the name of a window of a lemma
 RANGE = "range"      # key of the built-in property: no Int is assigned a value outside its range (a model error)
 
 
@@ -163,7 +164,8 @@ class Property:
     symmetric: bool = True            # does not tell members of a symmetric set apart
     span: Span = Span()
     proves: str = ""                  # a lemma: the ids of the properties that it is for, with commas
-    windows: tuple[str, ...] = ()     # a lemma: windows, or functions, in which it is only about to hold again
+    windows: tuple[str, ...] = ()     # a lemma: windows, or functions, in which it is only about to hold again;
+                                      # after "promised ": in which somebody will make it hold
 
 
 def served(proves: str) -> frozenset[str]:

@@ -47,7 +47,7 @@ OPTIONS: dict[Role, frozenset[str]] = {
     Role.INITIAL: frozenset({"kernel", "hardware", "source"}),
     **dict.fromkeys(PROCESSES, _PROCESS_OPTIONS),
     **dict.fromkeys(PROPERTIES, _PROPERTY_OPTIONS),
-    Role.LEMMA: frozenset({"id", "title", "source", "over", "when", "proves", "windows", "statement"}),
+    Role.LEMMA: frozenset({"id", "title", "source", "over", "when", "proves", "windows", "promised", "statement"}),
 }
 
 

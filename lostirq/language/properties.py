@@ -28,7 +28,7 @@ from lostirq.ir.expr import (
     var,
 )
 from lostirq.ir.expr import Op as ExprOp
-from lostirq.ir.system import Form, Memory, Process, Property
+from lostirq.ir.system import PROMISED, Form, Memory, Process, Property
 from lostirq.language import pure
 from lostirq.language.builtins import IN_PROPERTIES, arguments
 from lostirq.language.declarations import PROPERTIES, Declarations, FunctionDecl
@@ -262,8 +262,13 @@ class PropertyCompiler:
             symmetric=insensitive(formula, self.context.processes),
             span=decl.source.header(decl.node),
             proves=decl.text("proves"),
-            windows=self._labels(tr, decl, "windows", self.context.windows | self.context.functions),
+            windows=self._where_spread(tr, decl),
         )
+
+    def _where_spread(self, tr: PropertyTranslator, decl: FunctionDecl) -> tuple[str, ...]:
+        known = self.context.windows | self.context.functions
+        promised = self._labels(tr, decl, "promised", known)
+        return (*self._labels(tr, decl, "windows", known), *(f"{PROMISED}{name}" for name in promised))
 
     def _labels(
         self, tr: PropertyTranslator, decl: FunctionDecl, option: str, known: frozenset[str] | None = None

@@ -15,6 +15,7 @@ approach to global program optimization".
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from lostirq.ir.expr import (
@@ -140,8 +141,10 @@ def own_variables(system: System, process: Process) -> list[Var]:
 class _Analysis:
     """The fixpoint for one process, over the variables, or parts of them, that are live at each location."""
 
-    def __init__(self, system: System, process: Process, rewriter: Rewriter, given: Given) -> None:
-        self.locals = own_variables(system, process)
+    def __init__(
+        self, system: System, process: Process, rewriter: Rewriter, given: Given, shields: Mapping[Var, Expr]
+    ) -> None:
+        self.locals = [*own_variables(system, process), *shields]
         self.rewriter = rewriter
         cuts = _cuts(system)
         self.parts = {v: self._parts(v, cuts) for v in self.locals}
@@ -154,6 +157,8 @@ class _Analysis:
         start = process.pc.init
         initial = {s: x for v in self.live.get(start, ()) for s, x in self._divided(v, const(v.init, v.type))}
         self.given = {place: self._assumed(facts) for place, facts in given.items()}
+        self.shields = {s: shields[v] for v in shields for s, _, _ in self.parts[v]}
+        initial = {s: x for s, x in initial.items() if s not in self.shields}
         self.facts: dict[int, Facts] = {start: initial | self.given.get(start, {})}
         work = {start: None}
         while work:
@@ -243,6 +248,8 @@ class _Analysis:
         new: Facts = {}
         assumed = self.given.get(place, {})
         for s, value in values.items():
+            if s in self.shields and not self._shielded(self.shields[s], values, old):
+                continue
             if s in assumed:
                 new[s] = assumed[s]
                 continue
@@ -263,6 +270,11 @@ class _Analysis:
 
 
     @staticmethod
+    def _shielded(shield: Expr, values: dict[Expr, Expr], old: Facts | None) -> bool:
+        """The shield is up whenever the process is at the location."""
+        return values.get(shield) is TRUE and (old is None or old.get(shield) is TRUE)
+
+    @staticmethod
     def _compare(
         s: Expr, value: Expr, groups: dict[tuple[Expr | None, Expr], Expr], old: Facts | None, new: Facts
     ) -> None:
@@ -277,10 +289,39 @@ class _Analysis:
                 return
 
 
-def agreed(system: System, process: Process, rewriter: Rewriter, given: Given | None = None) -> dict[int, Facts]:
+def agreed(
+    system: System,
+    process: Process,
+    rewriter: Rewriter,
+    given: Given | None = None,
+    shields: Mapping[Var, Expr] | None = None,
+) -> dict[int, Facts]:
     """What the variables of the process, or parts of them, are equal to, by location: a constant, or another.  `given`:
-    constants that lemmas give, by location."""
-    return _Analysis(system, process, rewriter, given or {}).facts
+    constants that lemmas give, by location.  `shields`: variables that others write as well, but not while the bool
+    that is given with each is true; where the process has made it true, the variable is as good as its own."""
+    return _Analysis(system, process, rewriter, given or {}, shields or {}).facts
+
+
+def shields(
+    system: System, process: Process, exclusions: Iterable[tuple[Expr, Expr]], known: Mapping[int, Given]
+) -> dict[Var, Expr]:
+    """The variables that others write only while a bool is true which excludes one of the process.  `exclusions`: pairs
+    of bools that are never true together; `known`: what is known of the other processes."""
+    pairs = [*exclusions]
+    own = frozenset(own_variables(system, process))
+    writers: dict[Var, list[Edge]] = {}
+    for e in system.edges:
+        for v, _ in e.assigns:
+            writers.setdefault(v, []).append(e)
+    found: dict[Var, Expr] = {}
+    for v, edges in writers.items():
+        others = [e for e in edges if e.process != process.index]
+        if not others or len(others) == len(edges) or v.role not in (Role.MEMORY, Role.GHOST):
+            continue
+        for shield in (x for a, b in pairs for x, y in ((a, b), (b, a)) if x.payload in own
+                       and all(known.get(e.process, {}).get(e.src, {}).get(y) is TRUE for e in others)):  # fmt: skip
+            found[v] = shield
+    return found
 
 
 def agreements(

@@ -37,7 +37,7 @@ from lostirq.ir.expr import (
     substitute,
     var,
 )
-from lostirq.ir.system import Edge, Process, Sort, System
+from lostirq.ir.system import PROMISED, Edge, Process, Sort, System
 from lostirq.symbolic.encode import conjuncts_of, weakest_precondition
 from lostirq.symbolic.induction import Conjunct
 
@@ -132,12 +132,29 @@ def _at(process: Process, place: int | None, places: tuple[int, ...]) -> Expr:
     return eq(var(process.pc), const(place, process.pc.type))
 
 
+def promised(
+    system: System, windows: frozenset[str], goal: Expr, known: Mapping[int, Facts] | None = None
+) -> Expr:
+    """The goal, or one of the processes that are inside the windows will make it hold, by its own steps, until it has
+    left them.  What is promised must be a disjunction for this to say anything: the goal where it fails is weakened."""
+    kept: list[Expr] = [goal]
+    for process in system.processes:
+        for place, needed in healed(system, process, windows, goal, (known or {}).get(process.index)):
+            if place is not None and needed is not goal:
+                kept.append(and_(eq(var(process.pc), const(place, process.pc.type)), needed))
+    return or_(*kept)
+
+
 def heal(
     system: System, name: str, windows: Iterable[str], goal: Expr, known: Mapping[int, Facts] | None = None
 ) -> list[Conjunct]:
     """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left.
     `known`: by process, what is known at its locations."""
-    wanted = frozenset(windows)
+    named = tuple(windows)
+    wanted = frozenset(name for name in named if not name.startswith(PROMISED))
+    promises = frozenset(name.removeprefix(PROMISED) for name in named if name.startswith(PROMISED))
+    if promises:
+        goal = promised(system, promises, goal, known)
     facts: list[tuple[str, Expr, Expr]] = [(name, TRUE, goal)]
     for process in sorted(system.processes, key=lambda p: (_ORDER[p.sort], p.index)):
         places = inside(process, wanted)

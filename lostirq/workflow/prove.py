@@ -22,7 +22,7 @@ from lostirq.ir.expr import Expr, Op, is_const, variables
 from lostirq.ir.system import Form, Memory, Process, Property, System, served
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
-from lostirq.symbolic.agreement import agreed, agreements
+from lostirq.symbolic.agreement import agreed, agreements, shields
 from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.induction import (
     DEFAULT_RLIMIT,
@@ -97,13 +97,26 @@ def goals(system: System, property_: str) -> tuple[list[Property], list[Property
 def invariant(system: System, targets: list[Property], lemmas: list[Property]) -> list[Conjunct]:
     """All that is proved inductive together: the property, its lemmas, spread over their windows, and what is found."""
     rewriter = Rewriter(system.variables)
-    known = {p.index: agreed(system, p, rewriter, _constants(system, p, lemmas)) for p in system.processes}
+    known: dict[int, dict[int, dict[Expr, Expr]]] = {}
+    excluded = _exclusions(lemmas)
+    for _ in range(2 if excluded else 1):  # what is known of the others tells when they keep off
+        known = {
+            p.index: agreed(system, p, rewriter, _constants(system, p, lemmas), shields(system, p, excluded, known))
+            for p in system.processes
+        }
     conjuncts = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.INVARIANT]
     for lemma in lemmas:
         conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula, known)
     for process in system.processes:
         conjuncts += agreements(system, process, rewriter, known[process.index])
     return conjuncts
+
+
+def _exclusions(lemmas: list[Property]) -> list[tuple[Expr, Expr]]:
+    """The pairs of bools of which lemmas say that they are never true together."""
+    return [(part.args[0].args[0], part.args[1].args[0]) for lemma in lemmas if not lemma.windows
+            for part in conjuncts_of(lemma.formula) if part.op is Op.OR and len(part.args) == 2
+            and all(x.op is Op.NOT and x.args[0].op is Op.VAR for x in part.args)]  # fmt: skip
 
 
 def _constants(system: System, process: Process, lemmas: list[Property]) -> dict[int, dict[Expr, Expr]]:

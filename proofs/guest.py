@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Why a vCPU in the guest hears of what was posted (Q-3): whoever sets ON sends, and what was sent comes.
+
+References: arch/x86/kvm/x86.c:vcpu_enter_guest; arch/x86/kvm/vmx/vmx.c:vmx_sync_pir_to_irr;
+arch/x86/kvm/vmx/common.h:kvm_vcpu_trigger_posted_interrupt.
+"""
+
+from lostirq.prelude import *
+from model.state import *
+from properties.views import *
+
+
+@pure
+def made_to_exit(i: VcpuId) -> bool:
+    """An interrupt is pending on the pCPU of the vCPU that makes it leave the guest."""
+    apic = pcpus[vcpus[i].task.cpu].apic
+    return apic.wakeup or apic.reschedule or apic.call_function
+
+
+@pure
+def interrupted(i: VcpuId) -> bool:
+    """As `made_to_exit`, or a notification is pending, which is processed, or makes it leave if APICv is off."""
+    return made_to_exit(i) or pcpus[vcpus[i].task.cpu].apic.posted_intr
+
+
+@pure
+def committed(i: VcpuId) -> bool:
+    """The last look at ON, before an entry, is over, or the guest runs."""
+    return in_guest(i) or within("vcpu_thread", i, "synced")
+
+
+@lemma("in guest mode", proves="Q-3", over=VCPUS)
+def in_guest_mode(i: VcpuId) -> bool:
+    """From the store of IN_GUEST_MODE until that of OUTSIDE_GUEST_MODE, others change it only to EXITING."""
+    inside = within("vcpu_thread", i, "entry") or within("vcpu_thread", i, "fastpath")
+    return not (inside or committed(i)) or vcpus[i].mode != Mode.OUTSIDE_GUEST_MODE
+
+
+@lemma("heard", proves="Q-3", over=VCPUS, windows=("vmx_sync_pir_to_irr",), promised=("notify",))
+def heard(i: VcpuId) -> bool:
+    """After the last look at ON, whoever sets ON finds IN_GUEST_MODE and sends to the pCPU of the vCPU, or the mode is
+    EXITING."""
+    on = vcpus[i].pi_desc.control.on
+    return not committed(i) or not on or interrupted(i) or vcpus[i].mode == Mode.EXITING_GUEST_MODE
+
+
+@lemma(
+    "kicked",
+    proves="Q-3",
+    over=VCPUS,
+    windows=("kvm_vcpu_exit_request",),
+    promised=("kvm_vcpu_kick", "kvm_make_all_cpus_request"),
+)
+def kicked(i: VcpuId) -> bool:
+    """After the last look at the mode, whoever sets EXITING sends an interrupt to the pCPU of the vCPU."""
+    return not committed(i) or vcpus[i].mode != Mode.EXITING_GUEST_MODE or made_to_exit(i)
