@@ -21,7 +21,16 @@ import lostirq
 from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
-from lostirq.workflow import ci, commands, impact_command, mutate, patch_command, prove_command, report_command
+from lostirq.workflow import (
+    ci,
+    commands,
+    impact_command,
+    mutate,
+    patch_ci,
+    patch_command,
+    prove_command,
+    report_command,
+)
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
@@ -144,7 +153,7 @@ def make_parser() -> Parser:
                              help="another value for a scenario parameter")
     patch_command.add_arguments(made["patch"])
     impact_command.add_arguments(made["impact"])
-    for command in (check, made["bugs"]):
+    for command in (check, made["bugs"], made["patch"]):
         ci.add_arguments(command)
     mutate.add_arguments(made["mutate"])
     check.add_argument("--with-bugs", action="store_true", help="then the known bugs")
@@ -213,8 +222,9 @@ def dispatch(o: argparse.Namespace) -> Outcome:
     if o.command == "impact":
         return impact_command.run_impact(setting, o, os.cpu_count() or 1, sys.stdin.buffer)
     if o.command == "patch":
+        outputs, setting = _outputs(o, setting)
         return patch_command.run_patch(setting, patch_command.request(o), _check_options(o, setting.cache),
-                                       sys.stdin.buffer)
+                                       sys.stdin.buffer, partial(patch_ci.deliver_patch, setting, outputs))
     if o.command == "mutate":
         return mutate.run_mutate(setting, mutate.request(o), _check_options(o, setting.cache))
     if o.command == "prove":

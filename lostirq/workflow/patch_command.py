@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patch import PatchOptions, patch
+from lostirq.workflow.patch_report import PatchReport
 from lostirq.workflow.patch_sources import make_sides, read_patches, turned
 from lostirq.workflow.progress import Status
 
@@ -59,8 +61,9 @@ def request(o: argparse.Namespace) -> PatchRequest:
     return PatchRequest(tuple(o.file), tuple(o.onto), o.reverse, o.base, o.accept_spec, o.first, o.proofs)
 
 
-def run_patch(s: Setting, wanted: PatchRequest, options: CheckOptions, standard_input: BinaryIO) -> Outcome:
-    """Raises `UsageError`, `LostirqError`."""
+def run_patch(s: Setting, wanted: PatchRequest, options: CheckOptions, standard_input: BinaryIO,
+              deliver: Callable[[PatchReport], None] = lambda report: None) -> Outcome:
+    """`deliver` gets what was found, after the usual text.  Raises `UsageError`, `LostirqError`."""
     started = time.monotonic()
     root: Path = s.root
     piped = standard_input.read() if "-" in (*wanted.files, *wanted.onto) else b""
@@ -75,8 +78,9 @@ def run_patch(s: Setting, wanted: PatchRequest, options: CheckOptions, standard_
     status.clear()
     if s.as_json:
         s.object(patch_show.to_json(report))
-    else:
+    elif s.speaks:
         s.lines(patch_show.lines(report))
+    deliver(report)
     kept = ", from the result cache" if report.cached else ""
     s.err.write(f"time: {time.monotonic() - started:.1f} s in all{kept}\n")
     return report.outcome

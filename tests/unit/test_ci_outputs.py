@@ -13,7 +13,7 @@ import jsonschema
 import junitparser
 import pytest
 import sarif_pydantic
-from cli_toys import run, toy
+from cli_toys import BUG_PATCH, CONTROL_PATCH, run, toy
 from tap.parser import Parser
 from test_account import account, confirm, run_of
 
@@ -286,3 +286,31 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> None:
     folder = toy(tmp_path / "w")
     assert run(folder, "check", "--junit", "/proc/nowhere/j.xml") == 2
     assert "cannot write /proc/nowhere/j.xml" in capsys.readouterr()[1]
+
+
+@pytest.mark.parametrize(("patch", "statuses", "code"), [
+    (BUG_PATCH, ["fail", "fail"], 1), (CONTROL_PATCH, ["pass"], 0)], ids=["breaks", "keeps"])
+def test_b4_checks_a_patch(tmp_path: Path, capsys: Capture, patch: str, statuses: list[str], code: int) -> None:
+    folder = toy(tmp_path / "w")
+    (tmp_path / "x.patch").write_text(patch)
+    assert run(folder, "patch", "--b4", "--memory", "tso", str(tmp_path / "x.patch")) == code
+    found = json.loads(capsys.readouterr()[0])
+    assert [e["status"] for e in found] == statuses
+    if code:
+        assert found[1]["summary"].startswith(">> T-1 (one tso): no post is missed: holds before, violated after")
+
+
+def test_results_of_a_patch_point_at_what_it_changed(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    (tmp_path / "x.patch").write_text(BUG_PATCH)
+    files = ["--sarif", str(tmp_path / "s.sarif"), "--junit", str(tmp_path / "j.xml"), "--ktap", str(tmp_path / "k")]
+    assert run(folder, "patch", *files, "--github", str(tmp_path / "x.patch")) == 1
+    [(kind, options, message)] = commands(capsys.readouterr()[0])
+    assert (kind, options["file"]) == ("error", "model/toy.py") and "violated after" in message
+    [result] = sarif_pydantic.Sarif.model_validate_json((tmp_path / "s.sarif").read_text()).runs[0].results
+    place = result.locations[0].physical_location
+    assert place.artifact_location.uri == "model/toy.py"
+    assert "smp_mb()" in (folder / "model" / "toy.py").read_text().splitlines()[place.region.start_line - 1]
+    read = junitparser.JUnitXml.fromfile(str(tmp_path / "j.xml"))
+    assert (read.failures, read.errors) == (1, 0)
+    assert "  not ok" in (tmp_path / "k").read_text()
