@@ -124,9 +124,34 @@ class Houdini:
                 if progress is not None:
                     progress(len(self.tables), self.queries, len(self.work))
 
+    def reduce(self) -> None:
+        """Drop the tables that the proof of no target needs, directly or through others."""
+        everywhere = [m for place in sorted(self.moves) for m in self.moves[place]]
+        needed: dict[Table, None] = {}
+        for move in everywhere:
+            goals: dict[Table | str, Expr] = dict(self.obligations(move).items())
+            needed.update(dict.fromkeys(self._core(move, goals)))
+        left = list(needed)
+        while left:
+            table = left.pop()
+            for move in everywhere:
+                used = self._core(move, dict(self._goals(move, [table]).items()))
+                left += [t for t in used if t not in needed]
+                needed.update(dict.fromkeys(used))
+        self.tables = [t for t in self.tables if t in needed]
+
+    def _core(self, move: Move, goals: dict[Table | str, Expr]) -> list[Table]:
+        """The tables that a proof of the goals uses; all, if there is no proof."""
+        for near in (True, False) if goals and self.tables else ():
+            query = Query(self, move, goals, near)
+            if query.check() == z3.unsat:
+                used = query.core()
+                return [t for t in self.tables if t in used]
+        return self.tables if goals else []
+
     def _settle(self, move: Move) -> None:
         """Try a move until the tables and the targets survive it, or a target is open."""
-        fixed = self._targets(move)
+        fixed = self.obligations(move)
         again = True
         while again:
             goals: dict[Table | str, Expr] = dict(self._goals(move).items())
@@ -148,7 +173,7 @@ class Houdini:
                     again = self._give_up(move, goals)
                 break
 
-    def _targets(self, move: Move) -> dict[str, Expr]:
+    def obligations(self, move: Move) -> dict[str, Expr]:
         """What must hold before the move for the targets to hold after it, by the name of the conjunct."""
         steps = StepQueries(self.prover, move.edge)
         pc = self.system.processes[move.edge.process].pc
@@ -195,11 +220,11 @@ class Houdini:
             return indices[0] * len(feature.parts[1].values) + indices[1]
         return feature.values[indices[0]]
 
-    def _goals(self, move: Move) -> dict[Table, Expr]:
+    def _goals(self, move: Move, tables: Iterable[Table] | None = None) -> dict[Table, Expr]:
         """What must hold before the move for the tables to hold after it; those that trivially do are left out."""
         src, dst, process = move.edge.src, move.edge.dst, move.edge.process
         goals: dict[Table, Expr] = {}
-        for t in self.tables:
+        for t in self.tables if tables is None else tables:
             first, second = (any(a in move.after for a in f.atoms()) for f in (t.first, t.second))
             if not (first or second):
                 continue

@@ -25,12 +25,13 @@ from typing import cast
 
 import z3
 
-from lostirq.ir.expr import Expr, Kind, Var, const, eq, not_, or_, var
+from lostirq.ir.expr import TRUE, Expr, Kind, Var, const, eq, not_, or_, var
 from lostirq.ir.system import System
 from lostirq.symbolic.candidates import SUPPORT, Columns, Feature, Table, both, features
 from lostirq.symbolic.encode import Encoder
 from lostirq.symbolic.houdini import RLIMIT, Houdini, Move, Open, State
 from lostirq.symbolic.induction import Conjunct, Prover, evaluate
+from lostirq.symbolic.infer_step import Essential, essential
 
 MOST = 300      # tables that are taken in
 WIDE = 14       # features of a counterexample among which triples are looked for
@@ -47,12 +48,12 @@ class Reachable(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A step that breaks `target` and that no candidate excludes.  `before`: the variables that matter, with values;
-    empty if the solver gave up."""
+    """A step that breaks `target` and that no candidate excludes.  `before`: what matters of the state before, without
+    the program counter that steps; empty if the solver gave up."""
 
     target: str
     edge: int
-    before: tuple[tuple[Var, int], ...]
+    before: tuple[Essential, ...]
     reachable: Reachable
 
 
@@ -160,9 +161,11 @@ def infer(
     search = Houdini(system, (), given, targets=targets, pool=pool, blocker=blocker, rlimit=rlimit, most=most)
     blocker.search = search
     search.run(progress)
+    if not search.open:
+        search.reduce()
     found = [t.conjunct() for t in search.tables]
     gaps = tuple(_gap(blocker, search, o, complete) for _, o in sorted(search.open.items()))
-    useful = tuple(c for c in found if c.formula.payload != 1)
+    useful = tuple(c for c in found if c.formula is not TRUE)
     return Inferred(
         useful, tuple(sorted(gaps, key=lambda g: (len(g.before), g.edge))), search.queries, search.counterexamples,
         tuple(t.name for t in search.given_up),
@@ -173,10 +176,9 @@ def _gap(blocker: _Blocker, search: Houdini, o: Open, complete: bool) -> Gap:
     edge = o.move.edge
     if o.state is None:
         return Gap(o.target, edge.index, (), Reachable.NO_COUNTERPART)
-    goal = search._targets(o.move)[o.target]
-    core = minimal(search.prover, o.move, goal, o.state)
-    pc = search.system.processes[edge.process].pc
-    before = ((pc, edge.src), *((v, o.state[v]) for v in core if v in search.system.variables))
+    goal = search.obligations(o.move)[o.target]
+    before = tuple(essential(o.move.guard, goal, o.state))
+    core = [e.var for e in before]
     near = blocker.relevant(core, edge.process)
     wanted = [value_of_feature(f, o.state) for f in near]
     seen = any(list(row) == wanted for row in zip(*(f.column for f in near), strict=True))
