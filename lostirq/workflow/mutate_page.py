@@ -21,7 +21,7 @@ from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import read_text
 from lostirq.workflow.mutate_edit import Kind
 from lostirq.workflow.mutate_record import read_record
-from lostirq.workflow.mutate_run import Fate, MutantResult
+from lostirq.workflow.mutate_run import Fate, MutantResult, looked_at
 
 RECORD, NOTES = "mutants.jsonl", "mutants.toml"
 _MARK = re.compile(r"(<!-- mutants: ([a-z ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -90,7 +90,7 @@ def short(r: MutantResult) -> str:
         return f"not needed: {r.why}"
     if r.fate is Fate.EQUIVALENT:
         return f"no difference: {r.why}"
-    return _cell(f"{r.fate.value}: {r.why}")
+    return _cell(f"open: {r.why}" if looked_at(r) is not None else f"{r.fate.value}: {r.why}")
 
 
 def place(name: str) -> str:
@@ -124,7 +124,7 @@ def fences(results: list[MutantResult], notes: Notes) -> str:
                    and alone[name].fate is not Fate.KILLED and alone[parts[p.name]].fate is not Fate.KILLED
                    if parts[p.name] in alone]
         spare = sum(p.fate in (Fate.SURVIVOR, Fate.EQUIVALENT) for p in pairs)
-        said = "; ".join(jointly) or ("" if r.fate is Fate.KILLED else f"spare with {spare} of {len(pairs)} others")
+        said = "; ".join(jointly) or (f"also spare with {spare} of {len(pairs)} others" if spare else "")
         rows.append([_cell(r.what), place(name), short(r), said])
     return _rows(("taken away", "where", "alone", "with another one"), rows)
 
@@ -147,7 +147,7 @@ def pairings(results: list[MutantResult], notes: Notes) -> str:
     by_name = {r.name: r for r in results}
     rows = []
     for note in notes.pairings:
-        told = [f"{place(n)}: {short(by_name[n]) if n in by_name else 'not run'}" for n in note.mutants]
+        told = [f"`{n}`: {short(by_name[n]) if n in by_name else 'not run'}" for n in note.mutants]
         rows.append([note.id, _cell(note.said), "<br>".join(told)])
     return _rows(("pairing", "what it is", "without it"), rows)
 
@@ -156,8 +156,12 @@ def summary(results: list[MutantResult], notes: Notes) -> str:
     counts = Counter((r.kind, r.fate) for r in results)
     rows = [[k.value, *(str(counts[k.value, f] or "") for f in Fate), str(sum(counts[k.value, f] for f in Fate))]
             for k in Kind if any(counts[k.value, f] for f in Fate)]
+    models = Counter(r.model for r in results)
+    last = results[-1].model if results else ""
+    said = (f"\n{len(results)} mutants, {models[last]} of them on the last model that was tried"
+            f"{'' if len(models) < 2 else ' (the others on earlier ones)'}.\n")
     total = ["all", *(str(sum(counts[k.value, f] for k in Kind)) for f in Fate), str(len(results))]
-    return _rows(("kind", *(f.value for f in Fate), "all"), [*rows, total])
+    return _rows(("kind", *(f.value for f in Fate), "all"), [*rows, total]) + said
 
 
 def _noted(wanted: Callable[[Notes], tuple[Note, ...]]) -> Callable[[list[MutantResult], Notes], str]:
@@ -173,8 +177,15 @@ def _noted(wanted: Callable[[Notes], tuple[Note, ...]]) -> Callable[[list[Mutant
 
 
 def undecided(results: list[MutantResult], notes: Notes) -> str:
-    rows = [[f"`{r.name}`", _cell(r.what), short(r)] for r in results if r.fate in (Fate.REFUSED, Fate.UNKNOWN)]
+    rows = [[f"`{r.name}`", _cell(r.what), short(r)] for r in results
+            if r.fate in (Fate.REFUSED, Fate.UNKNOWN) and looked_at(r) is None]
     return _rows(("mutant", "change", "why"), rows)
+
+
+def still_open(results: list[MutantResult], notes: Notes) -> str:
+    """What a first pass over cheap scenarios has not killed."""
+    left = [f"- `{r.name}`: {r.what}; {r.why}\n" for r in results if looked_at(r) is not None]
+    return "".join(left) or "None.\n"
 
 
 def killers(results: list[MutantResult], notes: Notes) -> str:
@@ -187,5 +198,5 @@ _TABLES: dict[str, Callable[[list[MutantResult], Notes], str]] = {
     "fences": fences, "pairs of fences": pairs, "compiler": _table(Kind.COMPILER), "locked": _table(Kind.LOCKED),
     "locks": _table(Kind.LOCK, Kind.ATOMIC), "orders": _table(Kind.ORDER), "pairings": pairings, "summary": summary,
     "killers": killers, "survivors": _noted(lambda n: n.explained), "holes": _noted(lambda n: n.holes),
-    "undecided": undecided,
+    "undecided": undecided, "open": still_open,
 }

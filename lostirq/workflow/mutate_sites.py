@@ -115,8 +115,9 @@ class _Site:
             if edits:
                 names = [call_name(c) for part in header(b) for c in ast.walk(part) if isinstance(c, ast.Call)]
                 leading = next((n for n in names if n in self.known.leading), "")
-                gone = called(barrier) if barrier is not None else leading
-                what = f"{_brief(b)} before {_brief(a)}" + (f", without {gone}()" if gone else "")
+                gone = f"the barrier of {leading}()" if leading else ""
+                gone = gone if barrier is None else f"{called(barrier)}()"
+                what = f"{_brief(b)} before {_brief(a)}" + (f", without {gone}" if gone else "")
                 more = [] if barrier is None else [Edit.of(barrier, "pass")]
                 yield self._make(Kind.COMPILER if gone else Kind.ORDER, a, what, [*edits, *more])
 

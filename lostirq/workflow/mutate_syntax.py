@@ -37,7 +37,7 @@ class Facts:
 
     def is_mark(self, s: ast.stmt) -> bool:
         """Instrumentation: it has a meaning for properties and fairness only."""
-        return called(s) in self.marks or is_docstring(s) or isinstance(s, ast.Pass) or writes_only(s, self.ghosts)
+        return is_mark(s, self.marks, self.ghosts, self.constants)
 
 
 def facts(trees: Sequence[ast.Module]) -> Facts:
@@ -60,10 +60,18 @@ def facts(trees: Sequence[ast.Module]) -> Facts:
             break
         leading |= more
     ghosts = _ghosts(trees)
+    configuration = frozenset(constants)
     marks = MARKS | {n for n, f in functions.items() if is_code(f) and real_body(f) and all(
-        writes_only(s, ghosts) or isinstance(s, ast.AnnAssign) for s in real_body(f))}
-    return Facts(frozenset(FENCES | alone), frozenset(barriers), frozenset(leading), frozenset(constants), ghosts,
-                 frozenset(marks))
+        is_mark(s, MARKS, ghosts, configuration) or isinstance(s, ast.AnnAssign) for s in real_body(f))}
+    return Facts(frozenset(FENCES | alone), frozenset(barriers), frozenset(leading), configuration, ghosts, marks)
+
+
+def is_mark(s: ast.stmt, marks: frozenset[str], ghosts: frozenset[str], constants: frozenset[str]) -> bool:
+    """A call of one of the marks, a write of ghosts, or a condition over locals alone with nothing else below it."""
+    if isinstance(s, ast.If):
+        return not touches(s.test, constants) and all(is_mark(t, marks, ghosts, constants)
+                                                      for t in [*s.body, *s.orelse])
+    return called(s) in marks or is_docstring(s) or isinstance(s, ast.Pass) or writes_only(s, ghosts)
 
 
 def _ghosts(trees: Sequence[ast.Module]) -> frozenset[str]:
