@@ -30,12 +30,14 @@ from lostirq.workflow.bugs import library, read_bug
 from lostirq.workflow.cache import engine_version, key_of, search_key, texts_digest
 from lostirq.workflow.check import CheckOptions, Deadline, Job, ScenarioResult, check_system, keep, plan, recall
 from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.patch_behaviour import BehaviourReport, behaviour
 from lostirq.workflow.patch_compare import Change, PatchVerdict, changes, identity_holds
 from lostirq.workflow.patch_proofs import proofs
 from lostirq.workflow.patch_report import Case, CaseResult, PatchReport, assemble
 from lostirq.workflow.patch_sources import Sides, accepted
 from lostirq.workflow.patch_steps import Steps, Touched, at_lines, marked, same_meaning
 from lostirq.workflow.patching import apply
+from lostirq.workflow.workspace import choose
 
 MOST_TOLD = 8           # new counterexamples of one scenario that are told with marks
 
@@ -43,12 +45,15 @@ MOST_TOLD = 8           # new counterexamples of one scenario that are told with
 @dataclass(frozen=True, slots=True)
 class PatchOptions:
     """`first`: stop at the first property that breaks, the scenarios of the known bugs tried first; `proofs`: try the
-    proofs on the patched model."""
+    proofs on the patched model; `behaviour`: compare the sequences of `events` (all, if none are named), with so many
+    states of each side at most; 0 for not."""
 
     check: CheckOptions
     accept_spec: bool = False
     first: bool = False
     proofs: bool = False
+    behaviour: int = 0
+    events: tuple[str, ...] = ()
 
 
 def patch(root: Path, sides: Sides, options: PatchOptions,
@@ -71,7 +76,8 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
              else _run(cases, pair, options, on_case, on_progress))
     missing = _missing_witnesses(found, pair, options)
     report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides)),
-                     proofs=proofs(sides, identical=identical, try_them=options.proofs))
+                     proofs=proofs(sides, identical=identical, try_them=options.proofs),
+                     behaviour=_behaviour(found, pair, options) if options.behaviour else ())
     if cache is not None and report.decided:
         cache.put(key, report)
     return report
@@ -84,7 +90,8 @@ def _key(root: Path, base: Mapping[str, str], patched: Mapping[str, str], option
     contents = [x for folder in library(root).values() for name in ("bug.toml", "bug.patch", "trace.json")
                 if (folder / name).is_file() for x in (folder.name, read_text(folder / name, "known bug"))]
     return key_of("patch", engine_version(), texts_digest(base), texts_digest(patched), wanted, asked,
-                  str(options.first), str(options.accept_spec), str(options.proofs), key_of(*contents))
+                  str(options.first), str(options.accept_spec), str(options.proofs),
+                  str(options.behaviour), ",".join(options.events), key_of(*contents))
 
 
 def _load(sources: dict[str, str], what: str) -> Workspace:
@@ -249,6 +256,26 @@ def _told(found: tuple[Change, ...], base: System, patched: System, after: Scena
         run = replay(patched, traces[change.key], after.digest)
         reports[change.key] = text(marked(account(run, confirm(run)), steps.changed(run)))
     return tuple(replace(c, report=reports.get(c.key, c.report)) for c in found)
+
+
+def _behaviour(found: list[CaseResult], pair: _Pair, options: PatchOptions) -> tuple[BehaviourReport, ...]:
+    """The scenarios that the patch changes, in their order.  Raises `LostirqError`."""
+    shared = options.check.shared_by(len(found))
+    todo = [Job(r.case.scenario, r.case.memory) for r in found if not r.same and not r.case.properties]
+    known = {event.name for job in todo[:1] for edge in _compile(pair.base, job, shared).edges for event in edge.events}
+    if todo and options.events:
+        choose(options.events, sorted(known), "event")
+
+    def work(job: Job, report: jobs.Report) -> BehaviourReport:
+        return behaviour(_compile(pair.base, job, shared), _compile(pair.patched, job, shared), options.events,
+                         options.behaviour)
+
+    rows: dict[int, BehaviourReport] = {}
+    for done in jobs.run(todo, work, processes=shared.processes, seconds=shared.seconds):
+        job = todo[done.number]
+        why = done.failure.message if done.failure is not None else "no result"
+        rows[done.number] = done.result or BehaviourReport(job.scenario, job.memory.value, "undecided", why)
+    return tuple(rows[n] for n in sorted(rows))
 
 
 # -- vacuity ------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patch import PatchOptions, patch
+from lostirq.workflow.patch_behaviour import STATES
 from lostirq.workflow.patch_report import PatchReport
 from lostirq.workflow.patch_sources import make_sides, read_patches, turned
 from lostirq.workflow.progress import Status
@@ -35,6 +36,8 @@ class PatchRequest:
     accept_spec: bool = False
     first: bool = False
     proofs: bool = False
+    behaviour: int = 0
+    events: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="the patch may change properties and scenarios: each side is judged by its own")
     parser.add_argument("--first", action="store_true", help="stop at the first property that breaks")
     parser.add_argument("--proofs", action="store_true", help="also try the proofs on the patched model (minutes)")
+    parser.add_argument("--behaviour", action="store_true",
+                        help="also compare what can be seen: the sequences of events, in the scenarios that change")
+    parser.add_argument("--behaviour-states", type=int, default=STATES, metavar="N",
+                        help=f"in scenarios of at most so many states (default {STATES})")
+    parser.add_argument("--events", default="", metavar="A,B", help="the events that are seen (default: all)")
 
 
 def request(o: argparse.Namespace) -> PatchRequest:
@@ -58,7 +66,10 @@ def request(o: argparse.Namespace) -> PatchRequest:
         raise UsageError("--reverse and --onto need the patch that they are about")
     if [*o.file, *o.onto].count("-") > 1:
         raise UsageError("standard input can be read once only")
-    return PatchRequest(tuple(o.file), tuple(o.onto), o.reverse, o.base, o.accept_spec, o.first, o.proofs)
+    if o.behaviour_states < 1 or (not o.behaviour and (o.events or o.behaviour_states != STATES)):
+        raise UsageError("--events and --behaviour-states (a positive number) go with --behaviour")
+    return PatchRequest(tuple(o.file), tuple(o.onto), o.reverse, o.base, o.accept_spec, o.first, o.proofs,
+                        o.behaviour_states if o.behaviour else 0, tuple(x for x in o.events.split(",") if x))
 
 
 def run_patch(s: Setting, wanted: PatchRequest, options: CheckOptions, standard_input: BinaryIO,
@@ -72,8 +83,8 @@ def run_patch(s: Setting, wanted: PatchRequest, options: CheckOptions, standard_
     sides = make_sides(root, turned(patches) if wanted.reverse else patches, onto, wanted.revision)
     s.look_at_cache()
     status = Status(s.err, 0)
-    report = patch(root, sides, PatchOptions(options, wanted.accept_spec, wanted.first, wanted.proofs),
-                   lambda result: status.finished(result.case.label),
+    asked = PatchOptions(options, wanted.accept_spec, wanted.first, wanted.proofs, wanted.behaviour, wanted.events)
+    report = patch(root, sides, asked, lambda result: status.finished(result.case.label),
                    lambda case, progress: status.show(case.label, progress))
     status.clear()
     if s.as_json:

@@ -14,6 +14,7 @@ from lostirq.ir.system import Memory
 from lostirq.language import Workspace
 from lostirq.workflow.check import ScenarioResult
 from lostirq.workflow.outcome import Outcome, combine
+from lostirq.workflow.patch_behaviour import BehaviourReport
 from lostirq.workflow.patch_compare import OUTCOMES, Change, PatchVerdict, worst
 from lostirq.workflow.patch_sources import Sides
 from lostirq.workflow.patch_steps import Touched
@@ -105,6 +106,7 @@ class PatchReport:
     proofs: tuple[ProofReport, ...]
     slug: str
     todo: int
+    behaviour: tuple[BehaviourReport, ...] = ()
     cached: bool = False
 
     @property

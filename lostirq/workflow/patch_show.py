@@ -8,6 +8,7 @@ of the object tells).
 from __future__ import annotations
 
 from lostirq.workflow.outcome import exit_code
+from lostirq.workflow.patch_behaviour import BehaviourReport
 from lostirq.workflow.patch_compare import Change, PatchVerdict
 from lostirq.workflow.patch_report import UNCHANGED, CaseReport, PatchReport, ProofReport, PropertyReport
 from lostirq.workflow.patch_steps import Touched
@@ -33,6 +34,7 @@ def lines(report: PatchReport) -> list[str]:
     kept = sum(p.verdict is PatchVerdict.KEEPS and not p.changes for p in rows)
     found += [f"  {kept} properties hold before and after"] if kept else []
     found += _counterexamples(report)
+    found += _behaviour(report.behaviour)
     found += _proofs(report.proofs)
     return [*found, "", f"SUMMARY: {summary(report)}"]
 
@@ -106,6 +108,21 @@ def _counterexamples(report: PatchReport) -> list[str]:
     return found + (["", f"{len(best) - MOST} more counterexamples in --json"] if len(best) > MOST else [])
 
 
+def _behaviour(rows: tuple[BehaviourReport, ...]) -> list[str]:
+    """The relation in each scenario; the shortest words that distinguish, over all scenarios."""
+    found = ["", "behaviour: the sequences of events of the patched model"] if rows else []
+    for r in rows:
+        words = [f"{sign} {', '.join(d.events)}" for sign, d in (("+", r.gained), ("-", r.lost)) if d is not None]
+        found.append(f"  {r.scenario} {r.memory.upper()}: {r.relation} ({r.how})" + "".join(f"; {w}" for w in words))
+    for what, all_ in (("only the patched model does", [r.gained for r in rows]),
+                       ("only the base does", [r.lost for r in rows])):
+        some = [d for d in all_ if d is not None]
+        if some:
+            best = min(some, key=lambda d: (len(d.events), len(d.run)))
+            found += ["", f"  {what}: {', '.join(best.events)}", *(f"    {line}" for line in best.run)]
+    return found
+
+
 def _proofs(rows: tuple[ProofReport, ...]) -> list[str]:
     if not rows:
         return []
@@ -137,6 +154,9 @@ def to_json(report: PatchReport) -> dict[str, object]:
         "properties": [_property_json(p) for p in report.properties],
         "proofs": [{"property": r.property, "scenario": r.scenario, "memory": r.memory, "status": r.status,
                     "why": r.why} for r in report.proofs],
+        "behaviour": [{"scenario": r.scenario, "memory": r.memory, "relation": r.relation, "how": r.how,
+                       "gained": None if r.gained is None else list(r.gained.events),
+                       "lost": None if r.lost is None else list(r.lost.events)} for r in report.behaviour],
         "not_looked_at": report.todo - len(report.cases),
     }
 
