@@ -67,7 +67,7 @@ class Houdini:
         rlimit: int = RLIMIT, most: int = 1000,
     ) -> None:  # fmt: skip
         self.system, self.rlimit, self.blocker, self.most = system, rlimit, blocker, most
-        grouped = families(system.edges)
+        grouped = self.families = families(system.edges)
         unknowns = dict.fromkeys(f.input for f in grouped if f.input is not None)
         self.targets = tuple(targets)
         self.prover = Prover(system, (c.formula for c in (*given, *self.targets)), rlimit, unknowns)
@@ -103,6 +103,13 @@ class Houdini:
         after = {f: rewriter.replace(f.term, changed, again, written) for f, m in masks.items() if m & written}
         after.update((f, const(edge.dst, process.pc.type)) for f in masks if f.counter == process.index)
         return Move(number, edge, guard, after)
+
+    def member(self, move: Move, state: State | None) -> Edge:
+        """The edge of a move that is taken in a state."""
+        family = self.families[move.number]
+        if family.input is None or state is None or state[family.input] not in family.values:
+            return family.members[0]
+        return family.members[family.values.index(state[family.input])]
 
     def add(self, table: Table) -> None:
         """Take a table in: the moves that may change what it is about must be tried."""

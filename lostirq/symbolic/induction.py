@@ -286,9 +286,12 @@ class StepQueries:
         return solver
 
     def _counterexample(self, name: str, model: z3.ModelRef) -> Counterexample:
+        return self.shown(name, {v: self._prover.encoder.value(model, v) for v in self._prover.rewriter.variables})
+
+    def shown(self, name: str, state: dict[Var, int]) -> Counterexample:
+        """The step from a state; where the program counter of the edge is, is not looked at."""
         system = self._prover.system
-        state = {v: self._prover.encoder.value(model, v) for v in self._prover.rewriter.variables}
-        state[system.processes[self._edge.process].pc] = self._edge.src
+        state = state | {system.processes[self._edge.process].pc: self._edge.src}
         new = state | {v: evaluate(rhs, state) for v, rhs in self._changed.items()}
         fits = all(v.type.kind is not Kind.INT or v.type.lo <= new[v] <= v.type.hi for v in self._changed)
         before, after = (tuple(values[v] for v in system.variables) for values in (state, new))

@@ -30,7 +30,7 @@ from lostirq.ir.system import System
 from lostirq.symbolic.candidates import SUPPORT, Columns, Feature, Table, both, features
 from lostirq.symbolic.encode import Encoder
 from lostirq.symbolic.houdini import RLIMIT, Houdini, Move, Open, State
-from lostirq.symbolic.induction import Conjunct, Prover, evaluate
+from lostirq.symbolic.induction import Conjunct, Counterexample, NotInductive, Prover, StepQueries, evaluate
 from lostirq.symbolic.infer_step import Essential, essential
 
 MOST = 300      # tables that are taken in
@@ -49,23 +49,30 @@ class Reachable(Enum):
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A step that breaks `target` and that no candidate excludes.  `before`: what matters of the state before, without
-    the program counter that steps; empty if the solver gave up."""
+    the program counter that steps; empty, and without a counterexample, if the solver gave up."""
 
     target: str
     edge: int
     before: tuple[Essential, ...]
     reachable: Reachable
+    counterexample: Counterexample | None
 
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """`conjuncts` were found; with them the targets are inductive if there are no gaps."""
+    """`conjuncts` were found; with them the targets are inductive if there are no gaps, the smallest first.
+    `weakest`: tables given up because the solver gave up."""
 
-    conjuncts: tuple[Conjunct, ...]
-    gaps: tuple[Gap, ...]
-    queries: int
-    counterexamples: int
-    weakest: tuple[str, ...]       # tables given up because the solver gave up
+    conjuncts: tuple[Conjunct, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    queries: int = 0
+    counterexamples: int = 0
+    weakest: tuple[str, ...] = ()
+
+    def outcome(self) -> NotInductive | None:
+        """What the gaps say of the proof, if they say anything."""
+        steps = [gap.counterexample for gap in self.gaps if gap.counterexample is not None]
+        return NotInductive(tuple(steps)) if steps else None
 
 
 class _Blocker:
@@ -166,16 +173,15 @@ def infer(
     found = [t.conjunct() for t in search.tables]
     gaps = tuple(_gap(blocker, search, o, complete) for _, o in sorted(search.open.items()))
     useful = tuple(c for c in found if c.formula is not TRUE)
-    return Inferred(
-        useful, tuple(sorted(gaps, key=lambda g: (len(g.before), g.edge))), search.queries, search.counterexamples,
-        tuple(t.name for t in search.given_up),
-    )  # fmt: skip
+    ordered = sorted(gaps, key=lambda g: (g.counterexample is None, len(g.before), g.edge))
+    weakest = tuple(t.name for t in search.given_up)
+    return Inferred(useful, tuple(ordered), search.queries, search.counterexamples, weakest)
 
 
 def _gap(blocker: _Blocker, search: Houdini, o: Open, complete: bool) -> Gap:
-    edge = o.move.edge
+    edge = search.member(o.move, o.state)
     if o.state is None:
-        return Gap(o.target, edge.index, (), Reachable.NO_COUNTERPART)
+        return Gap(o.target, edge.index, (), Reachable.NO_COUNTERPART, None)
     goal = search.obligations(o.move)[o.target]
     before = tuple(essential(o.move.guard, goal, o.state))
     core = [e.var for e in before]
@@ -185,8 +191,9 @@ def _gap(blocker: _Blocker, search: Houdini, o: Open, complete: bool) -> Gap:
     covered = 0
     for f in near:
         covered |= search.prover.rewriter.mask(f.term)
+    reachable = Reachable.NO if complete else Reachable.NOT_SEEN
     if seen:
-        return Gap(o.target, edge.index, before, Reachable.YES)
-    if search.prover.rewriter.mask_of(core) & ~covered:
-        return Gap(o.target, edge.index, before, Reachable.NO_COUNTERPART)
-    return Gap(o.target, edge.index, before, Reachable.NO if complete else Reachable.NOT_SEEN)
+        reachable = Reachable.YES
+    elif search.prover.rewriter.mask_of(core) & ~covered:
+        reachable = Reachable.NO_COUNTERPART
+    return Gap(o.target, edge.index, before, reachable, StepQueries(search.prover, edge).shown(o.target, o.state))

@@ -18,7 +18,7 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
 from lostirq.ir.digest import digest
-from lostirq.ir.expr import Expr, Op, is_const, variables
+from lostirq.ir.expr import Expr, Op, and_, is_const
 from lostirq.ir.system import Form, Memory, Process, Property, System, served
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
@@ -35,6 +35,8 @@ from lostirq.symbolic.induction import (
     Statistics,
     prove,
 )
+from lostirq.symbolic.infer import Inferred
+from lostirq.symbolic.infer_step import of_step
 from lostirq.symbolic.rewrite import Rewriter
 from lostirq.symbolic.steps import prove_steps
 from lostirq.symbolic.windows import heal, inside
@@ -46,7 +48,7 @@ TIER = "proof"  # tier of the scenarios that exist for proofs: too large to be e
 @dataclass(frozen=True, slots=True)
 class ProofReport:
     """`lemmas`: names as in proofs/; `conjuncts`: with lemmas spread over the locations of their windows, and those
-    that were found by themselves (`lostirq.symbolic.agreement`);
+    that were found by themselves (`lostirq.symbolic.agreement`); `found`: those that were inferred;
     `step`: the step that is not inductive, in words."""
 
     property: str
@@ -60,6 +62,7 @@ class ProofReport:
     dropped: tuple[str, ...]
     statistics: Statistics | None = None
     step: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
     seconds: float = 0.0
 
     def render(self) -> str:
@@ -73,6 +76,9 @@ class ProofReport:
         if self.statistics is not None:
             s = self.statistics
             lines.append(f"  obligations: {s.sliced} sliced, {s.simplified} by simplification, {s.solved} by Z3")
+        if self.found:
+            lines.append(f"  inferred: {len(self.found)}")
+            lines += [f"    {name}" for name in self.found]
         if self.dropped:
             lines.append(f"  dropped guest choices: {', '.join(self.dropped)}")
         return "\n".join([*lines, *(f"  {line}" for line in self.step)])
@@ -143,16 +149,20 @@ def prove_property(
     rlimit: int = DEFAULT_RLIMIT,
     progress: Callable[[int, int], None] | None = None,
     on_proof: Callable[[System, list[Property], list[Property], list[Conjunct]], None] | None = None,
+    infer: Callable[[System, list[Conjunct]], Inferred] | None = None,
 ) -> ProofReport:
     """Prove all instances of an invariant in one scenario.  `on_proof` is called with the flat system, the targets, the
-    lemmas and all conjuncts if it is proved.  Raises `UsageError` and `ModelErrors`."""
+    lemmas and all conjuncts if it is proved.  `infer` finds conjuncts that are missing
+    (`lostirq.workflow.inferring`).  Raises `UsageError` and `ModelErrors`."""
     begin = time.monotonic()
     annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
     system = lower(annotated)
     targets, lemmas = goals(system, property_)
     conjuncts = invariant(system, targets, lemmas)
     steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
-    outcome = prove(system, conjuncts, rlimit=rlimit, progress=progress)
+    inferred = infer(system, conjuncts) if infer is not None else Inferred()
+    conjuncts += inferred.conjuncts
+    outcome = inferred.outcome() or prove(system, conjuncts, rlimit=rlimit, progress=progress)
     if steps and isinstance(outcome, Proved):
         outcome = prove_steps(system, conjuncts, steps, rlimit=rlimit, progress=progress)
     keys = frozenset(p.key for p in targets)
@@ -162,9 +172,17 @@ def prove_property(
         property_, scenario, memory, _verdict(annotated, outcome, keys), tuple(p.key for p in lemmas), len(conjuncts),
         len(system.edges), system.parameters, system.dropped,
         outcome.statistics if isinstance(outcome, Proved) else None,
-        describe(system, conjuncts, outcome.counterexamples[0]) if isinstance(outcome, NotInductive) else (),
+        _step(system, conjuncts, outcome, inferred), tuple(c.name for c in inferred.conjuncts),
         time.monotonic() - begin,
     )  # fmt: skip
+
+
+def _step(system: System, conjuncts: list[Conjunct], outcome: Outcome, inferred: Inferred) -> tuple[str, ...]:
+    """The step that breaks a conjunct, and what is known of the state that it starts from."""
+    if not isinstance(outcome, NotInductive):
+        return ()
+    known = [gap.reachable.value for gap in inferred.gaps[:1] if gap.counterexample is outcome.counterexamples[0]]
+    return (*describe(system, conjuncts, outcome.counterexamples[0]), *known)
 
 
 def _verdict(annotated: System, outcome: Outcome, targets: frozenset[str]) -> Verdict:
@@ -183,18 +201,17 @@ def _verdict(annotated: System, outcome: Outcome, targets: frozenset[str]) -> Ve
 
 
 def describe(system: System, conjuncts: list[Conjunct], found: Counterexample) -> tuple[str, ...]:
-    """A counterexample to induction in words: the state before, where it differs from the start and matters to the
-    step or to what it breaks, and what the step changes."""
+    """A counterexample to induction in words: what matters of the state before (whatever the rest is, the step breaks
+    the conjunct), and what the step changes."""
     edge = system.edges[found.edge]
     process = system.processes[edge.process]
     counters = {p.pc: p for p in system.processes}
-    broken = [c.formula for c in conjuncts if c.name == found.conjunct]
-    matters = {process.pc, *variables([edge.guard, process.runs, *(rhs for _, rhs in edge.assigns), *broken])}
+    broken = and_(*(c.formula for c in conjuncts if c.name == found.conjunct)) if found.after is not None else None
+    here = f"  {process.pc.name} = {edge.src}{_place(process, edge.src)}"
     lines = [f"step of {process.name} in {edge.function} ({edge.span.file}:{edge.span.line}): {edge.text}"]
-    lines.append("from a state, reachable or not, that differs from the initial one in")
-    for v, value in zip(system.variables, found.before, strict=True):
-        if v in matters and (value != v.init or v is process.pc):
-            lines.append(f"  {v.name} = {v.type.show(value)}{_place(counters.get(v), value)}")
+    lines += ["from any state, reachable or not, in which", here]
+    for e in of_step(system, edge, broken, found.before):
+        lines.append(f"  {e.show()}{_place(counters.get(e.var), e.value)}")
     lines.append("to" if found.after is not None else "with an assignment out of range, from the values above")
     for v, old, new in zip(system.variables, found.before, found.after or (), strict=False):
         if old != new:

@@ -22,6 +22,7 @@ from lostirq.symbolic.induction import Conjunct
 from lostirq.workflow import certificates, jobs, proofs_page
 from lostirq.workflow.certificates import Origin, Proof
 from lostirq.workflow.commands import Setting
+from lostirq.workflow.inferring import MOST, STATES, Wanted, inference, parameters
 from lostirq.workflow.outcome import Outcome, combine
 from lostirq.workflow.proofs_page import Times
 from lostirq.workflow.prove import TIER, load_with_proofs, prove_property
@@ -33,6 +34,11 @@ def add_prove_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("property", nargs="*", help="only these")
     parser.add_argument("--all", action="store_true", dest="everything", help="every proof (the default)")
     parser.add_argument("--dry-run", action="store_true", help="write no certificates")
+    parser.add_argument("--infer", action="store_true", help="look for lemmas that are missing")
+    parser.add_argument("--small", action="append", default=[], metavar="NAME=VALUE",
+                        help="with --infer: the small instance, instead of the scenario that goes with the proof")
+    parser.add_argument("--states", type=int, default=STATES, metavar="N", help="with --infer: of it to look at")
+    parser.add_argument("--tables", type=int, default=MOST, metavar="N", help="with --infer: candidates to try")
     _solver(parser)
 
 
@@ -61,6 +67,11 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     """Every proof of proofs/, or those of the properties wanted, in parallel."""
     if o.everything and o.property:
         raise UsageError("--all proves every property; name none with it")
+    if not o.infer and (o.small or o.states != STATES or o.tables != MOST):
+        raise UsageError("--small, --states and --tables are for --infer")
+    if o.states < 1 or o.tables < 0:
+        raise UsageError("--states and --tables: give a positive number")
+    wanted_lemmas = Wanted(parameters(o.small), o.states, o.tables) if o.infer else None
     solver = chosen(o.solver)
     workspace = load_with_proofs(s.root)
     todo = [Origin(p, name, memory) for name, scenario in workspace.scenarios.items() if scenario.tier == TIER
@@ -71,7 +82,7 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     root = s.root
 
     def work(about: Origin, _: jobs.Report) -> _Answer:
-        return _prove(root, workspace, about, solver, o.limit, write=not o.dry_run)
+        return _prove(root, workspace, about, solver, o.limit, wanted_lemmas, write=not o.dry_run)
 
     found: dict[int, _Answer] = {}
     started = time.monotonic()
@@ -91,19 +102,23 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     return combine(a.outcome for a in found.values())
 
 
-def _prove(root: Path, workspace: Workspace, about: Origin, solver: str, limit: int | None, *, write: bool) -> _Answer:
+def _prove(
+    root: Path, workspace: Workspace, about: Origin, solver: str, limit: int | None, lemmas: Wanted | None, *,
+    write: bool,
+) -> _Answer:  # fmt: skip
     """One proof: found, written down, verified."""
     proofs: list[Proof] = []
 
     def keep(system: System, targets: list[Property], lemmas: list[Property], conjuncts: list[Conjunct]) -> None:
         proofs.append(Proof(system, tuple(targets), tuple(lemmas), tuple(conjuncts)))
 
-    report = prove_property(workspace, about.property, about.scenario, about.memory, on_proof=keep)
+    infer = inference(workspace, about.scenario, about.memory, lemmas) if lemmas is not None else None
+    report = prove_property(workspace, about.property, about.scenario, about.memory, on_proof=keep, infer=infer)
     if not proofs or not isinstance(report.verdict, Holds):
         undecided = isinstance(report.verdict, Unknown)
         return _Answer(Outcome.UNDECIDED if undecided else Outcome.VIOLATED, report.render())
     with tempfile.TemporaryDirectory(prefix="lostirq-prove-") as folder:
-        path = certificates.write(Path(folder), about, certificates.make(about, proofs[0]))
+        path = certificates.write(Path(folder), about, certificates.make(about, proofs[0], report.found))
         verified = recheck_one(proofs[0].system, path, solver, limit)
         if verified.outcome is not Outcome.HOLDS:
             verdict = Unknown(f"its certificate is not verified: {verified.reason}")
