@@ -2,10 +2,10 @@
 """A run of a small instance, found again in a larger one: same order of processes, same places of the text, free data.
 
 The larger instance is executed symbolically along the run: at each position the process of the small step takes a step
-of the same place; before and after it the process may take further steps (a loop over words goes round more often),
-and a step that has no counterpart may be left out.  Data (which vector is sent, which word holds it) are inputs, that
-Z3 chooses at the end; on the way it says which branches are still possible.  An option of a choice is taken
-only where the small run takes it.  Best first, by the number of steps that were added or left out.
+of the same place; before and after it the process may take further steps (a loop over words goes round more often), a
+store buffer may be flushed, and a step that has no counterpart may be left out.  An option of a choice is taken only
+where the small run takes it.  Data (which vector is sent, which word holds it) are inputs, that Z3 chooses at the end;
+on the way it says which branches are still possible.  Best first, by the number of steps that were added or left out.
 
 Invariant: what is returned has been executed with numbers, edge by edge; that it violates the property is for
 `lostirq.evidence.replay` to confirm.  Nothing is claimed of its length.
@@ -44,7 +44,7 @@ from lostirq.ir.expr import (
     var,
     variables,
 )
-from lostirq.ir.system import Form, Property, System
+from lostirq.ir.system import Form, Property, Sort, System
 from lostirq.ir.tso import lower
 from lostirq.symbolic.encode import Encoder
 from lostirq.symbolic.merged import Group, Place, State, Taken, groups_from, place_of, step
@@ -95,6 +95,7 @@ class Lifter:
         lowered = lower(small)
         self.track = [place_of(lowered, lowered.edges[m]) for m in moves]
         self.names = {p.name: p.index for p in self.system.processes}
+        self.buffers = {p.index: None for p in self.system.processes if p.sort is Sort.BUFFER}
         self.groups = groups_from(self.system)
         self.rlimit = rlimit
         self.encoder = Encoder(())
@@ -162,6 +163,7 @@ class Lifter:
             yield Node(k + 1, node.state, node.condition, node.data, node.path, node.cost + LEFT_OUT)
         if k:
             movers[self.names[self.track[k - 1][0]]] = None
+        movers |= self.buffers
         wanted: Place | None = self.track[k] if k < len(self.track) else None
         for process in movers:
             for group in self.open_groups(node.state, process):

@@ -111,7 +111,7 @@ def lift(base: Workspace, bug: Bug, wide: dict[str, int], options: CheckOptions)
             return Lifted(bug.slug, Outcome.UNDECIDED, trace.property, len(trace.moves), why=answer,
                           seconds=time.monotonic() - started)
         found = answer
-    confirm(replay(large, found.trace))
+        confirm(replay(large, found.trace))
     found = _shorter(large, ident, found, options)
     return Lifted(bug.slug, Outcome.HOLDS, found.trace.property, len(trace.moves), len(found.trace.moves), "",
                   stored is not None, time.monotonic() - started, found)
@@ -127,12 +127,15 @@ def _found_again(base: Workspace, bug: Bug, options: CheckOptions) -> Trace:
 
 
 def _recorded(bug: Bug, large: System) -> StoredTrace | None:
-    """The witness of the library; one of an older model only if the model as it is takes the same run, and then
-    without what was claimed of shorter ones."""
+    """The witness of the library, replayed; one of an older model only if the model as it is takes the same run, and
+    then without what was claimed of shorter ones."""
     path = bug.folder / WITNESS
     stored = read(path) if path.is_file() else None
     mark = digest(large)
-    if stored is None or stored.trace.digest == mark:
+    if stored is None:
+        return None
+    if stored.trace.digest == mark:
+        confirm(replay(large, stored.trace))
         return stored
     renewed = replace(stored, trace=replace(stored.trace, digest=mark, minimal=False), searched=None)
     try:
