@@ -24,6 +24,7 @@ from lostirq.ir.system import Memory
 from lostirq.workflow import (
     ci,
     commands,
+    explore_command,
     impact_command,
     mutate,
     patch_ci,
@@ -51,6 +52,7 @@ COMMANDS = {
     "recheck": "verify the certificates of proofs with another program and another solver",
     "explain": "a counterexample, property or scenario in words",
     "report": "a counterexample as a mail, an issue, a diagram, a test",
+    "explore": "walk through a scenario in the browser, on this machine",
     "export": "a scenario as GraphML, DOT or Promela",
     "init": "copy the workspace to a folder, to edit it",
     "doctor": "is everything here that a check needs?",
@@ -83,6 +85,12 @@ def memory_size(word: str) -> int:
     if found is None:
         raise UsageError(f"--max-memory {word}: give a size such as 3G or 500M")
     return int(float(found.group(1)) * _UNITS[found.group(2).upper()])
+
+
+def port(word: str) -> int:
+    if not word.isdecimal() or int(word) > 65535:
+        raise UsageError(f"--port {word}: give a number up to 65535; 0 takes any that is free")
+    return int(word)
 
 
 def duration(word: str) -> float:
@@ -169,6 +177,9 @@ def make_parser() -> Parser:
     prove_command.add_recheck_arguments(made["recheck"])
     report_command.add_explain_arguments(explain)
     report_command.add_report_arguments(made["report"])
+    made["explore"].add_argument("subject", nargs="?", default="", help="a scenario, or a counterexample: a known bug, "
+                                 "a trace file or `last`")
+    made["explore"].add_argument("--port", type=port, default=0, help="default: any that is free")
     export.add_argument("scenario")
     export.add_argument("--to", type=one_of("format", FORMATS), required=True, help=", ".join(FORMATS))
     export.add_argument("--memory", type=one_of("memory model", ["sc", "tso"]), default="sc")
@@ -235,6 +246,8 @@ def dispatch(o: argparse.Namespace) -> Outcome:
         return report_command.run_explain(setting, report_command.question(o))
     if o.command == "report":
         return report_command.run_report(setting, report_command.request(o), o.output)
+    if o.command == "explore":
+        return explore_command.run_explore(setting, o.subject, o.port)
     if o.command == "export":
         return commands.run_export(setting, o.scenario, Memory(o.memory), o.to, o.output, o.max_states)
     if o.command == "init":

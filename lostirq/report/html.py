@@ -14,7 +14,7 @@ import json
 from html import escape
 from importlib import resources
 
-from lostirq.evidence.account import Account, Buffer, Change, Said, Seen, Step, Variable
+from lostirq.evidence.account import PATH, Account, Buffer, Change, Said, Seen, Step, Variable
 from lostirq.report import summary
 from lostirq.report.text import MEMORIES, text
 
@@ -90,10 +90,14 @@ def _buffer(account: Account, b: Buffer) -> str:
     return f"CPU {b.cpu}: {'; '.join(entries) if entries else 'empty'}"
 
 
+def _is_path(account: Account) -> bool:
+    return account.claim.form == PATH
+
+
 def _header(account: Account) -> str:
     c = account.configuration
     rows = [f"<h1>{escape(account.claim.headline)}</h1>",
-            f'<p class="verdict">violated: {escape(summary.length(account))}</p>',
+            *([] if _is_path(account) else [f'<p class="verdict">violated: {escape(summary.length(account))}</p>']),
             f"<p>scenario {escape(c.scenario)}, memory model {escape(MEMORIES.get(c.memory, c.memory))}</p>"]
     notice = summary.notice(account)
     rows += [f'<p class="notice">{escape(notice)}</p>'] if notice else []
@@ -121,9 +125,10 @@ def _run(account: Account) -> list[str]:
         lines.append(_again("nothing happens any more"))
     lines.append("</ol>")
     lines += [f'<p class="end">in the end: {escape("; ".join(account.end))}</p>'] if account.end else []
-    lines.append(f'<p class="failure">{escape(account.failure)}</p></div>')
-    aside = '<aside id="detail" tabindex="0" aria-live="polite" aria-label="Details of a step" hidden></aside>'
-    return [*lines, aside, "</div></section>"]
+    lines += [f'<p class="failure">{escape(account.failure)}</p>'] if account.failure else []
+    lines.append("</div>")
+    marks = 'id="detail" class="detail" tabindex="0" aria-live="polite" aria-label="Details" hidden'
+    return [*lines, f"<section {marks}></section>", "</div></section>"]
 
 
 def _again(what: str) -> str:
@@ -153,6 +158,8 @@ def _cell(account: Account, number: int, step: Step, said: Said, *, first: bool)
 
 
 def _why(account: Account) -> list[str]:
+    if _is_path(account):
+        return []
     rows = [f"<li><code>{escape(r)}</code></li>" for r in summary.reasons(account.why)]
     found = ['<section aria-labelledby="why"><h2 id="why">What must hold, and why it does not</h2>',
              f"<p>{escape(summary.property_in_words(account))}</p>"]
@@ -165,18 +172,20 @@ def _about(account: Account) -> list[str]:
     functions = [f"<tr><td><code>{escape(n)}()</code></td><td><code>{escape(f)}</code></td></tr>"
                  for n, f in summary.functions(account)]
     rows = [f'<tr><th scope="row">{escape(a)}</th><td>{escape(b)}</td></tr>' for a, b in summary.configuration(account)]
-    commands = escape("\n".join(summary.reproduce(account)))
+    commands = "\n".join(summary.reproduce(account))
+    again = f'<p>How to reproduce:</p><pre tabindex="0" aria-label="commands">{escape(commands)}</pre>'
     return [
         '<section aria-labelledby="kernel"><h2 id="kernel">Functions of the kernel</h2>',
         '<table><thead><tr><th scope="col">function</th><th scope="col">file</th></tr></thead>'
         f"<tbody>{''.join(functions)}</tbody></table></section>",
         '<section aria-labelledby="setting"><h2 id="setting">Configuration</h2>',
         f"<table><tbody>{''.join(rows)}</tbody></table>",
-        f'<p>How to reproduce:</p><pre tabindex="0" aria-label="commands">{commands}</pre>',
+        "" if _is_path(account) else again,
         f"<p>{escape(summary.assumed())}</p></section>",
     ]
 
 
 def _text(account: Account) -> list[str]:
+    """Also what is copied."""
     run = f'<pre id="text" tabindex="0" aria-label="the run as text">{escape(text(account))}</pre>'
     return ['<section aria-labelledby="plain"><h2 id="plain">As text</h2>', run, "</section>", "</main>"]

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lostirq.evidence.account import Account
+from lostirq.evidence.account import PATH, Account
 from lostirq.evidence.replay import Run
 from lostirq.ir.system import Property
 from lostirq.report.columns import GAP, penalty, place, starts, widths, wrap
@@ -64,7 +64,8 @@ def legend(account: Account) -> list[str]:
         size = f"{_count(length, 'step')}, the fewest possible; {_count(account.switches, 'change')} of agent"
     else:
         size = f"{_count(length, 'step')}, not claimed minimal"
-    rows = [f"{account.claim.headline} - violated", f"scenario {configuration.scenario}, memory model {memory}", size]
+    judged = "" if account.claim.form == PATH else " - violated"
+    rows = [f"{account.claim.headline}{judged}", f"scenario {configuration.scenario}, memory model {memory}", size]
     return [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent="  ")]
 
 
@@ -204,5 +205,7 @@ def _ending(account: Account) -> list[str]:
 
 
 def _failure(account: Account) -> list[str]:
+    if not account.failure:
+        return []
     return textwrap.wrap(f"*** {account.failure} ***", WIDTH, subsequent_indent="    ", break_long_words=False,
                          break_on_hyphens=False)

@@ -73,16 +73,20 @@ def position(ce: Counterexample, at: int | None) -> int:
 
 def disabled(ce: Counterexample, at: int | None = None, agent: str = "") -> list[Blocked]:
     """Each next step of each agent (or of one) in a state of the run, and what blocks it.  Raises `UsageError`."""
-    teller = Teller(ce.run, ce.prop)
-    state = ce.run.states[position(ce, at)]
-    processes = list(ce.run.system.processes)
+    return blocked(Teller(ce.run, ce.prop), position(ce, at), agent)
+
+
+def blocked(teller: Teller, at: int, agent: str = "") -> list[Blocked]:
+    """The same for any run that a teller tells."""
+    state = teller.run.states[at]
+    processes = list(teller.run.system.processes)
     if agent:
         chosen = [p for p in processes if agent in (p.name, p.family, teller.column_of(p))]
         if not chosen:
             known = dict.fromkeys(n for p in processes for n in (p.name, teller.column_of(p)))
             raise UsageError(f"no agent {agent!r}{suggestion(agent, known)}; there are {', '.join(known)}")
         processes = chosen
-    return [b for p in processes for b in _Agent(ce.run, teller, p, state).blocked()]
+    return [b for p in processes for b in _Agent(teller.run, teller, p, state).blocked()]
 
 
 class _Agent:

@@ -68,7 +68,7 @@ def test_a_click_shows_the_step(browser: Any, accounts: dict[str, Account], tmp_
     assert step.kernel in detail and f"{step.file}:{step.line}" in detail
     assert account.variables[step.changes[0].variable].short in detail
     assert browser.current_url.endswith(f"#step{number + 1}")
-    browser.find_element("css selector", "aside summary").click()
+    browser.find_element("css selector", "#detail summary").click()
     values = account.states()[number + 1]
     assert all(f"{v.short} = " in browser.find_element("id", "detail").text for v in account.variables)
     assert len(values) == len(account.variables)

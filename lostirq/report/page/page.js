@@ -113,7 +113,7 @@
   byId("minor").addEventListener("change", (e) => list.classList.toggle("full", e.target.checked));
   for (const id of ["copy", "more", "keys"]) byId(id).hidden = false;
   document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, pre, summary, aside")) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, pre, summary, .detail")) return;
     const action = { j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
       Home: () => move(-1e9), End: () => move(1e9), c: copy }[e.key];
     if (action) { e.preventDefault(); action(); }
