@@ -16,7 +16,8 @@ from lostirq.report.text import table
 
 def mail(account: Account) -> str:
     """Headers, body and a placeholder for `Fixes:`."""
-    lines = [f"Subject: [BUG] {summary.subject(account)}", *_recipients(account), "", "Hello,", ""]
+    lines = [*summary.wrapped(f"Subject: [BUG] {summary.subject(account)}", "", " "), *_recipients(account), "",
+             "Hello,", ""]
     lines += summary.wrapped(
         f"a model checker (lostirq {account.configuration.tool}) finds an interleaving that violates "
         f"\"{account.claim.title or account.claim.headline}\".")

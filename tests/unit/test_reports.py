@@ -92,6 +92,14 @@ def test_mail_is_a_mail_and_invents_no_address() -> None:
         assert needed in body, needed
 
 
+def test_a_long_subject_is_folded_and_comes_back_whole() -> None:
+    made = told()
+    title = "a title that is so long that no subject of a mail should ever be as long as this one is"
+    out = mail(replace(made, claim=replace(made.claim, title=title)))
+    assert max(map(len, out.splitlines()[:3])) <= WIDTH
+    assert " ".join(email.message_from_string(out)["Subject"].split()) == f"[BUG] {title}"
+
+
 def test_mail_says_if_the_bug_was_planted() -> None:
     made = told()
     assert "on purpose" not in mail(made)
