@@ -95,7 +95,7 @@ def test_mail_is_a_mail_and_invents_no_address() -> None:
 def test_a_long_subject_is_folded_and_comes_back_whole() -> None:
     made = told()
     title = "a title that is so long that no subject of a mail should ever be as long as this one is"
-    out = mail(replace(made, claim=replace(made.claim, title=title)))
+    out = mail(replace(made, claim=replace(made.claim, title=title, headline=title)))
     assert max(map(len, out.splitlines()[:3])) <= WIDTH
     assert " ".join(email.message_from_string(out)["Subject"].split()) == f"[BUG] {title}"
 
