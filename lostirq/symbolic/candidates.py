@@ -35,6 +35,7 @@ from lostirq.ir.expr import (
     in_set,
     integer,
     is_const,
+    not_,
     or_,
     var,
 )
@@ -186,8 +187,10 @@ class Table:
     def _among(self, xs: set[int], after: Mapping[Feature, Expr]) -> Expr:
         """The first feature has one of these values."""
         term = after.get(self.first, self.first.term)
-        if not self.first.parts and (term.type.kind is Kind.INT or is_const(term)):
+        if self.first.counter >= 0 or is_const(term):
             return in_set(term, xs)
+        if term.type.kind is Kind.INT:  # so that what no state has, but a store buffer could encode, breaks no table
+            return not_(in_set(term, set(self.first.values) - xs))
         if len(xs) == len(self.first.values):
             return TRUE
         return or_(*(self.first.equals(x, after) for x in sorted(xs)))

@@ -18,12 +18,12 @@ counterexamples to induction).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import z3
 
-from lostirq.ir.expr import TRUE, Expr, Var, and_, const, in_set
+from lostirq.ir.expr import TRUE, Expr, Kind, Var, and_, const, in_set, integer, le
 from lostirq.ir.system import Edge, System
 from lostirq.symbolic.candidates import Feature, Table
 from lostirq.symbolic.encode import conjuncts_of, effect
@@ -36,12 +36,13 @@ State = dict[Var, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Move:
-    """A family of edges.  `guard` and `after`, the value after the step of each feature that it may change, are over
-    the state before."""
+    """A family of edges.  `guard`, `fits`, that no assignment is out of range, and `after`, the value after the step of
+    each feature that it may change, are over the state before."""
 
     number: int
     edge: Edge
     guard: Expr
+    fits: Expr
     after: dict[Feature, Expr]
 
 
@@ -55,7 +56,8 @@ class Open:
     state: State | None
 
 
-Blocker = Callable[[Move, Expr, State, Sequence[Table]], Table | None]
+# The move, what it breaks, the state, and whether the step is in range: a table that excludes the state.
+Blocker = Callable[[Move, Expr, State, bool], Table | None]
 
 
 class Houdini:
@@ -102,7 +104,9 @@ class Houdini:
         written, again = rewriter.mask_of(changed), dict[Expr, Expr]()
         after = {f: rewriter.replace(f.term, changed, again, written) for f, m in masks.items() if m & written}
         after.update((f, const(edge.dst, process.pc.type)) for f in masks if f.counter == process.index)
-        return Move(number, edge, guard, after)
+        numbers = [(v.type, rhs) for v, rhs in changed.items() if v.type.kind is Kind.INT]
+        fits = and_(*(and_(le(integer(t.lo), rhs), le(rhs, integer(t.hi))) for t, rhs in numbers))
+        return Move(number, edge, guard, fits, after)
 
     def member(self, move: Move, state: State | None) -> Edge:
         """The edge of a move that is taken in a state."""
@@ -201,11 +205,12 @@ class Houdini:
             self.counterexamples += 1
             state = query.state()
             state[self.system.processes[move.edge.process].pc] = move.edge.src
-            broken = [key for key, goal in query.goals.items() if not evaluate(goal, state)]
+            fits = evaluate(move.fits, state)
+            broken = [key for key, goal in query.goals.items() if not evaluate(goal, state) and (fits or key == RANGE)]
             if not broken:
                 raise AssertionError(f"edge {move.edge.index}: a counterexample that breaks nothing")
             if self.blocker is not None and len(self.tables) < self.most:
-                found = self.blocker(move, query.goals[broken[-1]], state, self.tables)
+                found = self.blocker(move, query.goals[broken[-1]], state, broken[-1] != RANGE)
                 if found is not None:
                     self.add(found)
                     return None
@@ -303,7 +308,7 @@ class Query:
         facts = ((search.fact(t, process, src), t) for t in search.tables)
         hypotheses += [(fact, rewriter.mask(fact), t) for fact, t in facts if fact is not TRUE]
         used = 0
-        for goal in goals.values():
+        for goal in (*goals.values(), move.fits):
             used |= rewriter.mask(goal)
         self.solver = z3.SolverFor("QF_BV")
         self.solver.set("rlimit", search.rlimit)
@@ -320,6 +325,8 @@ class Query:
         self.literals = {t: z3.Bool(f"goal {i}") for i, t in enumerate(goals)}
         for t, goal in goals.items():
             self.solver.add(z3.Implies(self.literals[t], z3.Not(self.term(goal))))
+            if t != RANGE and move.fits is not TRUE:
+                self.solver.add(z3.Implies(self.literals[t], self.term(move.fits)))
         self.solver.add(z3.Or(*self.literals.values()))
         self.answer: z3.CheckSatResult | None = None
 

@@ -25,12 +25,12 @@ from typing import cast
 
 import z3
 
-from lostirq.ir.expr import TRUE, Expr, Kind, Var, const, eq, not_, or_, var
+from lostirq.ir.expr import TRUE, Expr, Kind, Var, and_, const, eq, not_, or_, var
 from lostirq.ir.system import System
 from lostirq.symbolic.candidates import SUPPORT, Columns, Feature, Table, both, features
 from lostirq.symbolic.encode import Encoder
 from lostirq.symbolic.houdini import RLIMIT, Houdini, Move, Open, State
-from lostirq.symbolic.induction import Conjunct, Counterexample, NotInductive, Prover, StepQueries, evaluate
+from lostirq.symbolic.induction import RANGE, Conjunct, Counterexample, NotInductive, Prover, StepQueries, evaluate
 from lostirq.symbolic.infer_step import Essential, essential
 
 MOST = 300      # tables that are taken in
@@ -84,9 +84,9 @@ class _Blocker:
         self.taken: set[tuple[Feature, ...]] = set()
         self.search: Houdini | None = None
 
-    def __call__(self, move: Move, goal: Expr, state: State, _: Sequence[Table]) -> Table | None:
+    def __call__(self, move: Move, goal: Expr, state: State, fits: bool) -> Table | None:
         assert self.search is not None
-        core = minimal(self.search.prover, move, goal, state)
+        core = minimal(self.search.prover, possible(move, fits), goal, state)
         for key in self._tuples(move, core):
             if key not in self.taken and not self._table(key).has(*self._values(self._table(key), state)):
                 self.taken.add(key)
@@ -126,10 +126,15 @@ def value_of_feature(f: Feature, state: State) -> int:
     return indices[0] * len(f.parts[1].values) + indices[1] if f.parts else f.values[indices[0]]
 
 
-def minimal(prover: Prover, move: Move, goal: Expr, state: State) -> list[Var]:
-    """The variables whose values in a state are enough for the move to be possible and to break the goal, none of
-    which can be left out; the moving program counter is not among them.  One query per variable."""
-    bad = or_(not_(move.guard), goal)
+def possible(move: Move, fits: bool) -> Expr:
+    """That a move can be taken; in range, if it `fits`."""
+    return and_(move.guard, move.fits) if fits else move.guard
+
+
+def minimal(prover: Prover, guard: Expr, goal: Expr, state: State) -> list[Var]:
+    """The variables whose values in a state are enough for the guard to hold and the goal to fail, none of which can
+    be left out.  One query per variable."""
+    bad = or_(not_(guard), goal)
     rewriter = prover.rewriter
     left = list(rewriter.members(rewriter.mask(bad)))
     encoder = Encoder(left)
@@ -183,7 +188,7 @@ def _gap(blocker: _Blocker, search: Houdini, o: Open, complete: bool) -> Gap:
     if o.state is None:
         return Gap(o.target, edge.index, (), Reachable.NO_COUNTERPART, None)
     goal = search.obligations(o.move)[o.target]
-    before = tuple(essential(o.move.guard, goal, o.state))
+    before = tuple(essential(possible(o.move, o.target != RANGE), goal, o.state))
     core = [e.var for e in before]
     near = blocker.relevant(core, edge.process)
     wanted = [value_of_feature(f, o.state) for f in near]
