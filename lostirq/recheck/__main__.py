@@ -24,7 +24,6 @@ from lostirq.recheck.terms import Term, Wrong
 VERIFIED, NOT_VERIFIED, MALFORMED = 0, 125, 2
 SHOWN = 5          # failing obligations that are listed
 
-Formulas = tuple[Term, ...]
 Bad = list[tuple[str, str, tuple[int, ...]]]      # name, answer and edges of what is not unsatisfiable
 
 
@@ -75,28 +74,20 @@ class Checker:
         return self._result(bad or self._steps(steps.obligations(), steps.singly))
 
     def _steps(self, todo: Sequence[Obligation], singly: Callable[[Obligation], list[Obligation]]) -> Bad:
-        """What is not unsatisfiable: with the assumptions that are near, then with all, then edge by edge.  (Each by
-        itself may be easier for the solver than all at once: then they are verified, one by one.)"""
-        todo = self._open(todo, lambda o: o.near)
-        todo = self._open(todo, lambda o: o.all)
-        if not todo:
-            return []
-        apart = [one for o in todo for one in singly(o)]
-        answers = self._ask([self._query(o, o.all) for o in apart])
+        """What is not unsatisfiable, edge by edge and goal by goal.  (Each by itself may be easier for the solver than
+        all at once: then they are verified, one by one.)"""
+        answers = self._ask([self._query(o) for o in todo])
+        apart = [one for o, answer in zip(todo, answers, strict=True) if answer != "unsat" for one in singly(o)]
         found: Bad = []
-        for o, answer in zip(apart, answers, strict=True):
+        for o, answer in zip(apart, self._ask([self._query(o) for o in apart]), strict=True):
             if answer != "unsat":
                 [case] = o.cases
                 [edge] = case.edges
                 found.append((f"step: edge {edge}, {', '.join(case.goals)}", answer, (edge,)))
         return found
 
-    def _open(self, todo: Sequence[Obligation], assumptions: Callable[[Obligation], Formulas]) -> list[Obligation]:
-        answers = self._ask([self._query(o, assumptions(o)) for o in todo])
-        return [o for o, answer in zip(todo, answers, strict=True) if answer != "unsat"]
-
-    def _query(self, o: Obligation, assumptions: Formulas) -> list[Term]:
-        return [*assumptions, self.system.terms.any_of(case.broken for case in o.cases)]
+    def _query(self, o: Obligation) -> list[Term]:
+        return [*o.assumptions, self.system.terms.any_of(case.broken for case in o.cases)]
 
     def _ask(self, queries: list[list[Term]]) -> list[str]:
         """The answers; each is "unsat" if the obligation holds.  First of all the solver is asked whether there is an

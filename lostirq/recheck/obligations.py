@@ -21,7 +21,7 @@ the goals instead.  The variables after the step may be assumed to be in range, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lostirq.recheck.read import Certificate, Edge, System
@@ -40,13 +40,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """No case is broken under the assumptions.  `near`: those that share variables with the cases: mostly enough."""
+    """No case is broken under the assumptions."""
 
     process: int
     source: int
     cases: tuple[Case, ...]
-    near: tuple[Term, ...]
-    all: tuple[Term, ...]
+    assumptions: tuple[Term, ...]
 
 
 class Steps:
@@ -56,7 +55,6 @@ class Steps:
         self.system, self.terms = system, system.terms
         self.conjuncts = tuple((name, part) for name, t in certificate.conjuncts for part in parts(t))
         self.properties = tuple((key, f) for key, (form, f) in certificate.theorem.items() if form == "step")
-        self._pcs = sum(1 << pc for pc in system.counters)
         self._placed: dict[tuple[int, int], dict[Term, str]] = {}
         self._where = [self._locations(t) for _, t in self.conjuncts]
 
@@ -73,7 +71,7 @@ class Steps:
         found: list[Obligation] = []
         for number in dict.fromkeys(n for c in o.cases for n in c.edges):
             for case in self._cases(o.process, o.source, [number], apart=True):
-                found.append(Obligation(o.process, o.source, (case,), o.near, o.all))
+                found.append(Obligation(o.process, o.source, (case,), o.assumptions))
         return found
 
     # -- where a conjunct says something ----------------------------------------------------------------------------
@@ -122,28 +120,7 @@ class Steps:
         cases = [case for edges in groups for case in self._cases(process, source, edges)]
         if not cases:
             return None
-        known = self.at(process, source)
-        reads = 0
-        for case in cases:
-            reads |= case.broken.reads
-        return Obligation(process, source, tuple(cases), self._near(known, reads), tuple(known))
-
-    def _near(self, assumptions: Iterable[Term], reads: int) -> tuple[Term, ...]:
-        """The assumptions that share variables with `reads`, directly or through others; program counters aside."""
-        left, found = list(assumptions), list[Term]()
-        grew = True
-        while grew:
-            grew, rest = False, []
-            for t in left:
-                own = t.reads & ~self._pcs
-                if own and not own & reads:
-                    rest.append(t)
-                    continue
-                grew = grew or bool(own & ~reads)
-                reads |= own
-                found.append(t)
-            left = rest
-        return tuple(found)
+        return Obligation(process, source, tuple(cases), tuple(self.at(process, source)))
 
     def _cases(self, process: int, source: int, numbers: list[int], apart: bool = False) -> list[Case]:
         """What edges with one source and one target must keep; one case for each goal if they are kept `apart`."""
