@@ -32,7 +32,6 @@ from lostirq.workflow.check import CheckOptions, Deadline, Job, ScenarioResult, 
 from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patch_behaviour import BehaviourReport, behaviour
 from lostirq.workflow.patch_compare import Change, PatchVerdict, changes, identity_holds
-from lostirq.workflow.patch_proofs import proofs
 from lostirq.workflow.patch_report import Case, CaseResult, PatchReport, assemble
 from lostirq.workflow.patch_sources import Sides, accepted
 from lostirq.workflow.patch_steps import Steps, Touched, at_lines, marked, same_meaning
@@ -66,6 +65,8 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     kept = cache.get(key, PatchReport) if cache is not None else None
     if kept is not None:
         return replace(kept, cached=True)
+    from lostirq.workflow.patch_proofs import proofs  # loads the solver, which an answer from the cache needs not
+
     base_model = _load(sides.base, "the base")
     patched_model = _load(patched, "the patched model")
     known = related(root, sides.base, sides.touched)
@@ -76,7 +77,8 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
              else _run(cases, pair, options, on_case, on_progress))
     missing = _missing_witnesses(found, pair, options)
     report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides)),
-                     proofs=proofs(sides, identical=identical, try_them=options.proofs),
+                     proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
+                                   processes=options.check.processes),
                      behaviour=_behaviour(found, pair, options) if options.behaviour else ())
     if cache is not None and report.decided:
         cache.put(key, report)
@@ -89,6 +91,8 @@ def _key(root: Path, base: Mapping[str, str], patched: Mapping[str, str], option
     asked = "\0".join([o.tier, *o.scenarios, *(m.value for m in o.memories), *(f"{n}={v}" for n, v in o.overrides)])
     contents = [x for folder in library(root).values() for name in ("bug.toml", "bug.patch", "trace.json")
                 if (folder / name).is_file() for x in (folder.name, read_text(folder / name, "known bug"))]
+    contents += [x for path in sorted((root / "proofs" / "certificates").glob("*.json"))
+                 for x in (path.name, read_text(path, "certificate"))]
     return key_of("patch", engine_version(), texts_digest(base), texts_digest(patched), wanted, asked,
                   str(options.first), str(options.accept_spec), str(options.proofs),
                   str(options.behaviour), ",".join(options.events), key_of(*contents))

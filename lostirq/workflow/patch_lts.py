@@ -18,8 +18,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import networkx as nx
-
 UNSEEN = ""
 Word = tuple[str, ...]
 
@@ -61,6 +59,8 @@ def compare(first: Graph, second: Graph, budget: int) -> Compared:
 
 def reduce(arcs: Sequence[Sequence[tuple[str, int]]]) -> list[int]:
     """The classes of branching bisimilarity, numbered from 0, by state.  O(arcs) for each round of refinement."""
+    import networkx as nx  # here, because most commands do without it
+
     silent = nx.DiGraph()
     silent.add_nodes_from(range(len(arcs)))
     silent.add_edges_from((s, t) for s, out in enumerate(arcs) for label, t in out if not label)

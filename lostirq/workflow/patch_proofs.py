@@ -3,20 +3,27 @@
 
   kept   the patch does not change the system that the proof is about, or the lemmas of the base prove it again;
   lost   with the lemmas of the base, the proof fails: the lemma or property that a step breaks is named;
-  stale  the patch changes the model, and the proof was not tried on it.
+  stale  the patch changes the model, and the proof was not tried on it, or a solver gave up.
 
-Invariant: *kept* is said only of an equal digest or of a proof that went through without a solver's `unknown`.
+The proofs are those that have a certificate (`lostirq.workflow.certificates`); in a workspace without certificates,
+those of its scenarios of tier `proof`.
+
+Invariant: *kept* is said only of an equal system or of a proof that went through without a solver's `unknown`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from lostirq.errors import LostirqError, ModelErrors
 from lostirq.evidence.verdict import Holds, Unknown
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory
 from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.workflow import certificates, jobs
+from lostirq.workflow.certificates import Kept, Lost
 from lostirq.workflow.patch_report import ProofReport
 from lostirq.workflow.patch_sources import Sides
 from lostirq.workflow.prove import TIER, prove_property
@@ -24,23 +31,50 @@ from lostirq.workflow.prove import TIER, prove_property
 NOT_TRIED = "not tried; --proofs tries the lemmas of the base"
 
 
-def proofs(sides: Sides, *, identical: bool, try_them: bool) -> tuple[ProofReport, ...]:
-    """One row per proof of the base.  With `try_them`, a proof whose system changed is tried: minutes."""
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """`data`: its certificate, None for a proof without one."""
+
+    property: str
+    scenario: str
+    memory: Memory
+    data: certificates.Json | None = None
+    origin: certificates.Origin | None = None
+
+    def row(self, status: str, why: str) -> ProofReport:
+        return ProofReport(self.property, self.scenario, self.memory.value, status, why)
+
+
+def proofs(root: Path, sides: Sides, *, identical: bool, try_them: bool, processes: int = 1) -> tuple[ProofReport, ...]:
+    """One row per proof of the base.  With `try_them`, a proof whose system changed is tried: minutes.  Raises
+    `UsageError` for a file that is no certificate."""
     try:
         base = load_sources(sides.base)
     except ModelErrors:
         return ()
-    rows = [(p, name, memory) for name, s in base.scenarios.items() if s.tier == TIER
-            for memory in s.memory for p in s.properties or ()]
+    known = _known(root, base)
     if identical or not try_them:
-        status, why = ("kept", "the same system") if identical else ("stale", NOT_TRIED)
-        return tuple(ProofReport(p, name, memory.value, status, why) for p, name, memory in rows)
+        return tuple(p.row("kept", "the same system") if identical else p.row("stale", NOT_TRIED) for p in known)
     try:
         patched = load_sources(_with_proofs_of_the_base(sides))
     except ModelErrors as e:
         why = f"the lemmas do not fit the patched model: {e.diagnostics[0].message}"
-        return tuple(ProofReport(p, name, memory.value, "lost", why) for p, name, memory in rows)
-    return tuple(_tried(base, patched, p, name, memory) for p, name, memory in rows)
+        return tuple(p.row("lost", why) for p in known)
+    rows: dict[int, ProofReport] = {}
+    for done in jobs.run(known, lambda p, report: _tried(base, patched, p), processes=processes):
+        why = done.failure.message.splitlines()[0] if done.failure is not None else "no result"
+        rows[done.number] = done.result or known[done.number].row("stale", why)
+    return tuple(rows[n] for n in sorted(rows))
+
+
+def _known(root: Path, base: Workspace) -> list[_Proof]:
+    found = []
+    for path in certificates.listed(root):
+        data = certificates.load(path)
+        origin = certificates.origin(data, str(path))
+        found.append(_Proof(origin.property, origin.scenario, origin.memory, data, origin))
+    return found or [_Proof(p, name, memory) for name, s in base.scenarios.items() if s.tier == TIER
+                     for memory in s.memory for p in s.properties or ()]
 
 
 def _with_proofs_of_the_base(sides: Sides) -> dict[str, str]:
@@ -50,15 +84,28 @@ def _with_proofs_of_the_base(sides: Sides) -> dict[str, str]:
     return dict(sorted((of_proofs(sides.patched, wanted=False) | of_proofs(sides.base, wanted=True)).items()))
 
 
-def _tried(base: Workspace, patched: Workspace, name: str, scenario: str, memory: Memory) -> ProofReport:
+def _tried(base: Workspace, patched: Workspace, proof: _Proof) -> ProofReport:
     try:
-        marks = {digest(compile_scenario(w, scenario, memory, lemmas=True)) for w in (base, patched)}
+        if proof.data is not None and proof.origin is not None:
+            return _by_certificate(base, patched, proof, proof.data, proof.origin)
+        marks = {digest(compile_scenario(w, proof.scenario, proof.memory, lemmas=True)) for w in (base, patched)}
         if len(marks) == 1:
-            return ProofReport(name, scenario, memory.value, "kept", "the same system")
-        found = prove_property(patched, name, scenario, memory)
+            return proof.row("kept", "the same system")
+        found = prove_property(patched, proof.property, proof.scenario, proof.memory)
     except LostirqError as e:
-        return ProofReport(name, scenario, memory.value, "lost", str(e).splitlines()[0])
+        return proof.row("lost", str(e).splitlines()[0])
     if isinstance(found.verdict, Holds):
-        return ProofReport(name, scenario, memory.value, "kept", "proved again with the lemmas of the base")
-    why = found.verdict.reason if isinstance(found.verdict, Unknown) else "violated initially"
-    return ProofReport(name, scenario, memory.value, "lost", why)
+        return proof.row("kept", "proved again with the lemmas of the base")
+    return proof.row("lost", found.verdict.reason if isinstance(found.verdict, Unknown) else "violated initially")
+
+
+def _by_certificate(base: Workspace, patched: Workspace, proof: _Proof, data: certificates.Json,
+                    origin: certificates.Origin) -> ProofReport:
+    if not certificates.current(data, certificates.compiled(base, origin)):
+        return proof.row("stale", "the certificate is of another model than the base")
+    found = certificates.retry(data, certificates.compiled(patched, origin, lemmas=True))
+    if isinstance(found, Kept):
+        return proof.row("kept", "the same system" if found.unchanged else "proved again with the lemmas of the base")
+    if isinstance(found, Lost):
+        return proof.row("lost", f"{found.lemma} is broken by a {found.step[0]}" if found.step else found.lemma)
+    return proof.row("stale", found.reason)
