@@ -2,7 +2,7 @@
 """A counterexample in the Informal Trace Format, which Apalache, Quint and their viewers read.
 
 Invariant: state k is the state before step k; sets of bits are sets of the numbers of the bits, named values are texts,
-all else are integers; `loop` is the state to which the last one returns.
+all else are integers; the last state of a lasso is the same as state `loop`.
 
 References: Konnov 2021, Apalache ADR 015, "Informal Trace Format in JSON".
 """

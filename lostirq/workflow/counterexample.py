@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from lostirq.errors import UsageError
 from lostirq.evidence.account import Account
-from lostirq.evidence.replay import Run, confirm, replay
+from lostirq.evidence.replay import ReplayError, Run, confirm, replay
 from lostirq.evidence.trace_file import StoredTrace, read, read_text
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory, Property
@@ -133,8 +133,11 @@ def told(root: Path, workspace: Workspace, stored: StoredTrace, name: str) -> Co
         raise UsageError(f"{name}: unknown memory model {trace.memory!r}")
     system = compile_scenario(workspace, trace.scenario, Memory(trace.memory), overrides=dict(stored.overrides),
                               properties=stored.properties or None)
-    run = replay(system, trace)
-    prop = confirm(run)
+    try:
+        run = replay(system, trace)
+        prop = confirm(run)
+    except ReplayError as e:
+        raise UsageError(f"{name}: damaged: {e}") from None
     made = account(run, prop, about(workspace, project(root), stored))
     return Counterexample(name, workspace, replace(stored, account=made), run, prop, made)
 
@@ -146,9 +149,9 @@ def with_account(root: Path, stored: StoredTrace) -> StoredTrace:
     return told(root, model_of(root, stored, "trace"), stored, "trace").stored
 
 
-def as_recorded(subject: str) -> StoredTrace:
+def as_recorded(subject: str, cache: Path) -> StoredTrace:
     """The trace in a file with its account, neither replayed nor compared with a model.  Raises `UsageError`."""
-    stored = read(Path(subject))
+    stored = read(cache / LAST if subject == "last" else Path(subject))
     if stored.account is None:
         raise UsageError(f"{subject}: has no account of its own; report it where its model is, without --as-recorded")
     return stored

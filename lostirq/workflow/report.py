@@ -41,7 +41,7 @@ def report(root: Path, request: Request, cache: Path) -> str:
         raise UsageError(f"unknown format {request.format!r}; known are {', '.join(FORMATS)}")
     if request.kernel is not None and request.format != "selftest":
         raise UsageError("--kernel is for --format selftest")
-    stored = as_recorded(request.subject) if request.recorded else find(root, request.subject, cache).stored
+    stored = as_recorded(request.subject, cache) if request.recorded else find(root, request.subject, cache).stored
     return rendered(stored, request.format, root, kernel=request.kernel)
 
 

@@ -346,12 +346,18 @@ def bad_files(folder: Path) -> dict[str, tuple[str, str]]:
         "other-tool": (json.dumps({"format": "x"}), "not a trace of this tool"),
         "other-scenario": (json.dumps({**changed, "scenario": "on"}), "no scenario 'on' here; did you mean one"),
         "other-memory": (json.dumps({**changed, "memory": "arm"}), "unknown memory model"),
+        "other-moves": (json.dumps({**data, "moves": data["moves"][:-1] + [10**30]}), "damaged"),
+        "not-enabled": (json.dumps({k: v for k, v in data.items() if k != "account"} | {
+            "moves": data["moves"][::-1]}), "damaged"),
+        "no-violation": (json.dumps({k: v for k, v in data.items() if k != "account"} | {
+            "moves": data["moves"][:-1], "length": len(data["moves"]) - 1}), "does not violate"),
         "bad-account": (json.dumps({**data, "account": {**data["account"], "steps": []}}), "damaged"),
     }
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "not-json", "newer", "other-model", "other-tool",
-                                  "other-scenario", "other-memory", "bad-account"])
+                                  "other-scenario", "other-memory", "other-moves", "not-enabled", "no-violation",
+                                  "bad-account"])
 @pytest.mark.parametrize("command", ["report", "explain"])
 def test_bad_input_is_one_line_and_exit_2(checked: Path, capsys: Capture, command: str, kind: str) -> None:
     content, said = bad_files(checked)[kind]
@@ -385,6 +391,8 @@ def test_as_recorded_needs_no_model(checked: Path, capsys: Capture, tmp_path: Pa
     assert run(checked, "report", str(tmp_path / "t.json")) == 2
     assert "another model" in capsys.readouterr()[1]
     assert run(checked, "report", str(tmp_path / "t.json"), "--as-recorded") == 0
+    assert "*** T-1: no post is missed ***" in capsys.readouterr()[0]
+    assert run(checked, "report", "last", "--as-recorded") == 0
     assert "*** T-1: no post is missed ***" in capsys.readouterr()[0]
     (tmp_path / "bare.json").write_text(render(StoredTrace(stored.trace)))
     assert run(checked, "report", str(tmp_path / "bare.json"), "--as-recorded") == 2
