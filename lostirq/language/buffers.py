@@ -142,20 +142,21 @@ def _shares_cpu(graph: Graph) -> bool:
     return graph.cpu is not None and not graph.private_cpu and graph.sort is not Sort.HARDWARE
 
 
-def capacity(graphs: list[Graph], edges: list[Edge], report: Report) -> int:
+def capacity(graphs: list[Graph], edges: list[Edge], report: Report, room: int = 0) -> int:
     """The greatest number of entries that a store buffer may hold.  What a thread leaves behind when its CPU goes to
-    another is drained by the scheduler, unless that loads first."""
+    another is drained by the scheduler, unless that loads first.  Where there is no bound: `room`, or, if that is 0, an
+    error."""
     by_process: list[list[Edge]] = [[] for _ in graphs]
     for e in edges:
         by_process[e.process].append(e)
-    depths = [_depth(found, report) for found in by_process]
+    depths = [_depth(found, report, room) for found in by_process]
     threads = [d for g, d in zip(graphs, depths, strict=True) if _shares_cpu(g) and g.sort is Sort.THREAD]
     schedulers = [d for g, d in zip(graphs, depths, strict=True) if _shares_cpu(g) and g.sort is Sort.SCHEDULER]
     together = (sum(threads) if _loose(graphs) else max(threads, default=0)) + sum(schedulers)
     return max([together, *depths])
 
 
-def _depth(edges: list[Edge], report: Report) -> int:
+def _depth(edges: list[Edge], report: Report, room: int) -> int:
     """The greatest number of entries of one process between drains."""
     level: dict[int, int] = {}
     leaving: dict[int, list[Edge]] = {}
@@ -166,6 +167,8 @@ def _depth(edges: list[Edge], report: Report) -> int:
         src = work.pop()
         for e in leaving.get(src, ()):
             reached = (0 if e.drains else level.get(src, 0)) + len(e.buffered)
+            if reached > MAX_DEPTH and room:
+                return max(room, *(len(e.buffered) for e in edges))
             if reached > MAX_DEPTH:
                 message = "the store buffer has no static bound: stores without a drain between them"
                 report.add(e.span, "LI030", message, "a fence, a locked operation or drain() in the loop")

@@ -20,7 +20,8 @@ from lostirq.language.universe import Universe
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to compile: parameter values, the memory model, and which properties (None: all that apply)."""
+    """What to compile: parameter values, the memory model, which properties (None: all that apply), and `room`, the
+    entries of a store buffer that has no static bound (0: that is an error)."""
 
     name: str
     memory: Memory
@@ -28,6 +29,7 @@ class Request:
     properties: tuple[str, ...] | None = None
     dropped: tuple[str, ...] = ()
     lemmas: bool = False
+    room: int = 0
 
 
 def finish(
@@ -60,7 +62,7 @@ def finish(
     roots += [x for p in properties for x in (p.formula, p.goal)]
     live = assemble.live_variables(edges, roots, reads)
     edges = assemble.drop_unread(edges, live)
-    depth = buffers.capacity([c.graph for c in composed], edges, universe.report)
+    depth = buffers.capacity([c.graph for c in composed], edges, universe.report, request.room)
     return _renew(universe, request, composed, processes, edges, properties, cpus, depth, initial, live)
 
 

@@ -23,7 +23,8 @@ from lostirq.language.universe import Universe
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What runs together, and at which sizes.  `properties`: ids, None for all that apply."""
+    """What runs together, and at which sizes.  `properties`: ids, None for all that apply; `any_number`: symmetric
+    sets of which a proof allows any number of members."""
 
     name: str
     tier: str
@@ -33,6 +34,7 @@ class Scenario:
     properties: tuple[str, ...] | None
     bugs: bool
     span: Span
+    any_number: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,11 @@ def load_sources(texts: dict[str, str]) -> Workspace:
 
 def compile_scenario(
     workspace: Workspace, name: str, memory: Memory, *, overrides: dict[str, int] | None = None, lemmas: bool = False,
-    properties: tuple[str, ...] | None = None,
+    properties: tuple[str, ...] | None = None, room: int = 0,
 ) -> System:
     """The annotated system of a scenario under a memory model, with the lemmas of proofs/ if they are wanted and
-    loaded, and with these properties (ids) instead of those of the scenario; raises UsageError or ModelErrors."""
+    loaded, and with these properties (ids) instead of those of the scenario; `room`: entries of a store buffer that has
+    no static bound (fewer behaviours than there are), else that is an error.  Raises UsageError or ModelErrors."""
     scenario = workspace.scenarios.get(name)
     if scenario is None:
         raise UsageError(f"unknown scenario '{name}'; " + (suggest(name, workspace.scenarios) or "see 'lostirq list'"))
@@ -146,7 +149,7 @@ def compile_scenario(
         if p.is_bool and p.name.startswith("GUEST_") and not values[p.name]
     )
     report = Report()
-    request = Request(name, memory, values, properties or scenario.properties, dropped, lemmas)
+    request = Request(name, memory, values, properties or scenario.properties, dropped, lemmas, room)
     system = compile_request(workspace.declarations, request, report)
     if report.found or system is None:
         raise ModelErrors(report.found, workspace.sources)
@@ -279,6 +282,7 @@ class _Scenarios:
             self._properties(decl, base),
             self._flag(decl, "bugs"),
             where,
+            self._strings(decl, "any_number") or (base.any_number if base else ()),
         )
         self.done[decl.name] = scenario
         return scenario

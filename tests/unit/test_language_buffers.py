@@ -9,7 +9,8 @@ from lostirq.evidence.verdict import Holds, SearchOptions, Violated
 from lostirq.explicit.search import check
 from lostirq.ir.expr import show
 from lostirq.ir.system import Access, Memory, System
-from tests.unit.language import compiled, lines
+from lostirq.language import compile_scenario
+from tests.unit.language import compiled, errors, lines, load
 
 TSO = Memory.TSO
 
@@ -235,3 +236,25 @@ def test_a_store_may_wait_while_its_cpu_goes_to_another_thread(holds: bool, swit
     assert bool(buffered(system, "writer")) != safe
     verdict = check(system, SearchOptions(compiler="")).verdicts["seen"]
     assert isinstance(verdict, Holds if safe else Violated)
+
+
+def test_a_buffer_without_a_bound_may_be_given_room() -> None:
+    text = """
+flag: Array[bool, 2]
+seen: Array[bool, 2]
+
+@thread(over=2)
+def t(i: Int[0, 1]):
+    while True:
+        flag[i] = True
+        seen[i] = flag[1 - i]
+        flag[i] = False
+
+@invariant("any")
+def anything() -> bool:
+    return seen[0] or seen[1]
+"""
+    assert [d.code for d in errors(text, TSO)] == ["LI030"]
+    assert compile_scenario(load(text), "only", TSO, room=2).depth == 2
+    bounded = text.replace("        seen", "        smp_mb()\n        seen")
+    assert compile_scenario(load(bounded), "only", TSO, room=7).depth == compiled(bounded, TSO).depth < 7
