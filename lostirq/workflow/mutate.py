@@ -22,7 +22,7 @@ from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory
 from lostirq.language import compile_scenario, load_sources
 from lostirq.workflow import jobs
-from lostirq.workflow.check import CheckOptions, Job, check_scenario
+from lostirq.workflow.check import CheckOptions, check_system
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.mutate_edit import diff, mutated, name_of, what_of
 from lostirq.workflow.mutate_record import begin, keep, model_name, read_record, to_json
@@ -35,6 +35,7 @@ from lostirq.workflow.mutate_run import (
     baseline,
     cases,
     cheap,
+    compiled,
     groups,
     looked_at,
     prepare,
@@ -185,7 +186,7 @@ def reason(r: MutantResult) -> str:
         return r.why
     if not r.scenario:
         return f"{r.property} {r.why}"
-    how = f"{r.length} steps" if r.length else r.why
+    how = ", ".join(x for x in (f"{r.length} steps" if r.length else "", r.why) if x)
     return f"{r.property}, {how}, {r.scenario} {r.memory.upper()}"
 
 
@@ -213,9 +214,9 @@ def _show(s: Setting, group: Group, texts: dict[str, str], options: CheckOptions
     """The diff of a mutant, and the run that kills it."""
     text = ""
     if result.scenario:
-        job = Job(result.scenario, Memory(result.memory))
+        system, _ = compiled(load_sources(mutated(texts, group)), (result.scenario, Memory(result.memory)))
         wanted = replace(options, properties=(result.property,), processes=1)
-        rows = check_scenario(load_sources(mutated(texts, group)), job, wanted, lambda p: None).rows
+        rows = check_system(system, wanted, lambda p: None).rows
         text = next((r.report for r in rows if r.key == result.property), "")
         text = text or "It is no longer killed there: the model has changed since.  --again runs it anew."
     if s.as_json:

@@ -84,7 +84,7 @@ def short(r: MutantResult) -> str:
     if r.fate is Fate.KILLED:
         if not r.scenario:
             return f"**needed**: {r.property} is {r.why}"
-        how = f"{r.length} steps" if r.length else r.why
+        how = ", ".join(x for x in (f"{r.length} steps" if r.length else "", r.why) if x)
         return f"**needed**: {r.property}, {how}, `{r.scenario}`"
     if r.fate is Fate.SURVIVOR:
         return f"not needed: {r.why}"

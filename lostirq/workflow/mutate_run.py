@@ -9,7 +9,8 @@ scenario any more, which makes its property vacuous.
 
 Invariants: nothing but an exhausted search makes an equivalent mutant or a survivor; a bound that was hit is unknown; a
 killed mutant has the shortest run of the first scenario that kills it, and of the properties violated in that length
-the first one; a loop (liveness) is not claimed to be shortest.
+the first one; a loop (liveness) is not claimed to be shortest.  Where a mutant leaves a store buffer without a static
+bound, the buffer has `ROOM` entries, which allows less than there is: it may be killed there, but not survive.
 """
 
 from __future__ import annotations
@@ -41,8 +42,12 @@ Case = tuple[str, Memory]
 Group = tuple[Mutant, ...]
 SAFETY = (Form.INVARIANT, Form.STEP)
 WITNESS = (Form.REACHABLE, Form.REACHABLE_STEP)
+ROOM = 3                # entries of a store buffer that a mutant has left without a bound
 LIVE = 150_000          # states of the base beyond which liveness is not asked
 MANY = 40               # a mutant may have so many times the states of the largest base system
+
+
+SHORT = f"with store buffers of {ROOM} entries"
 
 
 class Fate(Enum):
@@ -145,6 +150,16 @@ def _reached(system: System, seen: SearchResult) -> tuple[str, ...]:
     return tuple(sorted({p.id for p in system.properties if p.key in seen.witnesses}))
 
 
+def compiled(workspace: Workspace, case: Case) -> tuple[System, bool]:
+    """The system of a scenario; with short store buffers, and True, if it gives them no static bound."""
+    try:
+        return compile_scenario(workspace, *case), False
+    except ModelErrors as e:
+        if any(d.code != "LI030" for d in e.diagnostics):
+            raise
+        return compile_scenario(workspace, *case, room=ROOM), True
+
+
 def warm(base: Sequence[BaseCase], options: CheckOptions, folder: Path) -> None:
     """Compile what every search needs, once for all mutants."""
     compiler = find_compiler(None) if options.engine is Engine.COMPILED else None
@@ -200,13 +215,14 @@ class _Attempt:
 
     def _safety(self, workspace: Workspace) -> MutantResult:
         changed: list[tuple[BaseCase, System]] = []
-        unknown = ""
+        unknown, cut = "", False
         few = cheap(self.setup.base, self.setup.up_to)
         functions = {m.function for m in self.group}
         for case in self.setup.base[:few]:
             if not functions & self.setup.executes[case.scenario, case.memory]:
                 continue
-            system = compile_scenario(workspace, case.scenario, case.memory)
+            system, short = compiled(workspace, (case.scenario, case.memory))
+            cut |= short
             if digest(system) == case.digest:
                 continue
             changed.append((case, system))
@@ -215,10 +231,12 @@ class _Attempt:
             bad = [(len(v.trace.moves), k) for k, v in seen.verdicts.items() if isinstance(v, Violated)]
             if bad:
                 length, key = min(bad)
-                return self._result(Fate.KILLED, case, key, length, systems=len(changed))
+                return self._result(Fate.KILLED, case, key, length, SHORT if short else "", len(changed))
             unknown = unknown or _undecided(case, seen)
         if few < len(self.setup.base):
             return self._result(Fate.UNKNOWN, why=f"alive in {few} of {len(self.setup.base)} scenarios, the cheapest")
+        if cut:
+            return self._result(Fate.UNKNOWN, why=f"not killed {SHORT}; with more it is not decided")
         if not changed:
             return self._result(Fate.EQUIVALENT, why="unchanged: no transition system differs")
         if unknown:

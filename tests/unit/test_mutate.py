@@ -276,3 +276,50 @@ def test_a_first_pass_over_cheap_scenarios(tmp_path: Path) -> None:
     assert run_mutate(setting, MutateRequest(only=asked.only), options) is Outcome.HOLDS
     assert "for 1 mutants" in err.getvalue()
     assert read_record(file).results["order:m.py:right:2"].fate is Fate.SURVIVOR
+
+
+LOOPING = """
+from lostirq.prelude import *
+
+flag: Array[bool, 2]
+seen: Array[bool, 2]
+
+
+@thread()
+def left():
+    while True:
+        idle()
+        lock_set(flag[0], True)
+        seen[0] = flag[1]
+        with window("looked"):
+            step()
+
+
+@thread()
+def right():
+    xchg(flag[1], True)
+    seen[1] = flag[0]
+"""
+
+
+@pytest.mark.parametrize(("must", "fate"), [("seen[0] or seen[1]", Fate.KILLED), ("True", Fate.UNKNOWN)])
+def test_a_store_buffer_without_a_bound(tmp_path: Path, must: str, fate: Fate) -> None:
+    """The locked store is the only drain of a loop: without it the buffer is short, and may kill but not acquit."""
+    folder = workspace(tmp_path / "ws")
+    (folder / "model" / "m.py").write_text(LOOPING)
+    (folder / "properties" / "p.py").write_text(PROPERTIES.split("@invariant")[0] + f'''
+@invariant("D-1", source="Dekker", witness="W-1", planted="none")
+def one_sees_the_other() -> bool:
+    """At least one of the two sees the other's flag once both have looked."""
+    return not (within("left", "looked") and at_rest("right")) or {must}
+
+
+@reachable("W-1")''' + PROPERTIES.split('@reachable("W-1")')[1])
+    out = io.StringIO()
+    setting = Setting(folder, tmp_path / "cache", False, False, out, io.StringIO(), {})
+    options = CheckOptions(engine=Engine.FALLBACK, processes=1)
+    run_mutate(setting, MutateRequest(only=("locked:m.py:left:1",)), options)
+    [result] = read_record(tmp_path / "cache" / "mutants.jsonl").results.values()
+    assert result.fate is fate and "with store buffers of 3 entries" in result.why
+    run_mutate(setting, MutateRequest(show=result.name), options)
+    assert ("flag[0] = 1 (in" in out.getvalue()) is (fate is Fate.KILLED)
