@@ -73,3 +73,8 @@ class posted_interrupts_attach:
 
     IPIV = False
     BYPASSERS = 1
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, any_number=("sender",))
+class posted_interrupts_any:
+    """The same with any number of software senders, instead of two."""

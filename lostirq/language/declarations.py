@@ -256,7 +256,8 @@ class Collector:
                 settings.append(item)
             else:
                 self._fail(item, "LI008", "a scenario consists of assignments to parameters")
-        options = self._options(node.decorator_list[0], frozenset({"tier", "memory", "bugs", "base", "properties"}))
+        known = frozenset({"tier", "memory", "bugs", "base", "properties", "any_number"})
+        options = self._options(node.decorator_list[0], known)
         if node.name in self.result.scenarios or node.name in self.result.names:
             raise self._fail(node, "LI004", f"'{node.name}' is declared twice", "rename one")
         self.result.scenarios[node.name] = ScenarioDecl(node.name, self.source, node, options, tuple(settings))

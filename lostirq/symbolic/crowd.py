@@ -126,8 +126,9 @@ class Crowd:
 
 def crowd(system: System, name: str) -> Crowd:
     """Replace the members of a symmetric set, of which the flat system has two.  Events that no property asks for go:
-    so give it only the properties that are wanted.  Raises `Refused`."""
-    asked = {n.payload for p in system.properties for n in postorder([p.formula, p.goal]) if n.op is Op.OCCURS}
+    so give it only the properties that are wanted.  Lemmas have no say in what is kept, so that the result is the same
+    with and without them.  Raises `Refused`."""
+    asked = {n.payload for p in _goals(system) for n in postorder([p.formula, p.goal]) if n.op is Op.OCCURS}
     edges = (replace(e, events=tuple(x for x in e.events if x.name in asked)) for e in system.edges)
     system = replace(system, edges=tuple(edges))
     members = [p for p in system.processes if p.symmetric == name]
@@ -135,6 +136,10 @@ def crowd(system: System, name: str) -> Crowd:
         have = ", ".join(sorted({p.symmetric for p in system.processes if p.symmetric})) or "none"
         raise Refused(f"{system.name} has {len(members)} interchangeable processes {name!r}, not two; sets: {have}")
     return _Builder(system, name, members).build()
+
+
+def _goals(system: System) -> list[Property]:
+    return [p for p in system.properties if not p.proves]
 
 
 class _Builder:
@@ -174,6 +179,11 @@ class _Builder:
                 edges.append(renamed.edge(replace(e, index=len(edges), process=self.number[e.process],
                                                   assigns=tuple(a for a in e.assigns if a[0] not in self.counters))))
         properties = tuple(renamed.property(p, reader) for p in self.system.properties)
+        known = {*kept, pc, *flags}
+        for p in properties:
+            gone = next((v.name for v in variables([p.formula, p.goal]) if v not in known), None)
+            if gone is not None:
+                raise Refused(f"{p.key} reads {gone}, which is not kept for any number of {self.name} processes")
         whole = replace(
             self.system, name=f"{self.system.name}, any number of {self.name}", variables=(*kept, pc, *flags),
             processes=processes, edges=tuple(edges), properties=properties,
@@ -221,7 +231,7 @@ class _Builder:
         """Ghosts that members count up or down.  A crowd has no number: they are left out, if nobody reads them."""
         found = {v: e for e in self.edges for v, x in e.assigns
                  if v.role is Role.GHOST and v.type.kind is Kind.INT and v in variables([x])}  # fmt: skip
-        told = {v for p in self.system.properties for v in variables([p.formula, p.goal])}
+        told = {v for p in _goals(self.system) for v in variables([p.formula, p.goal])}
         told |= {v for p in self.system.processes for v in variables([p.runs])}
         for e in self.system.edges:
             told |= set(variables([e.guard, *(a for event in e.events for a in event.args)]))
@@ -258,7 +268,7 @@ class _Builder:
     def _live(self) -> list[frozenset[Var]]:
         """By location: the locals whose values matter from there on; what a property reads always does."""
         pc = self.member.pc
-        told = {v for p in self.system.properties for v in variables([p.formula, p.goal])} & self.own - {pc}
+        told = {v for p in _goals(self.system) for v in variables([p.formula, p.goal])} & self.own - {pc}
         live = [frozenset(told)] * len(self.member.locations)
         grew = True
         while grew:

@@ -24,6 +24,7 @@ from lostirq.symbolic import certificate as terms
 from lostirq.symbolic.certificate import Json
 from lostirq.symbolic.induction import DEFAULT_RLIMIT, BaseFails, Conjunct, NotInductive, Proved, Undecided, prove
 from lostirq.symbolic.steps import prove_steps
+from lostirq.workflow.populate import populated
 from lostirq.workflow.prove import describe, invariant
 
 FOLDER = Path("proofs") / "certificates"
@@ -108,7 +109,8 @@ def origin(data: Json, name: str) -> Origin:
 def compiled(workspace: Workspace, about: Origin, *, lemmas: bool = False) -> System:
     """The flat system that a certificate is about, from the model as it is.  Raises `UsageError`, `ModelErrors`."""
     overrides = dict(about.overrides)
-    return lower(compile_scenario(workspace, about.scenario, about.memory, overrides=overrides, lemmas=lemmas))
+    system = lower(compile_scenario(workspace, about.scenario, about.memory, overrides=overrides, lemmas=lemmas))
+    return populated(workspace.scenarios[about.scenario], system, about.property) if about.property else system
 
 
 def theorem(system: System, property_: str) -> list[Property]:

@@ -40,6 +40,7 @@ from lostirq.symbolic.infer_step import of_step
 from lostirq.symbolic.rewrite import Rewriter
 from lostirq.symbolic.steps import prove_steps
 from lostirq.symbolic.windows import heal, inside
+from lostirq.workflow.populate import populated
 from lostirq.workflow.workspace import SOURCES, sources
 
 TIER = "proof"  # tier of the scenarios that exist for proofs: too large to be explored
@@ -156,7 +157,7 @@ def prove_property(
     (`lostirq.workflow.inferring`).  Raises `UsageError` and `ModelErrors`."""
     begin = time.monotonic()
     annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
-    system = lower(annotated)
+    system = populated(workspace.scenarios[scenario], lower(annotated), property_)
     targets, lemmas = goals(system, property_)
     conjuncts = invariant(system, targets, lemmas)
     steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]

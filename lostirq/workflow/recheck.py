@@ -90,7 +90,12 @@ def recheck(
     except (UsageError, ModelErrors) as error:
         reason = f"its system cannot be compiled any more: {str(error).splitlines()[0]}"
         return [Rechecked(path, "stale", reason) for path in paths]
-    return [recheck_one(system, path, solver, limit) for path in paths]
+    found = []
+    for path in paths:
+        if workspace.scenarios[about.scenario].any_number:  # which depends on the property
+            system = certificates.compiled(workspace, certificates.origin(certificates.load(path), path.name))
+        found.append(recheck_one(system, path, solver, limit))
+    return found
 
 
 def recheck_one(system: System, path: Path, solver: str, limit: int | None = None) -> Rechecked:
