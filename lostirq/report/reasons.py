@@ -102,9 +102,18 @@ class Speaker:
         if node.op is Op.EQ and not truth:
             text = self._infix(node, "!=")
         if len(text) > LONG:
-            text = f"a condition of {len(variables)} variables is {'true' if truth else 'false'}"
+            text = self._long(node, truth, value, len(variables))
         values = [self._is(n, value[n]) for n in variables if not (n is node or self._says_itself(node, n, truth))]
         return Reason(text, tuple(dict.fromkeys(values)))
+
+    @staticmethod
+    def _long(node: Expr, truth: int, value: dict[Expr, int], size: int) -> str:
+        """A condition that is too long to be read: by the values of its two sides, if it has them."""
+        said = "true" if truth else "false"
+        if node.op not in (Op.EQ, Op.LT, Op.LE):
+            return f"a condition of {size} variables is {said}"
+        left, right = (a.type.show(value[a]) for a in node.args)
+        return f"{left} {_INFIX[node.op]} {right} is {said}; these two are computed from {size} variables"
 
     def _says_itself(self, node: Expr, leaf: Expr, truth: int) -> bool:
         """`x == 3` that is true need not be followed by `x is 3`."""
