@@ -23,6 +23,7 @@ from lostirq.symbolic.candidates import same_shape
 from lostirq.symbolic.induction import Conjunct
 from lostirq.symbolic.infer import MOST as MOST
 from lostirq.symbolic.infer import Inferred, infer
+from lostirq.workflow.populate import populated
 
 SUFFIX = "_small"
 STATES = 60_000
@@ -50,16 +51,19 @@ def parameters(words: Iterable[str]) -> tuple[tuple[str, int], ...]:
     return tuple(found.items())
 
 
-def small_instance(workspace: Workspace, scenario: str, memory: Memory, small: Mapping[str, int]) -> System:
-    """The small instance of a proof scenario, flat.  Raises `UsageError` and `ModelErrors`."""
+def small_instance(
+    workspace: Workspace, property_: str, scenario: str, memory: Memory, small: Mapping[str, int]
+) -> System:
+    """The small instance of a proof scenario, flat, as its proofs read it.  Raises `UsageError` and `ModelErrors`."""
     name = scenario if small else scenario + SUFFIX
     if name not in workspace.scenarios:
         raise UsageError(f"{scenario} has no small instance {name}; declare it in proofs/ or give --small NAME=VALUE")
-    return lower(compile_scenario(workspace, name, memory, overrides=dict(small), lemmas=True))
+    flat = lower(compile_scenario(workspace, name, memory, overrides=dict(small), lemmas=True))
+    return populated(workspace.scenarios[name], flat, property_)
 
 
 def inference(
-    workspace: Workspace, scenario: str, memory: Memory, wanted: Wanted, err: TextIO | None = None
+    workspace: Workspace, property_: str, scenario: str, memory: Memory, wanted: Wanted, err: TextIO | None = None
 ) -> Callable[[System, list[Conjunct]], Inferred]:
     """What `prove_property` takes.  Says on `err` what is looked at, if that is a terminal."""
     stream = err if err is not None else sys.stderr
@@ -70,7 +74,7 @@ def inference(
             stream.flush()
 
     def find(system: System, conjuncts: list[Conjunct]) -> Inferred:
-        small = small_instance(workspace, scenario, memory, dict(wanted.small))
+        small = small_instance(workspace, property_, scenario, memory, dict(wanted.small))
         same_shape(system, small)
         seen = sample(small, wanted.states)
         say(f"{seen.states} states of {small.name}{'' if seen.complete else ', a sample'}")

@@ -151,12 +151,14 @@ def prove_property(
     progress: Callable[[int, int], None] | None = None,
     on_proof: Callable[[System, list[Property], list[Property], list[Conjunct]], None] | None = None,
     infer: Callable[[System, list[Conjunct]], Inferred] | None = None,
+    annotated: System | None = None,
 ) -> ProofReport:
     """Prove all instances of an invariant in one scenario.  `on_proof` is called with the flat system, the targets, the
-    lemmas and all conjuncts if it is proved.  `infer` finds conjuncts that are missing
-    (`lostirq.workflow.inferring`).  Raises `UsageError` and `ModelErrors`."""
+    lemmas and all conjuncts if it is proved.  `infer` finds conjuncts that are missing (`lostirq.workflow.inferring`).
+    `annotated`: the scenario with its lemmas, if it is compiled already.  Raises `UsageError` and `ModelErrors`."""
     begin = time.monotonic()
-    annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
+    if annotated is None:
+        annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
     system = populated(workspace.scenarios[scenario], lower(annotated), property_)
     targets, lemmas = goals(system, property_)
     conjuncts = invariant(system, targets, lemmas)

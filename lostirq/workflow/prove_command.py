@@ -17,7 +17,7 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Unknown
 from lostirq.ir.system import Property, System
-from lostirq.language import Workspace
+from lostirq.language import Workspace, compile_scenario
 from lostirq.symbolic.induction import Conjunct
 from lostirq.workflow import certificates, jobs, proofs_page
 from lostirq.workflow.certificates import Origin, Proof
@@ -82,10 +82,13 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     root = s.root
 
     def work(about: Origin, _: jobs.Report) -> _Answer:
-        return _prove(root, workspace, about, solver, o.limit, wanted_lemmas, write=not o.dry_run)
+        annotated = compiled[about.scenario, about.memory]
+        return _prove(root, workspace, about, annotated, solver, o.limit, wanted_lemmas, write=not o.dry_run)
 
     found: dict[int, _Answer] = {}
     started = time.monotonic()
+    systems = dict.fromkeys((x.scenario, x.memory) for x in todo)  # compiled once, before the forks
+    compiled = {(name, memory): compile_scenario(workspace, name, memory, lemmas=True) for name, memory in systems}
     for done in jobs.run(todo, work, processes=o.jobs, seconds=o.timeout):
         found[done.number] = done.result or _failed(todo[done.number], done.failure)
     if not o.dry_run:
@@ -103,8 +106,8 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
 
 
 def _prove(
-    root: Path, workspace: Workspace, about: Origin, solver: str, limit: int | None, lemmas: Wanted | None, *,
-    write: bool,
+    root: Path, workspace: Workspace, about: Origin, annotated: System, solver: str, limit: int | None,
+    lemmas: Wanted | None, *, write: bool,
 ) -> _Answer:  # fmt: skip
     """One proof: found, written down, verified."""
     proofs: list[Proof] = []
@@ -112,8 +115,9 @@ def _prove(
     def keep(system: System, targets: list[Property], lemmas: list[Property], conjuncts: list[Conjunct]) -> None:
         proofs.append(Proof(system, tuple(targets), tuple(lemmas), tuple(conjuncts)))
 
-    infer = inference(workspace, about.scenario, about.memory, lemmas) if lemmas is not None else None
-    report = prove_property(workspace, about.property, about.scenario, about.memory, on_proof=keep, infer=infer)
+    named = about.property, about.scenario, about.memory
+    infer = inference(workspace, *named, lemmas) if lemmas is not None else None
+    report = prove_property(workspace, *named, on_proof=keep, infer=infer, annotated=annotated)
     if not proofs or not isinstance(report.verdict, Holds):
         undecided = isinstance(report.verdict, Unknown)
         return _Answer(Outcome.UNDECIDED if undecided else Outcome.VIOLATED, report.render())

@@ -91,7 +91,7 @@ def workspace() -> Workspace:
 
 def proved(memory: Memory, wanted: Wanted | None, **overrides: int) -> ProofReport:
     ws = workspace()
-    infer = inference(ws, "full_width", memory, wanted) if wanted is not None else None
+    infer = inference(ws, "N", "full_width", memory, wanted) if wanted is not None else None
     return prove_property(ws, "N", "full_width", memory, overrides=overrides, infer=infer)
 
 
@@ -131,12 +131,12 @@ def test_no_candidate_may_be_tried() -> None:
 def test_bad_input() -> None:
     ws = workspace()
     with pytest.raises(UsageError, match="no small instance other_small"):
-        small_instance(ws, "other", Memory.SC, {})
+        small_instance(ws, "N", "other", Memory.SC, {})
     with pytest.raises(UsageError, match="NAME=VALUE"):
         parameters(["VECTORS"])
     with pytest.raises(UsageError, match="other locations"):
         prove_property(ws, "N", "full_width", Memory.SC,
-                       infer=inference(ws, "full_width", Memory.SC, Wanted(small=(("LATE", 1), ("VECTORS", 2)))))
+                       infer=inference(ws, "N", "full_width", Memory.SC, Wanted(small=(("LATE", 1), ("VECTORS", 2)))))
 
 
 def test_options_of_infer_alone_are_an_error(capsys: pytest.CaptureFixture[str]) -> None:
