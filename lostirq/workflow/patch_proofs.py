@@ -22,6 +22,7 @@ from lostirq.evidence.verdict import Holds, Unknown
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory
 from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.symbolic.certificate import Json
 from lostirq.workflow import certificates, jobs
 from lostirq.workflow.certificates import Kept, Lost
 from lostirq.workflow.patch_report import ProofReport
@@ -38,7 +39,7 @@ class _Proof:
     property: str
     scenario: str
     memory: Memory
-    data: certificates.Json | None = None
+    data: Json | None = None
     origin: certificates.Origin | None = None
 
     def row(self, status: str, why: str) -> ProofReport:
@@ -99,7 +100,7 @@ def _tried(base: Workspace, patched: Workspace, proof: _Proof) -> ProofReport:
     return proof.row("lost", found.verdict.reason if isinstance(found.verdict, Unknown) else "violated initially")
 
 
-def _by_certificate(base: Workspace, patched: Workspace, proof: _Proof, data: certificates.Json,
+def _by_certificate(base: Workspace, patched: Workspace, proof: _Proof, data: Json,
                     origin: certificates.Origin) -> ProofReport:
     if not certificates.current(data, certificates.compiled(base, origin)):
         return proof.row("stale", "the certificate is of another model than the base")

@@ -26,7 +26,7 @@ def lines(report: PatchReport) -> list[str]:
     if report.specification:
         found.append(f"  the patch changes the specification: {', '.join(t.name for t in report.specification)}")
     if report.slug:
-        found.append(f"  this is the known bug {report.slug}")
+        found.append(f"  the same change as counterexamples/{report.slug}/bug.patch")
     found += ["", *_cases(report.cases)]
     rows = sorted((p for p in report.properties if p.before != UNCHANGED), key=lambda p: natural(p.id))
     found += [""] if rows else []
@@ -128,7 +128,7 @@ def _proofs(rows: tuple[ProofReport, ...]) -> list[str]:
         return []
     width = max(len(r.property) for r in rows)
     if len({(r.status, r.why) for r in rows}) == 1:
-        return ["", f"proofs: all {len(rows)} {rows[0].status} ({rows[0].why})"]
+        return ["", f"proofs: {len(rows)} {rows[0].status} ({rows[0].why})"]
     return ["", "proofs", *(f"  {r.property:<{width}}  {r.scenario} {r.memory.upper()}: {r.status} ({r.why})"
                             for r in rows)]
 

@@ -84,7 +84,7 @@ def found(folder: Path, text: str, capsys: Capture, *words: str) -> dict[str, ob
 def test_bug_breaks_with_its_shortest_length_and_marks(folder: Path, capsys: Capture) -> None:
     code, out, _ = patched(folder, BUG_PATCH, capsys)
     assert code == 1
-    assert "SUMMARY: breaks T-1" in out and "this is the known bug no-fence" in out
+    assert "SUMMARY: breaks T-1" in out and "the same change as counterexamples/no-fence/bug.patch" in out
     assert "    -   29  smp_mb()" in out and "enter  (arch/toy.c:enter)" in out
     assert ">> desc.mode = INSIDE (in" in out or ">> LD desc.pending == 0" in out
     value = found(folder, BUG_PATCH, capsys)
@@ -266,6 +266,54 @@ def test_nothing_of_a_patch_is_executed(folder: Path, capsys: Capture) -> None:
     mark = folder / "executed"
     text = BUG_PATCH.replace("-    smp_mb()", f"-    smp_mb()\n+    open({str(mark)!r}, 'w')").replace("+28,2", "+28,3")
     assert patched(folder, text, capsys)[0] == 2 and not mark.exists()
+
+
+INSIDE = '''\
+"""What is proved."""
+from lostirq.prelude import *
+
+
+@invariant("P-1", title="inside", source="toy", witness="W-1", planted="no-fence")
+def inside() -> bool:
+    """What was seen was seen inside."""
+    return not desc.seen or desc.mode == Mode.INSIDE
+'''
+PROOF = '''\
+"""Where it is proved."""
+from lostirq.prelude import *
+
+
+@scenario(tier="proof", memory=("sc",), properties=("P-1",))
+class proof_of_inside:
+    """One poster."""
+'''
+OUTSIDE_AGAIN = """\
+--- a/model/toy.py
++++ b/model/toy.py
+@@ -30,2 +30,3 @@ def enter():
+     if desc.pending:
+         desc.seen = True
++    desc.mode = Mode.OUTSIDE
+"""
+
+
+@pytest.mark.parametrize("certified", [False, True])
+def test_proofs_have_a_column_of_their_own(tmp_path: Path, capsys: Capture, certified: bool) -> None:
+    folder = toy(tmp_path / "w")
+    (folder / "properties" / "inside.py").write_text(INSIDE)
+    (folder / "proofs").mkdir()
+    (folder / "proofs" / "inside.py").write_text(PROOF)
+    if certified:
+        assert run(folder, "prove") == 0
+        assert list((folder / "proofs" / "certificates").iterdir())
+    capsys.readouterr()
+    for text, options, status, why in (
+        (OUTSIDE_AGAIN, (), "stale", "not tried"), (OUTSIDE_AGAIN, ("--proofs",), "lost", "P-1"),
+        (CONTROL_PATCH, ("--proofs",), "kept", "proved again"), (COMMENT, (), "kept", "the same system"),
+    ):
+        value = found(folder, text, capsys, *options)
+        [row] = value["proofs"]  # type: ignore[misc]
+        assert (row["property"], row["status"]) == ("P-1", status) and why in row["why"]
 
 
 @pytest.mark.parametrize(
