@@ -50,7 +50,8 @@ class Row:
 def why(ce: Counterexample) -> str:
     """The failing part of the property, with its values."""
     if not ce.account.why:
-        return f"{ce.account.claim.headline}: {ce.account.failure}\n"
+        said = [ce.account.claim.headline, ce.account.failure]
+        return "\n".join(dict.fromkeys(said)) + "\n"
     lines = [f"{ce.account.claim.headline} is false, because"]
     for row in reasons(ce.account.why):
         lines += textwrap.wrap(row, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False,
