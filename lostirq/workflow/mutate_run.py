@@ -217,14 +217,12 @@ class _Attempt:
         changed: list[tuple[BaseCase, System]] = []
         unknown, cut = "", False
         few = cheap(self.setup.base, self.setup.up_to)
-        functions = {m.function for m in self.group}
         for case in self.setup.base[:few]:
-            if not functions & self.setup.executes[case.scenario, case.memory]:
+            found = self._changed(workspace, case)
+            if found is None:
                 continue
-            system, short = compiled(workspace, (case.scenario, case.memory))
+            system, short = found
             cut |= short
-            if digest(system) == case.digest:
-                continue
             changed.append((case, system))
             keys = (STUCK, RANGE, *(p.key for p in system.properties if p.form in SAFETY))
             seen = self._search(system, keys, stop_first=True)
@@ -233,7 +231,8 @@ class _Attempt:
                 length, key = min(bad)
                 return self._result(Fate.KILLED, case, key, length, SHORT if short else "", len(changed))
             unknown = unknown or _undecided(case, seen)
-        if few < len(self.setup.base):
+        rest = self.setup.base[few:]
+        if rest and (changed or any(self._changed(workspace, case) is not None for case in rest)):
             return self._result(Fate.UNKNOWN, why=f"alive in {few} of {len(self.setup.base)} scenarios, the cheapest")
         if cut:
             return self._result(Fate.UNKNOWN, why=f"not killed {SHORT}; with more it is not decided")
@@ -244,6 +243,13 @@ class _Attempt:
         if self._same(changed):
             return self._result(Fate.EQUIVALENT, why="same reachable graph", systems=len(changed))
         return self._rest(changed)
+
+    def _changed(self, workspace: Workspace, case: BaseCase) -> tuple[System, bool] | None:
+        """The system of a scenario, and whether its store buffers are short; None if it is that of the base."""
+        if not {m.function for m in self.group} & self.setup.executes[case.scenario, case.memory]:
+            return None
+        system, short = compiled(workspace, (case.scenario, case.memory))
+        return None if digest(system) == case.digest else (system, short)
 
     def _same(self, changed: Sequence[tuple[BaseCase, System]]) -> bool:
         """Is the reachable graph of every scenario that of the base?"""

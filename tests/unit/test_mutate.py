@@ -323,3 +323,10 @@ def one_sees_the_other() -> bool:
     assert result.fate is fate and "with store buffers of 3 entries" in result.why
     run_mutate(setting, MutateRequest(show=result.name), options)
     assert ("flag[0] = 1 (in" in out.getvalue()) is (fate is Fate.KILLED)
+
+
+def test_a_first_pass_finds_what_is_unchanged_everywhere(tmp_path: Path) -> None:
+    run(tmp_path, MutateRequest(only=("atomic:*", "cpu:m.py:left:1"), up_to=1))
+    results = read_record(tmp_path / "cache" / "mutants.jsonl").results
+    assert results["atomic:m.py:lock_it:1"].fate is Fate.EQUIVALENT
+    assert results["cpu:m.py:left:1"].why == "alive in 0 of 1 scenarios, the cheapest"
