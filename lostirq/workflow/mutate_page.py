@@ -115,17 +115,18 @@ def _of(results: list[MutantResult], *kinds: Kind) -> list[MutantResult]:
 def fences(results: list[MutantResult], notes: Notes) -> str:
     """Each full fence alone, and with which other one it must not be missing."""
     cpu = _of(results, Kind.CPU)
-    alone = {r.name: r for r in cpu if PLUS not in r.name}
+    parts = {part for r in cpu for part in r.name.split(PLUS)}
+    alone = {r.name: r for r in results if r.name in parts}
+    killed = {n for n, r in alone.items() if r.fate is Fate.KILLED}
     rows = []
-    for name, r in alone.items():
-        pairs = [p for p in cpu if name in p.name.split(PLUS) and PLUS in p.name]
-        parts = {p.name: next(x for x in p.name.split(PLUS) if x != name) for p in pairs}
-        jointly = [f"with {place(parts[p.name])}: {short(p)}" for p in pairs if p.fate is Fate.KILLED
-                   and alone[name].fate is not Fate.KILLED and alone[parts[p.name]].fate is not Fate.KILLED
-                   if parts[p.name] in alone]
-        spare = sum(p.fate in (Fate.SURVIVOR, Fate.EQUIVALENT) for p in pairs)
-        said = "; ".join(jointly) or (f"also spare with {spare} of {len(pairs)} others" if spare else "")
-        rows.append([_cell(r.what), place(name), short(r), said])
+    for name in sorted(parts & alone.keys()):
+        others = {next(x for x in p.name.split(PLUS) if x != name): p for p in cpu
+                  if PLUS in p.name and name in p.name.split(PLUS)}
+        jointly = [f"with {place(n)}: {short(p)}" for n, p in others.items()
+                   if p.fate is Fate.KILLED and not {name, n} & killed]
+        spare = sum(p.fate in (Fate.SURVIVOR, Fate.EQUIVALENT) for p in others.values())
+        said = "; ".join([*jointly, *([f"also spare with {spare} of {len(others)} others"] if spare else [])])
+        rows.append([_cell(alone[name].what), place(name), short(alone[name]), said])
     return _rows(("taken away", "where", "alone", "with another one"), rows)
 
 
