@@ -80,6 +80,7 @@ class Houdini:
         self.queries = self.counterexamples = 0
         self.given_up: dict[Table, None] = {}
         self.open: dict[int, Open] = {}
+        self._obligations: dict[int, dict[str, Expr]] = {}
         first = list(tables)
         self.features.update(dict.fromkeys(a for t in first for f in (t.first, t.second) for a in f.atoms()))
         looks = {f: self.prover.rewriter.mask(f.term) for f in self.features}
@@ -156,8 +157,7 @@ class Houdini:
         for near in (True, False) if goals and self.tables else ():
             query = Query(self, move, goals, near)
             if query.check() == z3.unsat:
-                used = query.core()
-                return [t for t in self.tables if t in used]
+                return query.core()
         return self.tables if goals else []
 
     def _settle(self, move: Move) -> None:
@@ -179,13 +179,19 @@ class Houdini:
                     used = query.core()
                     for table in used:
                         self._uses(move, table)
-                    again = bool(answer & used)
+                    again = not answer.isdisjoint(used)
                 else:
                     again = self._give_up(move, goals)
                 break
 
     def obligations(self, move: Move) -> dict[str, Expr]:
-        """What must hold before the move for the targets to hold after it, by the name of the conjunct."""
+        """What must hold before the move for the targets to hold after it, by the name of the conjunct.  Remembered:
+        it depends on no table."""
+        if move.number not in self._obligations:
+            self._obligations[move.number] = self._required(move)
+        return self._obligations[move.number]
+
+    def _required(self, move: Move) -> dict[str, Expr]:
         steps = StepQueries(self.prover, move.edge)
         pc = self.system.processes[move.edge.process].pc
         found: dict[str, Expr] = {}
@@ -336,8 +342,10 @@ class Query:
             self.answer = self.solver.check(*self.tracked)
         return self.answer
 
-    def core(self) -> set[Table]:
-        return {self.tracked[literal] for literal in self.solver.unsat_core()}
+    def core(self) -> list[Table]:
+        """The tables that the answer rests on, in the order of the search."""
+        used = {literal.get_id() for literal in self.solver.unsat_core()}
+        return [t for literal, t in self.tracked.items() if literal.get_id() in used]
 
     def state(self) -> State:
         model = self.solver.model()
