@@ -70,7 +70,8 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     base_model = _load(sides.base, "the base")
     patched_model = _load(patched, "the patched model")
     known = related(root, sides.base, sides.touched)
-    cases = list_cases(base_model, options, known)
+    cases = list_cases(patched_model if options.accept_spec else base_model, options, known)
+    cases += [c for c in list_cases(base_model, options, {}) if c not in cases and _gone(c, patched_model)]
     identical = same_meaning(sides.base, patched)
     pair = _Pair(base_model, patched_model)
     found = ([CaseResult(c, same=True) for c in cases] if identical
@@ -165,6 +166,10 @@ def list_cases(workspace: Workspace, options: PatchOptions, known: Mapping[str, 
     return [*bugs, *cases]
 
 
+def _gone(case: Case, workspace: Workspace) -> bool:
+    return case.scenario not in workspace.scenarios
+
+
 # -- running ------------------------------------------------------------------------------------------------------
 
 
@@ -208,8 +213,11 @@ def _case(case: Case, pair: _Pair, options: CheckOptions, report: jobs.Report, *
     before = recall(base_texts, job, options) if whole else None
     if case.scenario not in pair.patched.scenarios:
         return CaseResult(case, failure="the patch removes this scenario", outcome=Outcome.UNDECIDED)
-    base = None if before is not None else _compile(pair.base, job, options)
     new = _compile(pair.patched, job, options)
+    if case.scenario not in pair.base.scenarios:
+        only = check_system(new, options, report)
+        return CaseResult(case, False, None, only, changes(replace(only, rows=()), only))
+    base = None if before is not None else _compile(pair.base, job, options)
     mark = before.digest if before is not None else digest(base) if base is not None else ""
     if twice:
         _identity(pair, job, options, mark, digest(new))

@@ -174,6 +174,34 @@ def test_specification_is_changed_only_if_accepted(folder: Path, capsys: Capture
     assert patched(folder, comment.replace("@@ -11,3 +11,3 @@", "@@ -11,2 +11,3 @@"), capsys)[0] == 0
 
 
+NEW_SCENARIO = """\
+--- a/model/scenarios/sizes.py
++++ b/model/scenarios/sizes.py
+@@ -6,1 +6,9 @@
++@scenario(tier="quick", memory=("sc",))
++class three:
++    \"\"\"Three posters.\"\"\"
++
++    SENDERS = 3
++
++
++
+ @scenario(tier="quick", memory=("sc", "tso"))
+"""
+
+
+def test_new_and_removed_scenarios(folder: Path, capsys: Capture) -> None:
+    value = found(folder, NEW_SCENARIO, capsys, "--accept-spec")
+    assert value["verdict"] == "keeps"
+    by_name = {s["scenario"]: s for s in value["scenarios"]}  # type: ignore[attr-defined]
+    assert by_name["three"]["states_before"] is None and by_name["three"]["states_after"] > 0
+    assert by_name["one"]["unchanged"] is True
+    (folder / "new.patch").write_text(NEW_SCENARIO)
+    back = ("--onto", str(folder / "new.patch"), "--reverse", "--accept-spec")
+    code, out, _ = patched(folder, NEW_SCENARIO, capsys, *back)
+    assert code == 125 and "the patch removes this scenario" in out
+
+
 def test_parameters_belong_to_the_specification(folder: Path, capsys: Capture) -> None:
     text = ("--- a/model/toy.py\n+++ b/model/toy.py\n@@ -8 +8 @@\n-SENDERS = Param(1, \"posters\")\n"
             "+SENDERS = Param(0, \"posters\")\n")
