@@ -25,6 +25,7 @@ ifdef BASE
 	$(Q)$(BIN)/lostirq patch --workspace . --base '$(BASE)' --tier quick -j $(J) --max-memory $(MEM) $(O)
 else
 	$(Q)$(BIN)/lostirq check --workspace . --tier quick --memory both -j $(J) --max-memory $(MEM) --with-bugs $(O)
+	$(Q)$(BIN)/lostirq recheck --workspace . -j $(J)
 endif
 
 setup: $(STAMP)

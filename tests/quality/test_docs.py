@@ -11,6 +11,7 @@ import pytest
 from lostirq.cli import COMMANDS, make_parser
 from lostirq.workflow.docs import PAGES, abstractions, functions, properties, quoted
 from lostirq.workflow.outcome import EXIT_CODES
+from lostirq.workflow.proofs_page import renewed
 from lostirq.workflow.workspace import sources
 
 ROOT = Path(__file__).parents[2]
@@ -76,3 +77,10 @@ def test_every_property_has_statement_source_witness_and_planted_bug() -> None:
 def test_abstractions_are_read_to_the_end_of_their_paragraph() -> None:
     text = '"""Title.\n\nAbstraction: one\ntwo.\n\nother\n"""\n# Abstraction: three\n# four\nx = 1\n# five\n'
     assert abstractions(text) == [(3, "one two."), (8, "three four")]
+
+
+def test_the_table_of_proofs_is_what_the_certificates_say() -> None:
+    text = (ROOT / "docs" / "proofs.md").read_text()
+    assert "<!-- proofs -->" in text
+    assert renewed(ROOT, text) == text, "run `make docs`"
+    assert text.count("\n| Q-7 |") == len(list((ROOT / "proofs" / "certificates").glob("Q-7-*.json"))) > 0
