@@ -29,7 +29,7 @@ def committed(i: VcpuId) -> bool:
     return in_guest(i) or within("vcpu_thread", i, "synced")
 
 
-@lemma("in guest mode", proves="Q-3", over=VCPUS)
+@lemma("in guest mode", proves="Q-3, T-2", over=VCPUS)
 def in_guest_mode(i: VcpuId) -> bool:
     """From the store of IN_GUEST_MODE until that of OUTSIDE_GUEST_MODE, others change it only to EXITING."""
     inside = within("vcpu_thread", i, "entry") or within("vcpu_thread", i, "fastpath")

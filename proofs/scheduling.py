@@ -9,23 +9,22 @@ References: arch/x86/kvm/vmx/posted_intr.c:vmx_vcpu_pi_load, vmx_vcpu_pi_put; vi
 
 from lostirq.prelude import *
 from model.state import *
-from properties.quiescence import *
 from properties.views import *
 
 
-@lemma("preemptible", proves="Q-6, Q-3, Q-4, Q-5, Q-1, T-5", over=VCPUS)
+@lemma("preemptible", proves="Q-6, Q-3, T-2, T-4, T-5", over=VCPUS)
 def preemptible(i: VcpuId) -> bool:
     """A thread is taken off its pCPU only where it allows preemption, and stays where it is until it is back."""
     return not vcpus[i].task.preempted or not vcpus[i].task.preempt_off
 
 
-@lemma("suppressed", proves="Q-6, Q-3, T-5", over=VCPUS, windows=("switch", "kvm_sched_in"))
+@lemma("suppressed", proves="Q-6, Q-3, T-4, T-5", over=VCPUS, windows=("switch", "kvm_sched_in"))
 def suppressed(i: VcpuId) -> bool:
     """SN is set only when a vCPU is scheduled out, and every load clears it."""
     return not vcpus[i].pi_desc.control.sn or scheduled_out(i)
 
 
-@lemma("loaded", proves="Q-3, T-2", over=VCPUS, windows=("switch", "kvm_sched_in"))
+@lemma("loaded", proves="Q-3, T-2, T-4", over=VCPUS, windows=("switch", "kvm_sched_in"))
 def loaded(i: VcpuId) -> bool:
     """vcpu->cpu is the pCPU that the thread is on; while it is switched, it will be when that is done."""
     return vcpus[i].cpu == vcpus[i].task.cpu or scheduled_out(i)
@@ -33,8 +32,8 @@ def loaded(i: VcpuId) -> bool:
 
 @lemma("notified", proves="Q-3, T-4", over=VCPUS, windows=("switch", "kvm_sched_in"))
 def notified(i: VcpuId) -> bool:
-    """A vCPU that is loaded has the posted-interrupt vector as its NV and its pCPU as its NDST: only a put that leaves to
-    sleep changes NV, and every load sets both."""
+    """A vCPU that is loaded has the posted-interrupt vector as its NV and its pCPU as its NDST: only a put that leaves
+    to sleep changes NV, and every load sets both."""
     control = vcpus[i].pi_desc.control
     here = control.nv == NotificationVector.POSTED_INTR_VECTOR and control.ndst == vcpus[i].task.cpu
     return here or scheduled_out(i)

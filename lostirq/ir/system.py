@@ -39,6 +39,7 @@ from lostirq.ir.expr import TRUE, Expr, Role, Var
 
 STUCK = "stuck"      # key of the built-in property: a state without successor is at rest
 PROMISED = "promised "  # before the name of a window of a lemma
+CARRIED = "carried back"  # among the windows of a lemma: what it needs at earlier locations is found
 RANGE = "range"      # key of the built-in property: no Int is assigned a value outside its range (a model error)
 
 
@@ -165,7 +166,7 @@ class Property:
     span: Span = Span()
     proves: str = ""                  # a lemma: the ids of the properties that it is for, with commas
     windows: tuple[str, ...] = ()     # a lemma: windows, or functions, in which it is only about to hold again;
-                                      # after "promised ": in which somebody will make it hold
+                                      # after "promised ": in which somebody will make it hold; CARRIED
 
 
 def served(proves: str) -> frozenset[str]:

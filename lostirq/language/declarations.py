@@ -47,7 +47,9 @@ OPTIONS: dict[Role, frozenset[str]] = {
     Role.INITIAL: frozenset({"kernel", "hardware", "source"}),
     **dict.fromkeys(PROCESSES, _PROCESS_OPTIONS),
     **dict.fromkeys(PROPERTIES, _PROPERTY_OPTIONS),
-    Role.LEMMA: frozenset({"id", "title", "source", "over", "when", "proves", "windows", "promised", "statement"}),
+    Role.LEMMA: frozenset(
+        {"id", "title", "source", "over", "when", "proves", "windows", "promised", "carried_back", "statement"}
+    ),
 }
 
 

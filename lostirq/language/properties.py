@@ -28,7 +28,7 @@ from lostirq.ir.expr import (
     var,
 )
 from lostirq.ir.expr import Op as ExprOp
-from lostirq.ir.system import PROMISED, Form, Memory, Process, Property
+from lostirq.ir.system import CARRIED, PROMISED, Form, Memory, Process, Property
 from lostirq.language import pure
 from lostirq.language.builtins import IN_PROPERTIES, arguments
 from lostirq.language.declarations import PROPERTIES, Declarations, FunctionDecl
@@ -268,7 +268,9 @@ class PropertyCompiler:
     def _where_spread(self, tr: PropertyTranslator, decl: FunctionDecl) -> tuple[str, ...]:
         known = self.context.windows | self.context.functions
         promised = self._labels(tr, decl, "promised", known)
-        return (*self._labels(tr, decl, "windows", known), *(f"{PROMISED}{name}" for name in promised))
+        back = decl.options.get("carried_back")
+        carried = (CARRIED,) if isinstance(back, ast.Constant) and back.value is True else ()
+        return (*self._labels(tr, decl, "windows", known), *(f"{PROMISED}{name}" for name in promised), *carried)
 
     def _labels(
         self, tr: PropertyTranslator, decl: FunctionDecl, option: str, known: frozenset[str] | None = None

@@ -191,7 +191,7 @@ class _Analysis:
     def _live(self) -> dict[int, tuple[Var, ...]]:
         """The locals whose value is still used, by location, and all memory."""
         memory = [v for v in self.locals if v.role is not Role.LOCAL]
-        own = self.rewriter.mask_of(self.locals)
+        own = self.rewriter.mask_of(v for v in self.locals if v.role is Role.LOCAL)
         reads = {e: [(self.rewriter.mask_of([v]), self.rewriter.mask(rhs)) for v, rhs in e.assigns]
                  for edges in self.leaving.values() for e in edges}  # fmt: skip
         live: dict[int, int] = {}
@@ -203,6 +203,8 @@ class _Analysis:
                 for e in self.leaving[place]:
                     after = live.get(e.dst, 0)
                     needed |= self.rewriter.mask(e.guard)
+                    for argument in (a for event in e.events for a in event.args):
+                        needed |= self.rewriter.mask(argument)
                     for target, read in reads[e]:
                         if not target & own or after & target:
                             needed |= read

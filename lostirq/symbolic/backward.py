@@ -43,7 +43,6 @@ from lostirq.symbolic.agreement import own_variables
 from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.families import Family, families
 from lostirq.symbolic.induction import Conjunct, Prover, StepQueries, Valid
-from lostirq.symbolic.steps import obligation
 from lostirq.symbolic.windows import given
 
 Facts = Mapping[int, Mapping[Expr, Expr]]
@@ -54,7 +53,7 @@ RLIMIT = 5_000_000  # per query
 class Limits:
     """Of the search: conjuncts that are added, and nodes of one of them."""
 
-    conjuncts: int = 3000
+    conjuncts: int = 300
     nodes: int = 4000
 
 
@@ -96,12 +95,6 @@ class Backward:
             if progress is not None:
                 progress(len(self.added))
         return list(self.added.values())
-
-    def step(self, goal: Conjunct) -> None:
-        """Begin with what a property of steps needs at every edge."""
-        for family in self.families:
-            queries = self.of(family)
-            self._need(goal.name, family, queries, obligation(queries, family.general, goal.formula))
 
     def _carry(self, conjunct: Conjunct, family: Family) -> None:
         queries, edge = self.of(family), family.general
@@ -175,13 +168,8 @@ def needed(
     system: System,
     conjuncts: list[Conjunct],
     names: Iterable[str],
-    steps: list[Conjunct],
     facts: Mapping[int, Facts],
     limits: Limits | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> list[Conjunct]:
-    """Conjuncts that the named ones, and the properties of steps, need to be inductive."""
-    search = Backward(system, conjuncts, facts, limits)
-    for goal in steps:
-        search.step(goal)
-    return search.run(names, progress)
+    """Conjuncts that the named ones need to be inductive."""
+    return Backward(system, conjuncts, facts, limits).run(names)

@@ -37,7 +37,7 @@ from lostirq.ir.expr import (
     substitute,
     var,
 )
-from lostirq.ir.system import PROMISED, Edge, Process, Sort, System
+from lostirq.ir.system import CARRIED, PROMISED, Edge, Process, Sort, System
 from lostirq.symbolic.encode import conjuncts_of, weakest_precondition
 from lostirq.symbolic.induction import Conjunct
 
@@ -151,7 +151,7 @@ def heal(
     """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left.
     `known`: by process, what is known at its locations."""
     named = tuple(windows)
-    wanted = frozenset(name for name in named if not name.startswith(PROMISED))
+    wanted = frozenset(name for name in named if not name.startswith(PROMISED) and name != CARRIED)
     promises = frozenset(name.removeprefix(PROMISED) for name in named if name.startswith(PROMISED))
     if promises:
         goal = promised(system, promises, goal, known)

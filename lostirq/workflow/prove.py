@@ -19,10 +19,11 @@ from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
 from lostirq.ir.digest import digest
 from lostirq.ir.expr import Expr, Op, and_, is_const
-from lostirq.ir.system import Form, Memory, Process, Property, System, served
+from lostirq.ir.system import CARRIED, Form, Memory, Process, Property, System, served
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.symbolic.agreement import agreed, agreements, shields
+from lostirq.symbolic.backward import needed
 from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.induction import (
     DEFAULT_RLIMIT,
@@ -116,6 +117,12 @@ def invariant(system: System, targets: list[Property], lemmas: list[Property]) -
         conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula, known)
     for process in system.processes:
         conjuncts += agreements(system, process, rewriter, known[process.index])
+    back = tuple(lemma.key for lemma in lemmas if CARRIED in lemma.windows)
+    if back:
+        facts = {p: {place: {s: e for s, e in here.items() if s.op is Op.VAR} for place, here in places.items()}
+                 for p, places in known.items()}  # fmt: skip
+        names = [c.name for c in conjuncts if c.name.startswith(back)]
+        conjuncts += needed(system, conjuncts, names, facts)
     return conjuncts
 
 
