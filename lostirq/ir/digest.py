@@ -137,6 +137,7 @@ def _property(p: Property, table: _Table) -> Json:
         "span": _span(p.span),
         "proves": p.proves,
         "windows": list(p.windows),
+        "singles": list(p.singles),
     }
 
 
@@ -249,6 +250,7 @@ def _read(data: Json) -> System:
             Span(*p["span"]),
             p["proves"],
             tuple(p["windows"]),
+            tuple(p.get("singles", ())),
         )
         for p in d["properties"]
     )

@@ -167,6 +167,7 @@ class Property:
     proves: str = ""                  # a lemma: the ids of the properties that it is for, with commas
     windows: tuple[str, ...] = ()     # a lemma: windows, or functions, in which it is only about to hold again;
                                       # after "promised ": in which somebody will make it hold; CARRIED
+    singles: tuple[str, ...] = ()     # families of which it names one instance, if only to count them
 
 
 def served(proves: str) -> frozenset[str]:

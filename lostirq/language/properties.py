@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lostirq.ir.expr import (
     TRUE,
@@ -62,6 +62,7 @@ class Context:
     functions: frozenset[str]
     messages: tuple[Expr, ...] = ()  # each true while a message is in flight
     constants: Callable[[Expr], Expr] = lambda e: e
+    named: set[str] = field(default_factory=set)  # families of which the property at hand named one instance
 
 
 class PropertyTranslator(Translator):
@@ -89,6 +90,7 @@ class PropertyTranslator(Translator):
         found = [p for p in self.context.processes if p.family == family]
         if len(args) > 1:
             number = self.constant(args[1])
+            self.context.named.add(family)
             found = [p for p in found if p.instance == number]
         return found
 
@@ -233,6 +235,7 @@ class PropertyCompiler:
         for param, number in zip(decl.parameters, numbers, strict=True):
             names[param.arg] = integer(number)
         tr = self._translator(decl, names)
+        self.context.named.clear()
         result = pure.evaluate(tr, decl, names)
         if isinstance(result, Ref):
             result = tr.read(result, decl.node)
@@ -244,7 +247,7 @@ class PropertyCompiler:
             form = Form.REACHABLE_STEP
         elif over_steps and form is Form.INVARIANT:
             raise tr.fail(decl.node, "LI034", "old() and occurs() are for step properties", "use @step_property")
-        formula = implies(self._where(tr, decl, names), formula)
+        formula, goal = implies(self._where(tr, decl, names), formula), self._goal(tr, decl, names)
         ident = property_id(decl)
         key = ident + ("[" + ",".join(str(n) for n in numbers) + "]" if numbers else "")
         return Property(
@@ -252,7 +255,7 @@ class PropertyCompiler:
             ident,
             form,
             formula,
-            self._goal(tr, decl, names),
+            goal,
             decl.text("title"),
             decl.text("statement") or " ".join(decl.docstring.split()),
             decl.text("source"),
@@ -263,6 +266,7 @@ class PropertyCompiler:
             span=decl.source.header(decl.node),
             proves=decl.text("proves"),
             windows=self._where_spread(tr, decl),
+            singles=tuple(sorted(self.context.named)),
         )
 
     def _where_spread(self, tr: PropertyTranslator, decl: FunctionDecl) -> tuple[str, ...]:
@@ -294,6 +298,7 @@ class PropertyCompiler:
         found = [p for p in self.context.processes if p.family == family]
         first = next(iter(names.values()), None)
         if isinstance(first, Expr) and is_const(first) and any(p.instance >= 0 for p in found):
+            self.context.named.add(family)
             found = [p for p in found if p.instance == value_of(first)]
         return or_(*(inside(p, w) for p in found for w in self._labels(tr, decl, "at")))
 

@@ -2,11 +2,12 @@
 """Is a crowd what it claims to be?  The claim of `lostirq.symbolic.crowd`, checked by a solver, part by part.
 
 Let F be the flags of the state before a step, such that exactly the posts of members are set.  Checked is
-  start     the flags of the initial state are those of the initial post;
+  start     the flags of the initial state are those of the initial post, all else is what it was;
   complete  wherever a member's step can be taken, from a post, so can its two edges of the crowd (one, if nothing else
             can be told from the flags: the one that keeps the flag needs another member there);
   effect    then all that is shared has the same values after both, no value is out of range in one only, and the flags
-            are those of the members' posts after the step: compared bit by bit, at an unknown bit;
+            are those of the members' posts after the step: compared bit by bit, at an unknown bit; the events are the
+            same;
   others    the steps of all others are untouched, and look at no member;
   formulas  with two members, each property says of the flags what the original says of the members.
 An answer other than unsatisfiable, time-outs included, is a failure.
@@ -16,7 +17,7 @@ The steps are compared as sets of posts (a bit is set iff ...), not as the words
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -47,7 +48,7 @@ from lostirq.ir.expr import (
     var,
     variables,
 )
-from lostirq.ir.system import Edge
+from lostirq.ir.system import Edge, Event
 from lostirq.symbolic.crowd import Crowd, Place
 from lostirq.symbolic.encode import Encoder
 from lostirq.symbolic.readings import at
@@ -104,6 +105,14 @@ def _start(c: Crowd) -> Iterator[tuple[str, Expr]]:
         yield f"start at {place.location}", boolean(place.flags.init == sum(marks))
 
 
+    flags, there = {p.flags for p in c.places.values()}, {v.name: v for v in c.source.variables}
+    crowd = c.system.processes[c.member.index]
+    for v in (v for v in c.system.variables if v not in flags and v != crowd.pc):
+        was = there.get(v.name)
+        yield f"start of {v.name}", boolean(was is not None and (was.type, was.init) == (v.type, v.init))
+    yield "the crowd may always step", boolean(crowd.runs is TRUE)
+
+
 def _steps(c: Crowd) -> Iterator[tuple[str, Expr]]:
     rename = renaming(c)
     made: dict[tuple[int, tuple[int, ...], bool], Edge] = {}
@@ -134,7 +143,7 @@ def _step(c: Crowd, e: Edge, post: tuple[int, ...], keeps: bool, made: Edge | No
     there = {v.name: v for v in c.system.variables}
     shared = {there[v.name]: here(x) for v, x in e.assigns if v not in own and v.name in there}
     flags = {p.flags for p in c.places.values()}
-    goals = [made.guard]
+    goals = [made.guard, _events(made.events, e.events, here)]
     for v in {**shared, **{w: x for w, x in theirs.items() if w not in flags}}:
         goals.append(_same(shared.get(v, var(v)), theirs.get(v, var(v))))
     after = {v: here(x) for v, x in e.assigns if v in own}
@@ -142,6 +151,14 @@ def _step(c: Crowd, e: Edge, post: tuple[int, ...], keeps: bool, made: Edge | No
     untouched = [p for p in c.places.values() if p.flags not in theirs]
     goals.append(boolean(all(p.location not in (e.src, e.dst) for p in untouched)))
     return implies(taken, and_(*goals))
+
+
+def _events(made: Sequence[Event], original: Sequence[Event], here: Callable[[Expr], Expr]) -> Expr:
+    """The same events, in the same order, with the same arguments."""
+    if [(x.name, len(x.args)) for x in made] != [(x.name, len(x.args)) for x in original]:
+        return boolean(False)
+    pairs = zip((a for x in made for a in x.args), (a for x in original for a in x.args), strict=True)
+    return and_(*(_same(a, here(b)) for a, b in pairs))
 
 
 def _flags(place: Place, c: Crowd, e: Edge, source: Place, post: tuple[int, ...], keeps: bool,
@@ -196,6 +213,7 @@ def _others(c: Crowd) -> Iterator[tuple[str, Expr]]:
         p, q = c.source.processes[e.process], c.system.processes[f.process]
         same = p.name == q.name and (e.src, e.dst) == (f.src, f.dst)
         same = same and rename(e.guard) is f.guard and rename(p.runs) is q.runs
+        same = same and _events(f.events, e.events, rename) is TRUE
         assigns = [(there[v.name], rename(x)) for v, x in e.assigns if v.name in there]
         same = same and len(assigns) == len(f.assigns)
         same = same and all(v == w and x is y for (v, x), (w, y) in zip(assigns, f.assigns, strict=True))

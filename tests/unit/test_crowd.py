@@ -159,6 +159,33 @@ def test_a_wrong_crowd_is_found_out(what: str) -> None:
     assert len(found.failed) == 1
 
 
+@pytest.mark.parametrize("family", ["sender", "vcpu"])
+def test_a_crowd_that_leaves_out_an_event_is_found_out(family: str) -> None:
+    """A property of steps would not hear of it."""
+    told = POSTERS.replace("        cpu = 1\n", "        cpu = 1\n        event(\"moved\", 1)\n").replace(
+        "            if test_and_set(on):\n                continue\n",
+        "            event(\"posted\", vector)\n            if test_and_set(on):\n                continue\n")
+    heard = told + '''
+@step_property("heard")
+def heard() -> bool:
+    return not occurs("posted", 1) or not occurs("moved", 1)
+'''
+    c = crowd(lower(compiled(heard)), "sender")
+    assert check_simulation(c).failed == ()
+    edges = list(c.system.edges)
+    k = next(e.index for e in edges if e.events and (e.index in c.origin) == (family == "sender"))
+    edges[k] = replace(edges[k], events=())
+    assert len(check_simulation(replace(c, system=replace(c.system, edges=tuple(edges)))).failed) == 1
+
+
+def test_a_crowd_that_starts_elsewhere_is_found_out() -> None:
+    c = crowd(lower(compiled(POSTERS)), "sender")
+    k, v = next((k, v) for k, v in enumerate(c.system.variables) if v.name == "on")
+    begins = replace(v, init=1)
+    variables = (*c.system.variables[:k], begins, *c.system.variables[k + 1 :])
+    assert check_simulation(replace(c, system=replace(c.system, variables=variables))).failed
+
+
 REFUSED = {
     "tells the processes": POSTERS + '''
 @invariant("first")
@@ -172,6 +199,27 @@ def first() -> bool:
 @invariant("few")
 def few() -> bool:
     return posts < 2
+''',
+    "not_both names a sender by its number": POSTERS + '''
+@invariant("not_both")
+def not_both() -> bool:
+    """Of two it says: not both.  Of three it says more than: not all."""
+    good: bool = True
+    for i in range(SENDERS):
+        for j in range(SENDERS):
+            if i != j and within("sender", i, "post") and within("sender", j, "post") and on:
+                good = False
+    return good
+''',
+    "at_most_two names a sender by its number": POSTERS + '''
+@invariant("at_most_two")
+def at_most_two() -> bool:
+    """True of two whatever they do: nothing of it is left in the formula."""
+    there: Int[0, SENDERS] = 0
+    for i in range(SENDERS):
+        if within("sender", i, "post"):
+            there += 1
+    return there <= 2
 ''',
 }
 
