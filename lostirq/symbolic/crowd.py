@@ -182,7 +182,8 @@ class _Builder:
         known = {*kept, pc, *flags}
         for p in properties:
             if self.member.family in p.singles and not p.proves:
-                raise Refused(f"{p.key} names a {self.name} by its number: it may count them, and there are only two here")
+                why = "it may count them, and there are only two here"
+                raise Refused(f"{p.key} names a {self.name} by its number: {why}")
             gone = next((v.name for v in variables([p.formula, p.goal]) if v not in known), None)
             if gone is not None:
                 raise Refused(f"{p.key} reads {gone}, which is not kept for any number of {self.name} processes")
