@@ -2,7 +2,7 @@
 """The commands `lostirq prove` and `lostirq recheck`: their arguments, their runs, what they print.
 
 Invariants: as in `lostirq.workflow.commands`.  A property is printed as proved only after the stand-alone checker has
-verified the certificate of the proof with a solver other than the one that found it.
+verified the certificate of the proof; by default with a solver other than the one that found it.
 """
 
 from __future__ import annotations
@@ -74,16 +74,14 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     wanted_lemmas = Wanted(parameters(o.small), o.states, o.tables) if o.infer else None
     solver = chosen(o.solver)
     workspace = load_with_proofs(s.root)
-    todo = [Origin(p, name, memory) for name, scenario in workspace.scenarios.items() if scenario.tier == TIER
-            for memory in scenario.memory for p in scenario.properties or ()]
-    if o.property:
-        wanted = choose(tuple(o.property), dict.fromkeys(x.property for x in todo), "proof")
-        todo = [x for x in todo if x.property in wanted]
+    todo = planned(workspace, tuple(o.property))
+    whole = {x.file() for x in planned(workspace, ())}
     root = s.root
 
     def work(about: Origin, _: jobs.Report) -> _Answer:
         annotated = compiled[about.scenario, about.memory]
-        return _prove(root, workspace, about, annotated, solver, o.limit, wanted_lemmas, write=not o.dry_run)
+        keep = not o.dry_run and about.file() in whole
+        return _prove(root, workspace, about, annotated, solver, o.limit, wanted_lemmas, write=keep)
 
     found: dict[int, _Answer] = {}
     started = time.monotonic()
@@ -91,7 +89,7 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     compiled = {(name, memory): compile_scenario(workspace, name, memory, lemmas=True) for name, memory in systems}
     for done in jobs.run(todo, work, processes=o.jobs, seconds=o.timeout):
         found[done.number] = done.result or _failed(todo[done.number], done.failure)
-    if not o.dry_run:
+    if not (o.dry_run or o.property):
         timed = {todo[n].file().stem: a.seconds for n, a in sorted(found.items()) if a.seconds is not None}
         proofs_page.record(root, {name: Times(f"Z3 {version('z3')}", proof, {_named(solver): check})
                                   for name, (proof, check) in timed.items()})  # fmt: skip
@@ -103,6 +101,19 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
         s.lines([found[n].text for n in sorted(found)])
     s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
     return combine(a.outcome for a in found.values())
+
+
+def planned(workspace: Workspace, wanted: tuple[str, ...]) -> list[Origin]:
+    """One proof for each proof scenario and memory model, of all its properties, or of the wanted ones: what is
+    inductive together is proved at once.  Raises `UsageError`."""
+    scenarios = {name: s for name, s in workspace.scenarios.items() if s.tier == TIER}
+    known = dict.fromkeys(p for s in scenarios.values() for p in s.properties or ())
+    chosen_ids = choose(wanted, known, "proof") if wanted else list(known)
+    found = []
+    for name, scenario in scenarios.items():
+        ids = [p for p in scenario.properties or () if p in chosen_ids]
+        found += [Origin(", ".join(ids), name, memory) for memory in scenario.memory if ids]
+    return found
 
 
 def _prove(
@@ -130,7 +141,7 @@ def _prove(
             return _Answer(verified.outcome, text)
         if write:
             certificates.write(root, about, certificates.load(path))
-    where = f"; {about.file()}" if write else ""
+    where = f"; {about.file()}" if write else "; not kept"
     text = f"{report.render()}\n  certificate verified by {_named(solver)}{where}"
     return _Answer(Outcome.HOLDS, text, (report.seconds, verified.seconds))
 
