@@ -125,10 +125,11 @@ def model_page(root: Path) -> str:
     version = read_text(root / "model" / "KERNEL", "kernel version").strip()
     found = functions(texts)
     mirrored = [f for f in found if f.kernel]
+    namesakes = sum(f.kernel.rpartition(":")[2] == f.name for f in mirrored)
     rows = ["# What the model mirrors", "", _GENERATED, "",
-            f"Kernel {version}. {len(mirrored)} functions mirror a kernel function of the same name, "
-            f"{sum(bool(f.hardware) for f in found)} what hardware does. Each departure is listed with the reason why "
-            "no lost interrupt can hide in it.", "", "## Function by function", ""]
+            f"Kernel {version}. {len(mirrored)} functions mirror a part of the kernel, {namesakes} of them a function "
+            f"of the same name; {sum(bool(f.hardware) for f in found)} say what hardware does. The departures are "
+            "listed with their reasons.", "", "## Function by function", ""]
     file = ""
     for f in found:
         if f.file != file:
