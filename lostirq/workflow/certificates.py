@@ -32,7 +32,8 @@ FOLDER = Path("proofs") / "certificates"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which system a certificate is about: a scenario under a memory model, and the parameters that differ from it."""
+    """What a certificate is about: properties (their ids, with commas) of a scenario under a memory model, and the
+    parameters that differ from it."""
 
     property: str
     scenario: str
@@ -42,7 +43,8 @@ class Origin:
     def file(self) -> Path:
         """Its path in the workspace."""
         extra = "".join(f"-{name}={value}" for name, value in self.overrides)
-        return FOLDER / f"{self.property}-{self.scenario}-{self.memory.value}{extra}.json"
+        name = f"{self.scenario}-{self.memory.value}{extra}.json"
+        return FOLDER / (name if "," in self.property else f"{self.property}-{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,12 @@ def compiled(workspace: Workspace, about: Origin, *, lemmas: bool = False) -> Sy
     """The flat system that a certificate is about, from the model as it is.  Raises `UsageError`, `ModelErrors`."""
     overrides = dict(about.overrides)
     system = lower(compile_scenario(workspace, about.scenario, about.memory, overrides=overrides, lemmas=lemmas))
-    return populated(workspace.scenarios[about.scenario], system, about.property) if about.property else system
+    return populated(workspace, about.scenario, system, about.property) if about.property else system
 
 
 def theorem(system: System, property_: str) -> list[Property]:
     """The instances of a property."""
-    return [p for p in system.properties if property_ in (p.id, p.key) and not p.proves]
+    return [p for p in system.properties if served(property_) & {p.id, p.key} and not p.proves]
 
 
 def current(data: Json, system: System) -> bool:

@@ -59,7 +59,7 @@ def small_instance(
     if name not in workspace.scenarios:
         raise UsageError(f"{scenario} has no small instance {name}; declare it in proofs/ or give --small NAME=VALUE")
     flat = lower(compile_scenario(workspace, name, memory, overrides=dict(small), lemmas=True))
-    return populated(workspace.scenarios[name], flat, property_)
+    return populated(workspace, name, flat, property_)
 
 
 def inference(

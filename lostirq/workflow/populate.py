@@ -2,34 +2,58 @@
 """The system that a proof is about: with any number of the processes for which its scenario says so.
 
 Invariant: such a system is given only after the claim that it covers every number has been checked by a solver
-(`lostirq.symbolic.simulation`), for its edges and for the properties that it is to prove.
+(`lostirq.symbolic.simulation`), for its edges and for the properties that it is to prove, and one member more was seen
+to change nothing else (`lostirq.symbolic.grown`).
 """
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 
 from lostirq.errors import UsageError
 from lostirq.ir.system import System, served
-from lostirq.language import Scenario
+from lostirq.language import Workspace, compile_scenario
 from lostirq.symbolic.crowd import crowd
+from lostirq.symbolic.grown import difference
 from lostirq.symbolic.simulation import check_simulation
 
 
-def populated(scenario: Scenario, system: System, property_: str) -> System:
+def populated(workspace: Workspace, name: str, system: System, property_: str) -> System:
     """The flat system of a scenario as it is, or with crowds and what is left of its properties: the instances of the
     one to prove, and its lemmas.  Raises `UsageError` if a set is refused, or the claim not shown."""
+    scenario = workspace.scenarios[name]
     if not scenario.any_number:
         return system
     goals = [p for p in system.properties if property_ in (p.id, p.key) and not p.proves]
     names = {property_, *(p.id for p in goals)}
     lemmas = [p for p in system.properties if served(p.proves) & names]
+    parameters = dict(system.parameters)
+    ids = tuple(dict.fromkeys(p.id for p in goals)) or None
     system = replace(system, properties=(*goals, *lemmas))
-    for name in scenario.any_number:
-        made = crowd(system, name)
+    for members in scenario.any_number:
+        size = _size(workspace, members)
+        few, more = (
+            compile_scenario(workspace, name, system.memory, overrides={**parameters, size: n}, properties=ids)
+            for n in (parameters[size], parameters[size] + 1)
+        )
+        found = difference(few, more, members)
+        if found:
+            raise UsageError(f"{scenario.name}: with {size} = {parameters[size] + 1}, {found}: what depends on the "
+                             f"number of {members} processes is not covered for any number")
+        made = crowd(system, members)
         shown = check_simulation(made)
         if shown.failed:
-            raise UsageError(f"{scenario.name}: it is not shown that any number of {name} processes is covered: "
+            raise UsageError(f"{scenario.name}: it is not shown that any number of {members} processes is covered: "
                              f"{shown.failed[0]}")
         system = made.system
     return system
+
+
+def _size(workspace: Workspace, family: str) -> str:
+    """The parameter that says how many members a set has.  Raises `UsageError`."""
+    for d in workspace.declarations.functions():
+        over = d.options.get("over")
+        if d.name == family and isinstance(over, ast.Name) and over.id in workspace.parameters:
+            return over.id
+    raise UsageError(f"any_number: there is no process {family!r} of which a parameter says how many there are")

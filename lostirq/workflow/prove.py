@@ -93,13 +93,15 @@ def load_with_proofs(root: Path) -> Workspace:
 
 def goals(system: System, property_: str) -> tuple[list[Property], list[Property]]:
     """The instances of a property, and the lemmas that are for it.  Raises `UsageError`."""
-    wanted = [p for p in system.properties if property_ in (p.id, p.key) and not p.proves]
-    if not wanted:
-        raise UsageError(f"no property {property_!r} in {system.name}")
+    names = served(property_)
+    wanted = [p for p in system.properties if names & {p.id, p.key} and not p.proves]
+    missing = sorted(names - {n for p in wanted for n in (p.id, p.key)})
+    if missing:
+        raise UsageError(f"no property {missing[0]!r} in {system.name}")
     wrong = next((p for p in wanted if p.form not in (Form.INVARIANT, Form.STEP)), None)
     if wrong is not None:
         raise UsageError(f"{wrong.key} is a {wrong.form.value}; only invariants and steps can be proved by induction")
-    return wanted, [p for p in system.properties if served(p.proves) & {property_, *(w.id for w in wanted)}]
+    return wanted, [p for p in system.properties if served(p.proves) & {*names, *(w.id for w in wanted)}]
 
 
 def invariant(system: System, targets: list[Property], lemmas: list[Property]) -> list[Conjunct]:
@@ -166,7 +168,7 @@ def prove_property(
     begin = time.monotonic()
     if annotated is None:
         annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
-    system = populated(workspace.scenarios[scenario], lower(annotated), property_)
+    system = populated(workspace, scenario, lower(annotated), property_)
     targets, lemmas = goals(system, property_)
     conjuncts = invariant(system, targets, lemmas)
     steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]

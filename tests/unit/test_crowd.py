@@ -8,15 +8,19 @@ from dataclasses import replace
 
 import pytest
 
+from lostirq.errors import UsageError
+from lostirq.evidence.verdict import Holds
 from lostirq.interpret import Interpreter
 from lostirq.ir.expr import and_, boolean, const, eq, var
 from lostirq.ir.system import Memory, System
 from lostirq.ir.tso import lower
 from lostirq.symbolic.crowd import Crowd, crowd
+from lostirq.symbolic.grown import difference
 from lostirq.symbolic.induction import Conjunct, NotInductive, Proved, evaluate, prove
 from lostirq.symbolic.readings import Refused
 from lostirq.symbolic.simulation import check_simulation
-from tests.unit.language import compiled
+from lostirq.workflow.prove import prove_property
+from tests.unit.language import compiled, load
 
 POSTERS = """
 SENDERS = Param(2, "senders")
@@ -238,6 +242,37 @@ def test_a_step_that_looks_at_a_member_is_refused() -> None:
     edges = tuple(replace(e, guard=and_(e.guard, idle)) if e.process == vcpu.index else e for e in system.edges)
     with pytest.raises(Refused, match="looks at a sender"):
         crowd(replace(system, edges=edges), "sender")
+
+
+THIRD = {
+    "posts has another range": REFUSED["counts the sender"].replace("return posts < 2", "return posts <= 2"),
+    "has other steps": POSTERS.replace(
+        "        vector = choose(Vector)",
+        "        if SENDERS > 2:\n            lock_set(notified[1], True)\n        vector = choose(Vector)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", THIRD)
+@pytest.mark.parametrize("memory", [Memory.SC, Memory.TSO])
+def test_what_only_a_third_member_changes_is_seen(reason: str, memory: Memory) -> None:
+    """`posts <= 2` is true of two senders by its type, so that nothing of it is left to refuse."""
+    assert difference(compiled(POSTERS, memory), compiled(POSTERS, memory, SENDERS=3), "sender") == ""
+    few, more = (compiled(THIRD[reason], memory, SENDERS=n) for n in (2, 3))
+    assert reason in difference(few, more, "sender")
+
+
+def test_a_proof_for_any_number_looks_at_a_third_member() -> None:
+    scenario = """
+@scenario(tier="proof", memory=("sc",), any_number=("sender",))
+class only:
+    '''Any number.'''
+"""
+    report = prove_property(load(POSTERS + scenario), "announced", "only", Memory.SC)
+    assert isinstance(report.verdict, Holds)
+    for reason, text in THIRD.items():
+        wanted = "few" if "posts" in reason else "announced"
+        with pytest.raises(UsageError, match=reason):
+            prove_property(load(text + scenario), wanted, "only", Memory.SC)
 
 
 def test_a_set_of_another_name() -> None:
