@@ -244,6 +244,18 @@ class two_targets:
 
 
 @scenario(tier="quick", memory=("sc", "tso"))
+class two_targets_toggler:
+    """APICv is inhibited and uninhibited for two vCPUs, which halt: a broadcast has two targets."""
+
+    VCPUS = 2
+    PCPUS = 2
+    TOGGLERS = 1
+    GUEST_HLT = True
+    GUEST_EOI = False
+    GUEST_EXIT = False
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
 class two_togglers:
     """Two reasons to inhibit APICv come and go while the vCPU halts and runs."""
 
