@@ -21,12 +21,13 @@ from lostirq.symbolic.simulation import check_simulation
 
 def populated(workspace: Workspace, name: str, system: System, property_: str) -> System:
     """The flat system of a scenario as it is, or with crowds and what is left of its properties: the instances of the
-    one to prove, and its lemmas.  Raises `UsageError` if a set is refused, or the claim not shown."""
+    ones to prove (ids, with commas), and their lemmas.  Raises `UsageError` if a set is refused, or the claim not shown."""
     scenario = workspace.scenarios[name]
     if not scenario.any_number:
         return system
-    goals = [p for p in system.properties if property_ in (p.id, p.key) and not p.proves]
-    names = {property_, *(p.id for p in goals)}
+    wanted = served(property_)
+    goals = [p for p in system.properties if wanted & {p.id, p.key} and not p.proves]
+    names = {*wanted, *(p.id for p in goals)}
     lemmas = [p for p in system.properties if served(p.proves) & names]
     parameters = dict(system.parameters)
     ids = tuple(dict.fromkeys(p.id for p in goals)) or None
