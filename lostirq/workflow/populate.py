@@ -21,7 +21,7 @@ from lostirq.symbolic.simulation import check_simulation
 
 def populated(workspace: Workspace, name: str, system: System, property_: str) -> System:
     """The flat system of a scenario as it is, or with crowds and what is left of its properties: the instances of the
-    ones to prove (ids, with commas), and their lemmas.  Raises `UsageError` if a set is refused, or the claim not shown."""
+    ones to prove (ids, with commas), and their lemmas.  Raises `UsageError` if a set is refused, or the claim fails."""
     scenario = workspace.scenarios[name]
     if not scenario.any_number:
         return system

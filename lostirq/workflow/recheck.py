@@ -112,6 +112,9 @@ def recheck_one(system: System, path: Path, solver: str, limit: int | None = Non
         command = [sys.executable, "-m", "lostirq.recheck", str(file), str(path), "--solver", solver, "--json", *given]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = _answer(done, path, system)
+    listed = path.resolve().parent.parts[-2:] == certificates.FOLDER.parts
+    if found.verdict == "verified" and listed and path.name != about.file().name:
+        return Rechecked(path, "malformed", f"of another theorem than its name says: {about.file().name}")
     return Rechecked(found.certificate, found.verdict, found.reason, found.failing, time.monotonic() - begin)
 
 

@@ -112,6 +112,16 @@ def test_damage(proved: Path, tmp_path: Path, capsys: Capture, damage: object, c
     assert words in out + err
 
 
+def test_a_proof_of_something_smaller_is_not_taken_for_what_its_file_is_called(
+    proved: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """Only the name is shown of what was verified."""
+    root = copy(proved, tmp_path)
+    (root / HERE / "Q-full_width-sc.json").rename(root / HERE / "Q-wider-sc.json")
+    assert run(root, "recheck") == 2
+    assert "another theorem than its name says: Q-full_width-sc.json" in capsys.readouterr().out
+
+
 def test_usage(proved: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(proved, "recheck", "--solver", "yices") == 2 and "unknown solver" in capsys.readouterr().err
     assert run(proved, "recheck", str(tmp_path / "x.json")) == 2 and "no such certificate" in capsys.readouterr().err
