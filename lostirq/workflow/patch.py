@@ -21,7 +21,7 @@ from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.trace_file import read, read_text
 from lostirq.evidence.verdict import Progress
 from lostirq.ir.digest import digest
-from lostirq.ir.system import System
+from lostirq.ir.system import Memory, System
 from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.report.tell import account
 from lostirq.report.text import text
@@ -81,6 +81,9 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
                      proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
                                    processes=options.check.processes),
                      behaviour=_behaviour(found, pair, options) if options.behaviour else ())
+    untried = _elsewhere(cases, pair, options.check.memories) if not identical and all(c.same for c in found) else ()
+    if untried:
+        report = replace(report, verdict=PatchVerdict.UNDECIDED, elsewhere=untried)
     if cache is not None and report.decided:
         cache.put(key, report)
     return report
@@ -168,6 +171,20 @@ def list_cases(workspace: Workspace, options: PatchOptions, known: Mapping[str, 
 
 def _gone(case: Case, workspace: Workspace) -> bool:
     return case.scenario not in workspace.scenarios
+
+
+def _elsewhere(cases: list[Case], pair: _Pair, memories: tuple[Memory, ...]) -> tuple[str, ...]:
+    """The scenarios that were not asked for, and that the patch changes: that it keeps what it does not touch would be
+    no answer."""
+    asked = {c.scenario for c in cases}
+    found = []
+    for name, scenario in pair.base.scenarios.items():
+        allowed = [m for m in scenario.memory if m in memories]
+        if name in asked or name not in pair.patched.scenarios or not allowed:
+            continue
+        marks = {digest(compile_scenario(w, name, allowed[-1])) for w in (pair.base, pair.patched)}
+        found += [f"{name} ({scenario.tier})"] if len(marks) > 1 else []
+    return tuple(found)
 
 
 # -- running ------------------------------------------------------------------------------------------------------

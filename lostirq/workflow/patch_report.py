@@ -95,7 +95,8 @@ class ProofReport:
 
 @dataclass(frozen=True, slots=True)
 class PatchReport:
-    """`slug`: the known bug that the patch re-introduces to the letter, ''; `todo`: how many cases there were."""
+    """`slug`: the known bug that the patch re-introduces to the letter, ''; `todo`: how many cases there were;
+    `elsewhere`: scenarios that it changes, where it changes none of those that were compared."""
 
     verdict: PatchVerdict
     touched: tuple[Touched, ...]
@@ -107,6 +108,7 @@ class PatchReport:
     slug: str
     todo: int
     behaviour: tuple[BehaviourReport, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     cached: bool = False
 
     @property

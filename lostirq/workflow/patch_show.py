@@ -56,6 +56,8 @@ def summary(report: PatchReport) -> str:
                 f"{sum(c.same for c in report.cases)} not changed by the patch")
     if len(report.cases) < report.todo:
         said.append(f"stopped at the first that breaks, {report.todo - len(report.cases)} not looked at")
+    if report.elsewhere:
+        said.append(f"but it changes {', '.join(report.elsewhere)}: --tier or --scenario searches them")
     failed = sum(bool(c.failure) for c in report.cases)
     return "; ".join([*said, *([f"{failed} without a result"] if failed else [])])
 
@@ -158,6 +160,7 @@ def to_json(report: PatchReport) -> dict[str, object]:
                        "gained": None if r.gained is None else list(r.gained.events),
                        "lost": None if r.lost is None else list(r.lost.events)} for r in report.behaviour],
         "not_looked_at": report.todo - len(report.cases),
+        "changed_elsewhere": list(report.elsewhere),
     }
 
 

@@ -107,6 +107,16 @@ def test_harmless_patches_keep(folder: Path, capsys: Capture, text: str) -> None
     assert code == 0 and "SUMMARY: keeps" in out
 
 
+def test_a_patch_that_changes_only_what_was_not_searched_is_undecided(folder: Path, capsys: Capture) -> None:
+    """It is not said to keep anything: the scenario that it changes is of a higher tier."""
+    text = BUG_PATCH.replace("-    smp_mb()\n", "-    smp_mb()\n+    if SENDERS < 2:\n+        smp_mb()\n").replace(
+        "@@ -28,3 +28,2 @@", "@@ -28,3 +28,4 @@")
+    code, out, _ = patched(folder, text, capsys)
+    assert code == 125 and "but it changes two (standard)" in out
+    assert found(folder, text, capsys)["changed_elsewhere"] == ["two (standard)"]
+    assert patched(folder, text, capsys, "--tier", "standard")[0] == 1
+
+
 def test_a_comment_and_a_refactoring_search_nothing(folder: Path, capsys: Capture) -> None:
     for text in (COMMENT, REFACTORED):
         value = found(folder, text, capsys)
