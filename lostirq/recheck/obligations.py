@@ -55,6 +55,8 @@ class Steps:
         self.system, self.terms = system, system.terms
         self.conjuncts = tuple((name, part) for name, t in certificate.conjuncts for part in parts(t))
         self.properties = tuple((key, f) for key, (form, f) in certificate.theorem.items() if form == "step")
+        self._heard = {f: self._hears(f) for _, f in self.properties}
+        self._silent: dict[Term, Term] = {}
         self._placed: dict[tuple[int, int], dict[Term, str]] = {}
         self._where = [self._locations(t) for _, t in self.conjuncts]
 
@@ -171,11 +173,28 @@ class Steps:
         lowest, highest = terms.const(low(sort), sort), terms.const(high(sort), sort)
         return [(name, terms.build("<=", (lowest, value))), (name, terms.build("<=", (value, highest)))]
 
+    def _hears(self, formula: Term) -> tuple[frozenset[int], frozenset[str]]:
+        """The variables that a formula about a step reads after it, and the events that it asks for."""
+        nodes = list(walk([formula]))
+        read = frozenset(n.data for n in nodes if n.op == "var" and isinstance(n.data, int))
+        return read, frozenset(n.data for n in nodes if n.op == "occurs" and isinstance(n.data, str))
+
     def _of_step(self, edge: Edge, assigned: dict[int, Term], formula: Term) -> Term:
-        """A formula about a step, over the state before it.  The caller puts in where the process is."""
+        """A formula about a step, over the state before it.  The caller puts in where the process is.  It says the same
+        of all edges that assign nothing that it reads and have none of its events: that is worked out once."""
         terms = self.terms
         pc = self.system.counters[edge.process]
         after = {**assigned, pc: terms.const(edge.target, terms.sorts[pc])}
+        read, asked = self._heard[formula]
+        if read.isdisjoint(after) and asked.isdisjoint(name for name, _ in edge.events):
+            if formula not in self._silent:
+                self._silent[formula] = self._spelt(edge, {}, formula)
+            return self._silent[formula]
+        return self._spelt(edge, after, formula)
+
+    def _spelt(self, edge: Edge, after: dict[int, Term], formula: Term) -> Term:
+        """The formula with what is after the step, and the events of the edge, spelt out."""
+        terms = self.terms
         memo: dict[Term, Term] = {}
         for node in walk([formula]):
             args = tuple(memo[a] for a in node.args)

@@ -108,10 +108,11 @@ def origin(data: Json, name: str) -> Origin:
     return Origin(str(words[0]), str(words[1]), Memory(words[2]), tuple(sorted(given.items())))
 
 
-def compiled(workspace: Workspace, about: Origin, *, lemmas: bool = False) -> System:
-    """The flat system that a certificate is about, from the model as it is.  Raises `UsageError`, `ModelErrors`."""
+def compiled(workspace: Workspace, about: Origin) -> System:
+    """The flat system that a certificate is about, from the model as it is, with its lemmas: what only they read is a
+    part of it.  Raises `UsageError`, `ModelErrors`."""
     overrides = dict(about.overrides)
-    system = lower(compile_scenario(workspace, about.scenario, about.memory, overrides=overrides, lemmas=lemmas))
+    system = lower(compile_scenario(workspace, about.scenario, about.memory, overrides=overrides, lemmas=True))
     return populated(workspace, about.scenario, system, about.property) if about.property else system
 
 

@@ -104,7 +104,7 @@ def _by_certificate(base: Workspace, patched: Workspace, proof: _Proof, data: Js
                     origin: certificates.Origin) -> ProofReport:
     if not certificates.current(data, certificates.compiled(base, origin)):
         return proof.row("stale", "the certificate is of another model than the base")
-    found = certificates.retry(data, certificates.compiled(patched, origin, lemmas=True))
+    found = certificates.retry(data, certificates.compiled(patched, origin))
     if isinstance(found, Kept):
         return proof.row("kept", "the same system" if found.unchanged else "proved again with the lemmas of the base")
     if isinstance(found, Lost):

@@ -96,4 +96,5 @@ def test_the_table_of_proofs_is_what_the_certificates_say() -> None:
     text = (ROOT / "docs" / "proofs.md").read_text()
     assert "<!-- proofs -->" in text
     assert renewed(ROOT, text) == text, "run `make docs`"
-    assert text.count("\n| Q-7 |") == len(list((ROOT / "proofs" / "certificates").glob("Q-7-*.json"))) > 0
+    rows = text.split("<!-- proofs -->")[1].split("<!-- end -->")[0].count("\n| ") - 1  # but for the heading
+    assert rows == len(list((ROOT / "proofs" / "certificates").glob("*.json"))) > 0

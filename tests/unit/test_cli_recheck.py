@@ -137,7 +137,7 @@ def test_usage(proved: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytes
 def again(proved: Path, tmp_path: Path, model: str, proof: str = PROOF) -> Kept | Lost | NotTried:
     data = certificates.load(proved / HERE / "Q-full_width-sc.json")
     workspace = load_with_proofs(write(tmp_path, model, proof))
-    return retry(data, certificates.compiled(workspace, ABOUT, lemmas=True))
+    return retry(data, certificates.compiled(workspace, ABOUT))
 
 
 def test_an_unchanged_system_keeps_its_proof(proved: Path, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_variable_that_is_gone_is_named(proved: Path, tmp_path: Path) -> None:
     data = certificates.load(proved / HERE / "Q-full_width-sc.json")
     text = json.dumps(data).replace('"d.on"', '"d.off"')
     workspace = load_with_proofs(write(tmp_path, FENCED, NO_LEMMA))
-    found = retry(json.loads(text), certificates.compiled(workspace, ABOUT, lemmas=True))
+    found = retry(json.loads(text), certificates.compiled(workspace, ABOUT))
     assert isinstance(found, Lost) and found.vanished[0] == ("whole", "there is no d.off any more")
 
 
