@@ -51,10 +51,10 @@ check-bugs: $(STAMP)
 	$(Q)$(BIN)/lostirq bugs --workspace . -j $(J) --max-memory $(MEM) $(O)
 
 test: $(STAMP)
-	$(Q)$(BIN)/python -m pytest -m "not slow" $(O)
+	$(Q)$(BIN)/python -m pytest -n $(J) --dist loadfile -m "not slow" $(O)
 
 test-slow: $(STAMP)
-	$(Q)$(BIN)/python -m pytest $(O)
+	$(Q)$(BIN)/python -m pytest -n $(J) --dist loadfile $(O)
 
 lint: $(STAMP)
 	$(Q)$(BIN)/ruff check $(CHECKED)
