@@ -66,6 +66,7 @@ def make(origin: Origin, proof: Proof, added: tuple[str, ...] = ()) -> Json:
         "overrides": dict(origin.overrides),
         "parameters": dict(proof.system.parameters),
         "dropped": list(proof.system.dropped),
+        "assumed": list(proof.system.notes),
     }
     return terms.certificate(
         proof.system, proof.targets, proof.conjuncts, lemmas=proof.lemmas, added=added, notes=notes

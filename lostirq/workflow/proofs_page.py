@@ -85,8 +85,11 @@ def _size(data: Json) -> str:
     """The parameters that count or measure something, and what the guest may not do."""
     parameters = cast(dict[str, int], data.get("parameters", {}))
     dropped = cast(list[str], data.get("dropped", []))
-    sizes = [f"{name} {value}" for name, value in parameters.items() if value > 1 and name.endswith("S")]
-    return ", ".join([*sizes, *(f"without {name}" for name in dropped)])
+    assumed = cast(list[str], data.get("assumed", []))
+    crowds = [note for note in assumed if note.startswith("any number of ")]
+    sizes = [f"{name} {value}" for name, value in parameters.items() if value > 1 and name.endswith("S")
+             and f"any number of {name.lower()[:-1]} processes" not in crowds]
+    return ", ".join([*crowds, *sizes, *(f"without {name}" for name in dropped)])
 
 
 def renewed(root: Path, text: str) -> str:
