@@ -149,19 +149,14 @@ class Composer:
         return Steps(list(locations), drafts, self.marks)
 
     def _arrive(self, node: int, marks: frozenset[str]) -> None:
-        """A location has a mark or it has not, whichever path leads there."""
-        known = self.marks.setdefault(node, marks)
-        if known != marks:
-            what = ", ".join(f"{m}()" for m in sorted(known ^ marks))
-            self.report.add(self.graph.nodes[node].frame.span, "LI026", f"reached both with and without {what}",
-                            "put step() between the paths, or the mark on all of them")
+        """A mark that one path brings counts for all."""
+        self.marks[node] = self.marks.get(node, frozenset()) | marks
 
     def _from(self, src: int) -> list[Draft]:
         node = self.graph.nodes[src]
         found: list[Draft] = []
         for end, path in self._run(self._execute(node, Path(), 0)):
-            if src != self.graph.exit_fence:  # from there it only goes on to the rest, which others have marked
-                self._arrive(end, path.marks)
+            self._arrive(end, path.marks)
             if end == self.graph.rest and self.graph.exit_fence >= 0 and src != self.graph.exit_fence:
                 end = self.graph.exit_fence
             acted = path.access or node

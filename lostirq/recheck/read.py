@@ -34,7 +34,8 @@ from lostirq.recheck.terms import BOOL, Sort, Term, Terms, Wrong, walk
 
 MOST_BYTES = 256 << 20
 ENTRIES = {"format", "system", "terms", "theorem", "conjuncts"}          # of a certificate, needed
-NOTES = {"property", "scenario", "memory", "overrides", "parameters", "dropped", "counts", "lemmas", "added", "places"}
+NOTES = {"property", "scenario", "memory", "overrides", "parameters", "dropped", "assumed", "counts", "lemmas", "added",
+         "places"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

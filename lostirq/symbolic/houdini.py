@@ -226,14 +226,27 @@ class Houdini:
             for t in broken:
                 if isinstance(t, Table):
                     x, y = (self._value(move, f, state) for f in (t.first, t.second))
-                    self._allow(t, x, y)
                     weakened.add(t)
+                    if x is None or y is None:
+                        self._drop(t)
+                        return None
+                    self._allow(t, x, y)
                     query.exclude(t, x, y)
         return weakened
 
-    def _value(self, move: Move, feature: Feature, state: State) -> int:
-        """The value of a feature after the move from a state."""
-        indices = [a.values.index(evaluate(move.after.get(a, a.term), state)) for a in feature.atoms()]
+    def _drop(self, t: Table) -> None:
+        """A table of whose values something is unknown says nothing any more."""
+        t.give_up()
+        for key, moves in self.users.items():
+            if key[0] is t:
+                self.work.update(moves)
+
+    def _value(self, move: Move, feature: Feature, state: State) -> int | None:
+        """The value of a feature after the move from a state; None if it is none of those that it is known to have."""
+        found = [(a, evaluate(move.after.get(a, a.term), state)) for a in feature.atoms()]
+        if any(value not in a.values for a, value in found):
+            return None
+        indices = [a.values.index(value) for a, value in found]
         if feature.parts:
             return indices[0] * len(feature.parts[1].values) + indices[1]
         return feature.values[indices[0]]

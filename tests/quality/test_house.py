@@ -39,7 +39,7 @@ FOREIGN = re.compile(
 
 LICENCES = {
     "networkx": "BSD", "z3-solver": "MIT", "bitwuzla": "MIT", "cvc5": "BSD",
-    "hatchling": "MIT", "hypothesis": "MPL-2.0", "pytest": "MIT", "ruff": "MIT", "mypy": "MIT",
+    "hatchling": "MIT", "hypothesis": "MPL-2.0", "pytest": "MIT", "pytest-xdist": "MIT", "ruff": "MIT", "mypy": "MIT",
     "itf-py": "MIT", "jsonschema": "MIT", "junitparser": "Apache-2.0", "sarif-pydantic": "MIT", "tap.py": "BSD",
     "axe-core-python": "MIT", "selenium": "Apache-2.0",
 }

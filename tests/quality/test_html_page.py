@@ -95,9 +95,12 @@ def test_a_lasso_is_shown_as_a_loop(browser: Any, accounts: dict[str, Account], 
 
 
 def test_copy_as_text_copies_the_report(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:  # noqa: F811
+    from selenium.webdriver.support.ui import WebDriverWait
+
     opened(browser, accounts[RUNS[0]], tmp_path)
     browser.find_element("id", "copy").click()
-    assert browser.find_element("id", "copy").text in ("Copied", "Select the text below")
+    said = ("Copied", "Select the text below")
+    WebDriverWait(browser, 20, poll_frequency=0.05).until(lambda b: b.find_element("id", "copy").text in said)
     assert browser.find_element("id", "text").text.startswith(accounts[RUNS[0]].claim.headline)
 
 

@@ -111,7 +111,6 @@ CASES = [
     (("LI025", BODY, 5), body("other()"), "cannot be called"),
     (("LI026", BODY, 5), body('event("e", x)'), "shared"),
     (("LI026", FIRST + 1, 1), body('event("e")', "step()"), "before the first step"),
-    (("LI026", BODY + 3, 5), body("if y == 1:", "    idle()", "    pass", "wait(x == 1)", "x = 2"), "with and"),
     (("LI031", FIRST + 2, 5), STATE + "@scenario()\nclass only:\n    NN = 1\n", "unknown parameter"),
     (("LI032", 4, 9), 'N = Param(1, "n")\n@scenario()\nclass only:\n    N = True\n', "must be int"),
     (("LI032", 2, 1), '@scenario(memory=("pso",))\nclass only:\n    pass\n', "pso"),
