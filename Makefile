@@ -70,7 +70,7 @@ mutants: $(STAMP)
 	$(Q)$(BIN)/lostirq mutate --workspace . --out docs/mutants.jsonl -j $(J) --max-memory $(MEM) $(O)
 
 bench: $(STAMP)
-	$(Q)$(BIN)/python benchmarks/run.py $(O)
+	$(Q)$(BIN)/python -m benchmarks.run $(O)
 
 wheel: $(STAMP)
 	$(Q)$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w dist .

@@ -4,20 +4,17 @@
 The theorem: after bit i of 256 bits was set, the highest set bit is not below i.  With a bit-vector index the shifter
 and the search are bits; with an unbounded Int, Z3 has to convert to and fro.
 
-    python benchmarks/encodings.py
+    python -m benchmarks.encodings
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import z3
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from lostirq.ir import expr as x  # the checkout is put on the path first
+from lostirq.ir import expr as x
 from lostirq.ir.expr import Role, Var, bits_type, int_type
 from lostirq.symbolic.encode import Encoder
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measure the compiled engine side by side with SPIN and Rumur on the same systems, in one run.
 
-    python benchmarks/run.py                      the toys of benchmarks/models and the quick scenarios of the checkout
-    python benchmarks/run.py --only pi_large      one scenario
-    python benchmarks/run.py --tier standard      other scenarios of the checkout
+    python -m benchmarks.run                      the toys of benchmarks/models and the quick scenarios of the checkout
+    python -m benchmarks.run --only pi_large      one scenario
+    python -m benchmarks.run --tier standard      other scenarios of the checkout
 
 The comparison is on the flat system with all optional reductions off and no properties, in every tool.  Counts of
 states and transitions are compared first: a row whose counts differ is an error, and no time is printed for it.
@@ -19,21 +19,20 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+from benchmarks import rumur, spin
+from lostirq.errors import UsageError
+from lostirq.evidence.verdict import Reductions, SearchOptions, SearchResult
+from lostirq.explicit.search import check
+from lostirq.ir.system import System
+from lostirq.ir.tso import lower
+from lostirq.language import compile_scenario, load_workspace
+from lostirq.report.murphi import murphi
+from lostirq.report.promela import promela
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import rumur, spin  # noqa: E402  # the checkout is put on the path first
-from lostirq.errors import UsageError  # noqa: E402
-from lostirq.evidence.verdict import Reductions, SearchOptions, SearchResult  # noqa: E402
-from lostirq.explicit.search import check  # noqa: E402
-from lostirq.ir.system import System  # noqa: E402
-from lostirq.ir.tso import lower  # noqa: E402
-from lostirq.language import compile_scenario, load_workspace  # noqa: E402
-from lostirq.report.murphi import murphi  # noqa: E402
-from lostirq.report.promela import promela  # noqa: E402
-
 LIMIT_BYTES = 3 << 30
 
 
@@ -125,7 +124,7 @@ def with_spin(system: System, result: SearchResult, seconds: float) -> Other:
         _compare("SPIN", result, got.states, got.transitions)
         return got.seconds, got.peak_bytes / got.states
 
-    return fastest(((k, lambda s=s: one(s)) for k, s in spin.SAFE.items()), spin.SpinFailed)  # type: ignore[misc]
+    return fastest(((k, partial(one, s)) for k, s in spin.SAFE.items()), spin.SpinFailed)
 
 
 def with_rumur(system: System, result: SearchResult, seconds: float) -> Other:
@@ -138,7 +137,7 @@ def with_rumur(system: System, result: SearchResult, seconds: float) -> Other:
         _compare("Rumur", result, got.states, got.rules)
         return got.seconds, 0.0
 
-    return fastest(((k, lambda o=o: one(o)) for k, o in rumur.OPTIONS.items()), rumur.RumurFailed)  # type: ignore[misc]
+    return fastest(((k, partial(one, o)) for k, o in rumur.OPTIONS.items()), rumur.RumurFailed)
 
 
 def measure(system: System, limits: Limits, others: bool) -> Row:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from lostirq.evidence.verdict import STUCK
 from lostirq.explicit.pack import WORD, Slot, lowest, merged
@@ -18,6 +19,8 @@ from lostirq.ir.expr import FALSE, TRUE, Var, is_const, value_of
 
 Step = tuple[int, int]      # (edge, successor); successor -1: the edge assigns out of range
 Hit = tuple[int, int]       # (check, edge); edge -1: the state itself
+Expand = Callable[[int, int, list[Step], list[Hit]], None]
+Canon = Callable[[int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,8 @@ class PythonModel:
     """`expand(state, open, steps, hits)` appends; `canon` gives the canonical form of a state; None: no symmetry."""
 
     initial: int
-    expand: Callable[[int, int, list[Step], list[Hit]], None]
-    canon: Callable[[int], int] | None
+    expand: Expand
+    canon: Canon | None
 
 
 def put(a: int, i: int, b: int, width: int) -> int:
@@ -197,4 +200,5 @@ def load(plan: Plan) -> PythonModel:
     names: dict[str, object] = {"put": put}
     exec(compile(emit(plan), "<generated>", "exec"), names)  # our own text, see the module's docstring
     initial = sum(word << WORD * w for w, word in enumerate(plan.initial))
-    return PythonModel(initial, names["expand"], names["canon"] if plan.sets else None)  # type: ignore[arg-type]
+    expand, canon = cast(Expand, names["expand"]), cast(Canon, names["canon"]) if plan.sets else None
+    return PythonModel(initial, expand, canon)

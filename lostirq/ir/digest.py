@@ -169,7 +169,7 @@ def _read_expressions(d: dict, variables: tuple[Var, ...]) -> list[Expr]:  # typ
     return table
 
 
-def _read_edges(d: dict, variables: tuple[Var, ...], table: list[Expr]) -> tuple[Edge, ...]:  # type: ignore[type-arg]
+def _read_edges(d: dict, variables: tuple[Var, ...], table: list[Expr]) -> tuple[Edge, ...]:  # type: ignore[type-arg]  # JSON
     return tuple(
         Edge(
             k,

@@ -119,7 +119,7 @@ def _is_wait(node: Node, graph: Graph) -> bool:
 def _exit_fence(graph: Graph) -> None:
     """A drain before the handler returns to its rest, as the return from an interrupt is serialising."""
     rest = graph.nodes[graph.rest]
-    fence = Node(len(graph.nodes), Op.FENCE, rest.frame, access=Access.FENCE, implicit=True, succ=[rest.index])
+    fence = Node(len(graph.nodes), Op.FENCE, rest.frame, access=Access.FENCE, succ=[rest.index])
     graph.nodes.append(fence)
     graph.exit_fence = fence.index
 

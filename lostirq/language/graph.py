@@ -56,7 +56,6 @@ class Node:
     reads: tuple[frozenset[int], ...] = ()
     access: Access = Access.NONE  # LOCKED and FENCE drain
     look: bool = False  # several reads are one atomic look
-    implicit: bool = False  # a drain that the language adds
     guards: tuple[Expr, ...] = ()  # CHOICE, one per option
     labels: tuple[str, ...] = ()
     pick: Var | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lostirq.ir.expr import TRUE, Expr, Role, Var, bits_type, ite, var
+from lostirq.ir.expr import TRUE, Expr, Role, Var, bits_type, ite
 from lostirq.language.types import (
     BOOLEAN,
     ArrayType,
@@ -125,10 +125,6 @@ class Write:
     var: Var
     value: Expr
     cond: Expr = TRUE
-
-    def effective(self) -> Expr:
-        """The value of the variable afterwards."""
-        return ite(self.cond, self.value, var(self.var))
 
 
 class Layout:

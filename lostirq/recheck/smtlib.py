@@ -74,7 +74,7 @@ class Script:
         if op == "const":
             if t.sort[0] == "bool":
                 return "true" if t.data else "false"
-            return self._int(t.data) if t.sort[0] == "int" else f"(_ bv{t.data} {width(t.sort)})"  # type: ignore[arg-type]
+            return self._int(t.data) if t.sort[0] == "int" else f"(_ bv{t.data} {width(t.sort)})"  # type: ignore[arg-type]  # a number
         if op in _PLAIN:
             return f"({_PLAIN[op]} {' '.join(a)})"
         if op == "in":
@@ -106,7 +106,7 @@ class Script:
             size = width(t.args[0].sort)
             if t.data is None:
                 return f"(distinct {a[0]} (_ bv0 {size}))"
-            return f"(bvadd {self._resize(a[0], size, self.int_width, 'zero_extend')} {self._int(t.data)})"  # type: ignore[arg-type]
+            return f"(bvadd {self._resize(a[0], size, self.int_width, 'zero_extend')} {self._int(t.data)})"  # type: ignore[arg-type]  # a number
         raise Wrong(f"{op} has no meaning in a state")
 
     @staticmethod

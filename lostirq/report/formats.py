@@ -26,8 +26,6 @@ FORMATS: dict[str, tuple[str, str, str]] = {
     "litmus": ("litmus", "litmus", "a litmus test for herd7 and the kernel's memory model"),
     "selftest": ("selftest", "selftest", "the skeleton of a selftest"),
 }
-# these two need more than the account
-WITH_CONTEXT = ("json", "selftest")
 
 
 def rendering(name: str) -> Rendering:

@@ -47,7 +47,7 @@ from lostirq.ir.expr import (
 )
 from lostirq.ir.system import Edge, Process, System
 from lostirq.symbolic.encode import conjuncts_of
-from lostirq.symbolic.induction import Conjunct
+from lostirq.symbolic.outcome import Conjunct
 from lostirq.symbolic.rewrite import Rewriter
 
 Facts = dict[Expr, Expr]  # a variable, or a part of one -> a constant, or the first that it is equal to; none alone

@@ -42,7 +42,8 @@ from lostirq.ir.system import Edge, Process, System
 from lostirq.symbolic.agreement import own_variables
 from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.families import Family, families
-from lostirq.symbolic.induction import Conjunct, Prover, StepQueries, Valid
+from lostirq.symbolic.induction import Prover, StepQueries
+from lostirq.symbolic.outcome import Conjunct, Valid
 from lostirq.symbolic.windows import given
 
 Facts = Mapping[int, Mapping[Expr, Expr]]

@@ -40,7 +40,7 @@ from lostirq.ir.expr import (
     var,
 )
 from lostirq.ir.system import System
-from lostirq.symbolic.induction import Conjunct
+from lostirq.symbolic.outcome import Conjunct
 
 MANY = 16       # values of a feature that is no program counter
 SUPPORT = 25    # states of a sample with a value, below which what was not seen with that value means nothing

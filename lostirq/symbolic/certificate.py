@@ -48,7 +48,7 @@ from lostirq.ir.expr import (
     var,
 )
 from lostirq.ir.system import Process, Property, Sort, System
-from lostirq.symbolic.induction import Conjunct
+from lostirq.symbolic.outcome import Conjunct
 
 Json = dict[str, object]
 FORMAT = "lostirq certificate 1"

@@ -330,7 +330,7 @@ class _Renamed:
         return substitute(e, self._leaf, self._memo)
 
     def _leaf(self, node: Expr) -> Expr | None:
-        new = self._moved.get(node.payload) if node.op in (Op.VAR, Op.OLD) else None  # type: ignore[call-overload]
+        new = self._moved.get(node.payload) if node.op in (Op.VAR, Op.OLD) else None  # type: ignore[call-overload]  # a Var
         return None if new is None else old(new) if node.op is Op.OLD else var(new)
 
     def edge(self, e: Edge) -> Edge:

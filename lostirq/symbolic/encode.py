@@ -196,7 +196,7 @@ _OPERATORS: dict[Op, Callable[[Expr, list[z3.ExprRef]], z3.ExprRef]] = {
     Op.HIGHEST: lambda n, a: _highest(a[0]),
     Op.COUNT: lambda n, a: _count(a[0]),
     Op.CONCAT: lambda n, a: z3.Concat(*reversed(a)),
-    Op.EXTRACT: lambda n, a: z3.Extract(n.payload[0] + n.payload[1] - 1, n.payload[0], a[0]),  # type: ignore[index]
+    Op.EXTRACT: lambda n, a: z3.Extract(n.payload[0] + n.payload[1] - 1, n.payload[0], a[0]),  # type: ignore[index]  # a pair
     Op.ENCODE: lambda n, a: _encode(n, a[0]),
     Op.DECODE: lambda n, a: _decode(n, a[0]),
 }

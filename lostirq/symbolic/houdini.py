@@ -28,7 +28,8 @@ from lostirq.ir.system import Edge, System
 from lostirq.symbolic.candidates import Feature, Table
 from lostirq.symbolic.encode import conjuncts_of, effect
 from lostirq.symbolic.families import families
-from lostirq.symbolic.induction import RANGE, ByPlace, Conjunct, Prover, StepQueries, evaluate
+from lostirq.symbolic.induction import RANGE, ByPlace, Prover, StepQueries, evaluate
+from lostirq.symbolic.outcome import Conjunct
 
 RLIMIT = 5_000_000      # per query: a candidate is not worth more
 State = dict[Var, int]

@@ -18,8 +18,7 @@ Dijkstra 1975, "Guarded commands, nondeterminacy and formal derivation of progra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar, cast
 
 import z3
@@ -27,90 +26,34 @@ import z3
 from lostirq.ir.expr import TRUE, Expr, Kind, Op, Var, and_, apply, const, fold, integer, le, var
 from lostirq.ir.system import Edge, System
 from lostirq.symbolic.encode import Encoder, conjuncts_of, effect
-from lostirq.symbolic.families import families
+from lostirq.symbolic.families import Family, families
+from lostirq.symbolic.outcome import (
+    Answer,
+    BaseFails,
+    Conjunct,
+    Counterexample,
+    Gave,
+    NotInductive,
+    Outcome,
+    Proved,
+    Statistics,
+    Tally,
+    Undecided,
+    Valid,
+)
 from lostirq.symbolic.rewrite import Rewriter
 
 RANGE = "range"  # name of the obligation that an edge assigns no Int outside its range
 DEFAULT_RLIMIT = 50_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Conjunct:
-    """One part of an inductive invariant; `name` for reports, e.g. "Q-7[0]" or the name of a lemma."""
-
-    name: str
-    formula: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Counterexample:
-    """Two states: all conjuncts hold in `before`, which need not be reachable; after the edge `conjunct` fails.  Values
-    are in the order of the system's variables; `after` is None if the edge assigns out of range."""
-
-    conjunct: str
-    edge: int
-    before: tuple[int, ...]
-    after: tuple[int, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """How the obligations were discharged: (edge, conjunct) pairs; edges that differ only in a number count once."""
-
-    sliced: int = 0
-    simplified: int = 0
-    solved: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    statistics: Statistics
-
-
-@dataclass(frozen=True, slots=True)
-class BaseFails:
-    """The conjuncts that are false in the initial state."""
-
-    conjuncts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NotInductive:
-    counterexamples: tuple[Counterexample, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """`open`: the (conjunct, edge) pairs that the solver gave up, with its reason."""
-
-    open: tuple[tuple[str, int, str], ...]
-
-
-Outcome = Proved | BaseFails | NotInductive | Undecided
-
-
-@dataclass(frozen=True, slots=True)
-class Valid:
-    """The goal holds after the edge; `solved` tells whether a solver was asked."""
-
-    solved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Gave:
-    """The solver gave up, for this reason."""
-
-    reason: str
-
-
-Answer = Valid | Counterexample | Gave
 Premise = dict[Var, int]
 T = TypeVar("T")
 
 
 def evaluate(e: Expr, state: dict[Var, int]) -> int:
     """The value of an expression without OLD, OCCURS and EMPTY in a state."""
-    return fold(e, lambda n, args: state[n.payload] if n.op is Op.VAR else apply(n, args))  # type: ignore[index]
+    return fold(e, lambda n, args: state[cast(Var, n.payload)] if n.op is Op.VAR else apply(n, args))
 
 
 class ByPlace(Generic[T]):
@@ -326,31 +269,38 @@ def prove(
     failing = base_fails(system, invariant)
     if failing:
         return BaseFails(failing)
-    found: list[Counterexample] = []
-    gave: list[tuple[str, int, str]] = []
-    counts = [0, 0, 0]
     grouped = families(system.edges)
     unknowns = dict.fromkeys(f.input for f in grouped if f.input is not None)
     prover = Prover(system, (c.formula for c in invariant), rlimit, unknowns)
     masks = ((c, prover.rewriter.mask(c.formula)) for c in invariant)
     places = ByPlace(((c, mask), prover.premise(c.formula)) for c, mask in masks)
-    done = 0
-    for family in grouped:
+
+    def decide(family: Family, tally: Tally) -> None:
         step = _Step(prover, len(invariant), places, family.general)
-        if family.input is not None and not step.valid():
-            for edge in family.members:
-                step = _Step(prover, len(invariant), places, edge)
-                step.one_by_one(found, gave, counts)
-        else:
-            step.one_by_one(found, gave, counts)
+        if family.input is None or step.valid():
+            step.one_by_one(tally)
+            return
+        for edge in family.members:
+            _Step(prover, len(invariant), places, edge).one_by_one(tally)
+
+    return over_families(grouped, decide, most, progress)
+
+
+def over_families(grouped: Sequence[Family], decide: Callable[[Family, Tally], None], most: int,
+                  progress: Callable[[int, int], None] | None) -> Outcome:
+    """Decide family after family, until `most` counterexamples are found."""
+    tally = Tally()
+    done, edges = 0, sum(len(f.members) for f in grouped)
+    for family in grouped:
+        decide(family, tally)
         done += len(family.members)
         if progress is not None:
-            progress(done, len(system.edges))
-        if len(found) >= most:
+            progress(done, edges)
+        if len(tally.found) >= most:
             break
-    if found:
-        return NotInductive(tuple(found[:most]))
-    return Undecided(tuple(gave)) if gave else Proved(Statistics(*counts))
+    if tally.found:
+        return NotInductive(tuple(tally.found[:most]))
+    return Undecided(tuple(tally.gave)) if tally.gave else Proved(Statistics(*tally.counts))
 
 
 class _Step:
@@ -375,15 +325,15 @@ class _Step:
             self._valid = isinstance(self.queries.holds("all", and_(*(goal for _, goal in self.open))), Valid)
         return self._valid
 
-    def one_by_one(self, found: list[Counterexample], gave: list[tuple[str, int, str]], counts: list[int]) -> None:
-        """Add what fails and what is undecided, and count: sliced, simplified, solved."""
-        counts[0] += self.sliced
-        counts[1] += self.simplified
+    def one_by_one(self, tally: Tally) -> None:
+        """Add what fails and what is undecided, and count."""
+        tally.counts[0] += self.sliced
+        tally.counts[1] += self.simplified
         for name, goal in self.open:
             answer: Answer = Valid(True) if self.valid() else self.queries.holds(name, goal)
             if isinstance(answer, Counterexample):
-                found.append(answer)
+                tally.found.append(answer)
             elif isinstance(answer, Gave):
-                gave.append((name, self.edge.index, answer.reason))
+                tally.gave.append((name, self.edge.index, answer.reason))
             else:
-                counts[2] += 1
+                tally.counts[2] += 1

@@ -30,8 +30,9 @@ from lostirq.ir.system import System
 from lostirq.symbolic.candidates import SUPPORT, Columns, Feature, Table, both, features
 from lostirq.symbolic.encode import Encoder
 from lostirq.symbolic.houdini import RLIMIT, Houdini, Move, Open, State
-from lostirq.symbolic.induction import RANGE, Conjunct, Counterexample, NotInductive, Prover, StepQueries, evaluate
+from lostirq.symbolic.induction import RANGE, Prover, StepQueries, evaluate
 from lostirq.symbolic.infer_step import Essential, essential
+from lostirq.symbolic.outcome import Conjunct, Counterexample, NotInductive
 
 MOST = 300      # tables that are taken in
 WIDE = 14       # features of a counterexample among which triples are looked for

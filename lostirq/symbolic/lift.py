@@ -20,6 +20,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import z3
 
@@ -280,7 +281,7 @@ def evaluate(e: Expr, values: dict[Var, int]) -> int:
     """The value of an expression over inputs; an input that decides nothing has its initial value."""
     def visit(n: Expr, args: list[int]) -> int:
         if n.op is Op.VAR:
-            v: Var = n.payload  # type: ignore[assignment]
+            v = cast(Var, n.payload)
             return values.get(v, v.init)
         return apply(n, args)
 

@@ -18,19 +18,8 @@ from typing import cast
 from lostirq.ir.expr import FALSE, TRUE, Expr, Op, Var, and_, eq, fold, or_, rebuild, var
 from lostirq.ir.system import Edge, System
 from lostirq.symbolic.families import Family, Pattern, families, patterns
-from lostirq.symbolic.induction import (
-    DEFAULT_RLIMIT,
-    Conjunct,
-    Counterexample,
-    Gave,
-    NotInductive,
-    Outcome,
-    Proved,
-    Prover,
-    Statistics,
-    StepQueries,
-    Undecided,
-)
+from lostirq.symbolic.induction import DEFAULT_RLIMIT, Prover, StepQueries, over_families
+from lostirq.symbolic.outcome import Conjunct, Counterexample, Gave, Outcome, Tally
 
 
 def over_step(formula: Expr, edge: Edge, before: Callable[[Var], Expr], after: Callable[[Var], Expr]) -> Expr:
@@ -63,57 +52,43 @@ def prove_steps(
     grouped = families(system.edges)
     inputs = dict.fromkeys(x for x in (*(f.input for f in grouped), *(p.input for p in shapes)) if x is not None)
     prover = Prover(system, (c.formula for c in invariant), rlimit, inputs)
-    found: list[Counterexample] = []
-    gave: list[tuple[str, int, str]] = []
-    counts = [0, 0, 0]
-    done = 0
-    for family in grouped:
+
+    def decide(family: Family, tally: Tally) -> None:
         for shape in shapes:
-            _decide(prover, family, shape, goals, (found, gave, counts))
-        done += len(family.members)
-        if progress is not None:
-            progress(done, len(system.edges))
-        if len(found) >= most:
-            break
-    if found:
-        return NotInductive(tuple(found[:most]))
-    return Undecided(tuple(gave)) if gave else Proved(Statistics(*counts))
+            _decide(prover, family, shape, goals, tally)
+
+    return over_families(grouped, decide, most, progress)
 
 
-Found = tuple[list[Counterexample], list[tuple[str, int, str]], list[int]]
-
-
-def _decide(prover: Prover, family: Family, shape: Pattern, goals: Sequence[Conjunct], found: Found) -> None:
+def _decide(prover: Prover, family: Family, shape: Pattern, goals: Sequence[Conjunct], tally: Tally) -> None:
     """One property over one family; if it fails in general, one edge and one instance after the other."""
-    counterexamples, gave, counts = found
     names = [goals[i] for i in shape.members]
     queries = StepQueries(prover, family.general)
     goal = obligation(queries, family.general, shape.general)
     if goal is TRUE:
-        counts[1 if family.general.events or queries.written else 0] += 1
+        tally.counts[1 if family.general.events or queries.written else 0] += 1
         return
     answer = queries.holds(names[0].name, goal)
     if isinstance(answer, Gave) or (isinstance(answer, Counterexample) and (family.input or shape.input)):
-        _one_by_one(prover, family, names, found)
+        _one_by_one(prover, family, names, tally)
     elif isinstance(answer, Counterexample):
-        counterexamples.append(answer)
+        tally.found.append(answer)
     else:
-        counts[2] += 1
+        tally.counts[2] += 1
 
 
-def _one_by_one(prover: Prover, family: Family, names: Sequence[Conjunct], found: Found) -> None:
-    counterexamples, gave, counts = found
+def _one_by_one(prover: Prover, family: Family, names: Sequence[Conjunct], tally: Tally) -> None:
     for edge in family.members:
         queries = StepQueries(prover, edge)
         for goal in names:
             answer = queries.holds(goal.name, obligation(queries, edge, goal.formula))
             if isinstance(answer, Counterexample):
-                counterexamples.append(answer)
+                tally.found.append(answer)
                 return
             if isinstance(answer, Gave):
-                gave.append((goal.name, edge.index, answer.reason))
+                tally.gave.append((goal.name, edge.index, answer.reason))
                 return
-            counts[2] += 1
+            tally.counts[2] += 1
 
 
 def obligation(queries: StepQueries, edge: Edge, formula: Expr) -> Expr:

@@ -39,7 +39,7 @@ from lostirq.ir.expr import (
 )
 from lostirq.ir.system import CARRIED, PROMISED, Edge, Process, Sort, System
 from lostirq.symbolic.encode import conjuncts_of, weakest_precondition
-from lostirq.symbolic.induction import Conjunct
+from lostirq.symbolic.outcome import Conjunct
 
 Facts = Mapping[int, Mapping[Expr, Expr]]
 

@@ -138,7 +138,11 @@ def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
                            base, known[slug], deadline.limit(options), report, record=record),
                        processes=options.processes, seconds=options.seconds,
                        on_progress=lambda number, p: on_progress(slugs[left[number]], p))
-    shown = _show(arrived, 0, on_result)
+
+    def tell(_: int, found: BugResult) -> None:
+        on_result(found)
+
+    shown = jobs.in_order(arrived, 0, tell)
     for done in running:
         slug = slugs[left[done.number]]
         arrived[left[done.number]] = found = done.result or _failed(slug, done.failure)
@@ -146,15 +150,8 @@ def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
             _write_record(known[slug], found)
         elif options.results is not None and found.verdict in ("violated", "holds"):
             options.results.put(keys[slug], found)
-        shown = _show(arrived, shown, on_result)
+        shown = jobs.in_order(arrived, shown, tell)
     return [arrived[n] for n in sorted(arrived)]
-
-
-def _show(arrived: dict[int, BugResult], shown: int, on_result: Callable[[BugResult], None]) -> int:
-    while shown in arrived:
-        on_result(arrived[shown])
-        shown += 1
-    return shown
 
 
 def _keys(base: Workspace, folders: dict[str, Path], options: CheckOptions) -> dict[str, str]:

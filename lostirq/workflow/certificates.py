@@ -22,7 +22,8 @@ from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario
 from lostirq.symbolic import certificate as terms
 from lostirq.symbolic.certificate import Json
-from lostirq.symbolic.induction import DEFAULT_RLIMIT, BaseFails, Conjunct, NotInductive, Proved, Undecided, prove
+from lostirq.symbolic.induction import DEFAULT_RLIMIT, prove
+from lostirq.symbolic.outcome import BaseFails, Conjunct, NotInductive, Proved, Undecided
 from lostirq.symbolic.steps import prove_steps
 from lostirq.workflow.populate import populated
 from lostirq.workflow.prove import describe, invariant

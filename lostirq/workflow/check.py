@@ -181,25 +181,20 @@ def check(workspace: Workspace, options: CheckOptions,
                        lambda job, report: check_scenario(workspace, job, deadline.limit(options), report),
                        processes=options.processes, seconds=options.seconds,
                        on_progress=lambda number, p: on_progress(todo[left[number]], p))
-    shown = _show(todo, arrived, 0, on_result)
+
+    def tell(number: int, found: ScenarioResult | jobs.Failure) -> None:
+        on_result(todo[number], found)
+
+    shown = jobs.in_order(arrived, 0, tell)
     for done in running:
         number = left[done.number]
         arrived[number] = found = done.result or done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
         if isinstance(found, ScenarioResult):
             keep(texts, todo[number], options, found)
-        shown = _show(todo, arrived, shown, on_result)
+        shown = jobs.in_order(arrived, shown, tell)
     results = {todo[n]: r for n, r in sorted(arrived.items()) if isinstance(r, ScenarioResult)}
     failures = {todo[n]: r for n, r in sorted(arrived.items()) if isinstance(r, jobs.Failure)}
     return CheckReport(todo, results, failures, {} if options.partial or failures else vacuous(results.values()))
-
-
-def _show(todo: tuple[Job, ...], arrived: dict[int, ScenarioResult | jobs.Failure], shown: int,
-          on_result: Callable[[Job, ScenarioResult | jobs.Failure], None]) -> int:
-    """Pass on what has arrived, in the order of the plan; how many are passed on."""
-    while shown in arrived:
-        on_result(todo[shown], arrived[shown])
-        shown += 1
-    return shown
 
 
 def _key(texts: str, job: Job, options: CheckOptions) -> str:

@@ -20,9 +20,9 @@ from lostirq.ir.system import Memory, System
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario
 from lostirq.symbolic.candidates import same_shape
-from lostirq.symbolic.induction import Conjunct
 from lostirq.symbolic.infer import MOST as MOST
 from lostirq.symbolic.infer import Inferred, infer
+from lostirq.symbolic.outcome import Conjunct
 from lostirq.workflow.populate import populated
 
 SUFFIX = "_small"

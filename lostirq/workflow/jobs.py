@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, ForkProcess
@@ -60,6 +60,14 @@ class _Running:
 
 
 Report = Callable[[Progress], None]
+
+
+def in_order(arrived: Mapping[int, R], shown: int, tell: Callable[[int, R], None]) -> int:
+    """Pass on what has arrived, but for a job only after all before it; how many are passed on."""
+    while shown in arrived:
+        tell(shown, arrived[shown])
+        shown += 1
+    return shown
 
 
 def run(jobs: Sequence[J], work: Callable[[J, Report], R], *, processes: int = 1, seconds: float | None = None,

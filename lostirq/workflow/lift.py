@@ -82,9 +82,7 @@ def lift_bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
         arrived[done.number] = found
         if record and found.trace is not None:
             write(known[slug] / WITNESS, found.trace)
-        while shown in arrived:
-            on_result(arrived[shown])
-            shown += 1
+        shown = jobs.in_order(arrived, shown, lambda _, result: on_result(result))
     return [arrived[n] for n in sorted(arrived)]
 
 

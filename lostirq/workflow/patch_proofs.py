@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a patch does to the proofs: a column of its own, never part of the verdict.
 
-  kept   the patch does not change the system that the proof is about, or the lemmas of the base prove it again;
+  kept   the patch does not change the system that the proof is about (what the proof was worth, it is worth), or the
+         lemmas of the base prove it again;
   lost   with the lemmas of the base, the proof fails: the lemma or property that a step breaks is named;
   stale  the patch changes the model, and the proof was not tried on it, or a solver gave up.
 
@@ -27,7 +28,7 @@ from lostirq.workflow import certificates, jobs
 from lostirq.workflow.certificates import Kept, Lost
 from lostirq.workflow.patch_report import ProofReport
 from lostirq.workflow.patch_sources import Sides
-from lostirq.workflow.prove import TIER, prove_property
+from lostirq.workflow.prove import GAVE_UP, TIER, prove_property
 
 NOT_TRIED = "not tried; --proofs tries the lemmas of the base"
 
@@ -97,7 +98,9 @@ def _tried(base: Workspace, patched: Workspace, proof: _Proof) -> ProofReport:
         return proof.row("lost", str(e).splitlines()[0])
     if isinstance(found.verdict, Holds):
         return proof.row("kept", "proved again with the lemmas of the base")
-    return proof.row("lost", found.verdict.reason if isinstance(found.verdict, Unknown) else "violated initially")
+    if isinstance(found.verdict, Unknown):
+        return proof.row("stale" if found.verdict.reason.startswith(GAVE_UP) else "lost", found.verdict.reason)
+    return proof.row("lost", "violated initially")
 
 
 def _by_certificate(base: Workspace, patched: Workspace, proof: _Proof, data: Json,

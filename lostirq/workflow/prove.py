@@ -25,25 +25,17 @@ from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.symbolic.agreement import agreed, agreements, shields
 from lostirq.symbolic.backward import needed
 from lostirq.symbolic.encode import conjuncts_of
-from lostirq.symbolic.induction import (
-    DEFAULT_RLIMIT,
-    BaseFails,
-    Conjunct,
-    Counterexample,
-    NotInductive,
-    Outcome,
-    Proved,
-    Statistics,
-    prove,
-)
+from lostirq.symbolic.induction import DEFAULT_RLIMIT, prove
 from lostirq.symbolic.infer import Inferred
 from lostirq.symbolic.infer_step import of_step
+from lostirq.symbolic.outcome import BaseFails, Conjunct, Counterexample, NotInductive, Outcome, Proved, Statistics
 from lostirq.symbolic.rewrite import Rewriter
 from lostirq.symbolic.steps import prove_steps
 from lostirq.symbolic.windows import heal, inside
 from lostirq.workflow.populate import populated
 from lostirq.workflow.workspace import SOURCES, sources
 
+GAVE_UP = "the solver gave up"
 TIER = "proof"  # tier of the scenarios that exist for proofs: too large to be explored
 
 
@@ -209,7 +201,7 @@ def _verdict(annotated: System, outcome: Outcome, targets: frozenset[str]) -> Ve
         found = outcome.counterexamples[0]
         return Unknown(f"not inductive: edge {found.edge} breaks {found.conjunct}")
     name, edge, reason = outcome.open[0]
-    return Unknown(f"the solver gave up on edge {edge}, {name}: {reason}")
+    return Unknown(f"{GAVE_UP} on edge {edge}, {name}: {reason}")
 
 
 def describe(system: System, conjuncts: list[Conjunct], found: Counterexample) -> tuple[str, ...]:

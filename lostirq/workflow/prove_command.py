@@ -18,7 +18,7 @@ from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Unknown
 from lostirq.ir.system import Property, System
 from lostirq.language import Workspace, compile_scenario
-from lostirq.symbolic.induction import Conjunct
+from lostirq.symbolic.outcome import Conjunct
 from lostirq.workflow import certificates, jobs, proofs_page
 from lostirq.workflow.certificates import Origin, Proof
 from lostirq.workflow.commands import Setting

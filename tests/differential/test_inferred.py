@@ -12,8 +12,9 @@ from lostirq.ir.system import Form, Memory, System
 from lostirq.ir.tso import lower
 from lostirq.symbolic.candidates import features, tables
 from lostirq.symbolic.houdini import Houdini
-from lostirq.symbolic.induction import RANGE, Conjunct, NotInductive, Proved, evaluate, prove
+from lostirq.symbolic.induction import RANGE, evaluate, prove
 from lostirq.symbolic.infer import infer
+from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 from tests.differential.random_systems import systems
 
 MOST = 150

@@ -14,7 +14,7 @@ import pytest
 from lostirq.workflow.counterexample import find
 from lostirq.workflow.explore import Explorer
 from lostirq.workflow.explore_server import Server
-from tests.quality.browser import barriers, browser, complaints  # noqa: F401  # a fixture
+from tests.quality.browser import barriers, complaints
 
 ROOT = Path(__file__).resolve().parents[2]
 BUG = "entry-fence-removed"
@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     found.stop()
 
 
-def arrived(browser: Any) -> None:  # noqa: F811
+def arrived(browser: Any) -> None:
     """Wait until the page shows what its address says."""
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -37,17 +37,17 @@ def arrived(browser: Any) -> None:  # noqa: F811
         lambda b: b.execute_script("return document.body.dataset.ready === location.hash"))
 
 
-def visit(browser: Any, server: Server, place: str = START) -> None:  # noqa: F811
+def visit(browser: Any, server: Server, place: str = START) -> None:
     browser.get("about:blank")
     browser.get(server.url + place)
     arrived(browser)
 
 
-def texts(browser: Any, selector: str) -> list[str]:  # noqa: F811
+def texts(browser: Any, selector: str) -> list[str]:
     return [e.text for e in browser.find_elements("css selector", selector)]
 
 
-def test_a_walk(browser: Any, server: Server) -> None:  # noqa: F811
+def test_a_walk(browser: Any, server: Server) -> None:
     visit(browser, server)
     assert texts(browser, "#run li") == []
     first = texts(browser, "#enabled button")
@@ -65,13 +65,13 @@ def test_a_walk(browser: Any, server: Server) -> None:  # noqa: F811
     assert texts(browser, "#run li") == []
 
 
-def test_what_cannot_happen_is_told_with_the_reason(browser: Any, server: Server) -> None:  # noqa: F811
+def test_what_cannot_happen_is_told_with_the_reason(browser: Any, server: Server) -> None:
     visit(browser, server)
     browser.find_element("css selector", "details summary").click()
     assert any("because" in t for t in texts(browser, "#disabled li"))
 
 
-def test_a_jump_to_a_counterexample_and_the_page_that_it_saves(browser: Any, server: Server) -> None:  # noqa: F811
+def test_a_jump_to_a_counterexample_and_the_page_that_it_saves(browser: Any, server: Server) -> None:
     visit(browser, server)
     from selenium.webdriver.support.ui import Select
 
@@ -90,7 +90,7 @@ def test_a_jump_to_a_counterexample_and_the_page_that_it_saves(browser: Any, ser
     assert len(texts(browser, "#run li")) == 3
 
 
-def test_keys(browser: Any, server: Server) -> None:  # noqa: F811
+def test_keys(browser: Any, server: Server) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
     visit(browser, server)
@@ -102,14 +102,14 @@ def test_keys(browser: Any, server: Server) -> None:  # noqa: F811
     assert texts(browser, "#run li") == []
 
 
-def test_no_complaints_and_no_barriers(browser: Any, server: Server) -> None:  # noqa: F811
+def test_no_complaints_and_no_barriers(browser: Any, server: Server) -> None:
     visit(browser, server)
     browser.find_element("css selector", "details summary").click()
     assert barriers(browser) == []
     assert complaints(browser) == []
 
 
-def test_an_address_that_leads_nowhere_is_told(browser: Any, server: Server) -> None:  # noqa: F811
+def test_an_address_that_leads_nowhere_is_told(browser: Any, server: Server) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     browser.get("about:blank")

@@ -13,7 +13,7 @@ import pytest
 from lostirq.evidence.account import Account
 from lostirq.report.html import html
 from lostirq.workflow.counterexample import find
-from tests.quality.browser import barriers, browser, complaints  # noqa: F401  # a fixture
+from tests.quality.browser import barriers, complaints
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ("entry-fence-removed", "tpr-threshold-livelock")
@@ -26,14 +26,14 @@ def accounts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Account]:
     return {slug: find(ROOT, slug, cache).account for slug in RUNS}
 
 
-def opened(browser: Any, account: Account, folder: Path, fragment: str = "") -> None:  # noqa: F811
+def opened(browser: Any, account: Account, folder: Path, fragment: str = "") -> None:
     page = folder / "page.html"
     page.write_text(html(account), encoding="utf-8")
     browser.get("about:blank")
     browser.get(f"{page.as_uri()}{fragment}")
 
 
-def key(browser: Any, *names: str) -> None:  # noqa: F811
+def key(browser: Any, *names: str) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
     for name in names:
@@ -43,7 +43,7 @@ def key(browser: Any, *names: str) -> None:  # noqa: F811
 @pytest.mark.parametrize("slug", RUNS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_complaints_and_no_barriers(
-    browser: Any, accounts: dict[str, Account], tmp_path: Path, slug: str, scheme: str,  # noqa: F811
+    browser: Any, accounts: dict[str, Account], tmp_path: Path, slug: str, scheme: str,
 ) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
@@ -54,7 +54,7 @@ def test_no_complaints_and_no_barriers(
     assert complaints(browser) == []
 
 
-def test_a_click_shows_the_step(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:  # noqa: F811
+def test_a_click_shows_the_step(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:
     account = accounts[RUNS[0]]
     opened(browser, account, tmp_path)
     number = next(i for i, s in enumerate(account.steps) if any(c.shown for c in s.changes) and s.kernel)
@@ -74,7 +74,7 @@ def test_a_click_shows_the_step(browser: Any, accounts: dict[str, Account], tmp_
     assert len(values) == len(account.variables)
 
 
-def test_keys_walk_through_the_run(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:  # noqa: F811
+def test_keys_walk_through_the_run(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:
     opened(browser, accounts[RUNS[0]], tmp_path)
     visited = []
     for _ in accounts[RUNS[0]].steps:
@@ -85,7 +85,7 @@ def test_keys_walk_through_the_run(browser: Any, accounts: dict[str, Account], t
     assert browser.find_element("css selector", "[aria-current]").get_attribute("id") != visited[-1]
 
 
-def test_a_lasso_is_shown_as_a_loop(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:  # noqa: F811
+def test_a_lasso_is_shown_as_a_loop(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:
     account = accounts[RUNS[1]]
     assert account.loop is not None
     opened(browser, account, tmp_path)
@@ -94,7 +94,7 @@ def test_a_lasso_is_shown_as_a_loop(browser: Any, accounts: dict[str, Account], 
     assert f"steps {account.loop + 1} to {len(account.steps)} repeat" in again
 
 
-def test_copy_as_text_copies_the_report(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:  # noqa: F811
+def test_copy_as_text_copies_the_report(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     opened(browser, accounts[RUNS[0]], tmp_path)
@@ -112,7 +112,7 @@ def test_the_page_needs_no_network_and_is_small(accounts: dict[str, Account]) ->
         assert page == html(account)
 
 
-def test_texts_of_a_model_stay_texts(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:  # noqa: F811
+def test_texts_of_a_model_stay_texts(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:
     """Markup in a property, a statement or a choice is shown, and does nothing."""
     evil = "</script><script>document.title='taken'</script><img src=x onerror=document.title='taken'>"
     account = accounts[RUNS[0]]

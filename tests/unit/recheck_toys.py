@@ -24,7 +24,8 @@ from lostirq.ir.tso import lower
 from lostirq.language import compile_scenario, load_sources
 from lostirq.recheck.__main__ import Result, verify
 from lostirq.symbolic.certificate import Json, _Translation, about, certificate, system_file, text
-from lostirq.symbolic.induction import Conjunct, Proved, prove
+from lostirq.symbolic.induction import prove
+from lostirq.symbolic.outcome import Conjunct, Proved
 from lostirq.workflow.prove import goals, invariant
 from tests.unit.test_prove import MODEL, PROOF, PROPERTIES
 

@@ -10,17 +10,18 @@ import pytest
 
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds
-from lostirq.interpret import Interpreter
 from lostirq.ir.expr import and_, boolean, const, eq, var
 from lostirq.ir.system import Memory, System
 from lostirq.ir.tso import lower
 from lostirq.symbolic.crowd import Crowd, crowd
 from lostirq.symbolic.grown import difference
-from lostirq.symbolic.induction import Conjunct, NotInductive, Proved, evaluate, prove
+from lostirq.symbolic.induction import evaluate, prove
+from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 from lostirq.symbolic.readings import Refused
 from lostirq.symbolic.simulation import check_simulation
 from lostirq.workflow.prove import prove_property
 from tests.unit.language import compiled, load
+from tests.unit.states import reachable
 
 POSTERS = """
 SENDERS = Param(2, "senders")
@@ -68,28 +69,13 @@ def never() -> bool:
 """
 
 
-def reach(system: System) -> set[tuple[int, ...]]:
-    """All reachable states, as values."""
-    interpreter = Interpreter(system)
-    first = interpreter.initial()
-    seen, work = {first}, [first]
-    while work:
-        state = work.pop()
-        for move in interpreter.moves(state):
-            after = interpreter.step(state, move)
-            if after not in seen:
-                seen.add(after)
-                work.append(after)
-    return {s[0] for s in seen}
-
-
 def images(system: System, c: Crowd) -> set[tuple[int, ...]]:
     """The states of the crowd that stand for the reachable states of a system with some number of senders."""
     position = {v.name: i for i, v in enumerate(system.variables)}
     members = [p.name for p in system.processes if p.family == "sender"]
     flags = {p.flags.name: p for p in c.places.values()}
     found = set()
-    for state in reach(system):
+    for state in reachable(system):
         values = []
         for v in c.system.variables:
             place = flags.get(v.name)
@@ -110,7 +96,7 @@ def images(system: System, c: Crowd) -> set[tuple[int, ...]]:
 def test_the_crowd_covers_every_number_of_members(memory: Memory) -> None:
     c = crowd(lower(compiled(POSTERS, memory)), "sender")
     assert check_simulation(c).failed == ()
-    reached = reach(c.system)
+    reached = reachable(c.system)
     counts = [images(lower(compiled(POSTERS, memory, SENDERS=n)), c) for n in (2, 3)]
     assert all(found <= reached for found in counts)
     assert len(counts[0]) < len(counts[1]) <= len(reached)
@@ -121,16 +107,16 @@ def test_what_needs_three_members_is_in_the_crowd() -> None:
     c = crowd(lower(compiled(POSTERS)), "sender")
     names = {v.name: i for i, v in enumerate(c.system.variables)}
     some = [names[p.flags.name] for p in c.places.values() if p.location != c.member.pc.init]
-    assert max(sum(bool(state[i]) for i in some) for state in reach(c.system)) > 2
+    assert max(sum(bool(state[i]) for i in some) for state in reachable(c.system)) > 2
 
 
 def test_formulas_are_read_for_any_number() -> None:
     c = crowd(lower(compiled(POSTERS)), "sender")
     keys = {p.key: p for p in c.system.properties}
-    reached = [dict(zip(c.system.variables, s, strict=True)) for s in reach(c.system)]
+    reached = [dict(zip(c.system.variables, s, strict=True)) for s in reachable(c.system)]
     broken = {k for k, p in keys.items() if any(not evaluate(p.formula, s) for s in reached)}
     small = lower(compiled(POSTERS))
-    states = [dict(zip(small.variables, s, strict=True)) for s in reach(small)]
+    states = [dict(zip(small.variables, s, strict=True)) for s in reachable(small)]
     assert broken == {p.key for p in small.properties if any(not evaluate(p.formula, s) for s in states)} == {"never"}
 
 

@@ -8,7 +8,8 @@ from lostirq.ir.expr import BOOL, Role, Var, bits_type, int_type
 from lostirq.ir.system import System
 from lostirq.symbolic.agreement import agreements
 from lostirq.symbolic.families import families
-from lostirq.symbolic.induction import Conjunct, NotInductive, Proved, Prover, StepQueries, prove
+from lostirq.symbolic.induction import Prover, StepQueries, prove
+from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 from lostirq.symbolic.rewrite import Rewriter
 from tests.unit import symbolic_toys as toys
 

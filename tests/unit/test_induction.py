@@ -11,17 +11,8 @@ from lostirq.ir import expr as x
 from lostirq.ir.expr import BOOL, Expr, Kind, Var, bits_type, int_type
 from lostirq.ir.system import System
 from lostirq.symbolic.encode import Encoder, transition
-from lostirq.symbolic.induction import (
-    RANGE,
-    BaseFails,
-    Conjunct,
-    NotInductive,
-    Proved,
-    Undecided,
-    evaluate,
-    prove,
-    step_query,
-)
+from lostirq.symbolic.induction import RANGE, evaluate, prove, step_query
+from lostirq.symbolic.outcome import BaseFails, Conjunct, NotInductive, Proved, Undecided
 from tests.unit import symbolic_toys as toys
 from tests.unit.expressions import VARIABLES, booleans, integers, value_in, words
 

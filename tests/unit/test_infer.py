@@ -11,8 +11,9 @@ from lostirq.ir.expr import BOOL, Expr, bits_type, int_type
 from lostirq.ir.system import System
 from lostirq.symbolic.candidates import features, tables
 from lostirq.symbolic.houdini import Houdini
-from lostirq.symbolic.induction import Conjunct, NotInductive, Proved, evaluate, prove
+from lostirq.symbolic.induction import evaluate, prove
 from lostirq.symbolic.infer import Inferred, Reachable, infer
+from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 
 
 def counter(s: System, process: int, place: int) -> Expr:

@@ -9,8 +9,9 @@ from symbolic_toys import memory, peterson, system
 
 from lostirq.ir import expr as x
 from lostirq.ir.expr import BOOL, Expr, Var, bits_type, int_type
-from lostirq.symbolic.induction import Conjunct, NotInductive, evaluate, prove
+from lostirq.symbolic.induction import evaluate, prove
 from lostirq.symbolic.infer_step import Essential, essential, of_step
+from lostirq.symbolic.outcome import Conjunct, NotInductive
 
 PIR = memory("pending", bits_type(8), unit=0)
 FLAG = memory("flag", BOOL, unit=1)

@@ -6,28 +6,14 @@ from __future__ import annotations
 from symbolic_toys import peterson, system
 
 from lostirq.explicit.sample import Sample, sample
-from lostirq.interpret import Interpreter
 from lostirq.ir import expr as x
 from lostirq.ir.expr import Role, Var, int_type
 from lostirq.ir.system import System
+from tests.unit.states import reachable
 
 
 def rows(found: Sample) -> set[tuple[int, ...]]:
     return set(zip(*found.columns.values(), strict=True))
-
-
-def reachable(s: System) -> set[tuple[int, ...]]:
-    interpreter = Interpreter(s)
-    start = interpreter.initial()
-    seen, left = {start}, [start]
-    while left:
-        state = left.pop()
-        for move in interpreter.moves(state):
-            after = interpreter.step(state, move)
-            if after not in seen:
-                seen.add(after)
-                left.append(after)
-    return {values for values, _ in seen}
 
 
 def counters(most: int) -> System:

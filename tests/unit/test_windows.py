@@ -9,7 +9,8 @@ from lostirq.errors import Span
 from lostirq.ir import expr as x
 from lostirq.ir.expr import BOOL, Expr, Role, Var, bits_type
 from lostirq.ir.system import Location, System
-from lostirq.symbolic.induction import Conjunct, NotInductive, Proved, prove
+from lostirq.symbolic.induction import prove
+from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 from lostirq.symbolic.windows import heal
 from tests.unit import symbolic_toys as toys
 
