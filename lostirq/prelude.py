@@ -55,6 +55,7 @@ __all__ = [
     "lemma",
     "initial",
     "invariant",
+    "local",
     "lock_set",
     "occurs",
     "old",
@@ -208,6 +209,7 @@ fetch_or: _Operation = _operation
 function_of: _Operation = _operation
 highest: _Operation = _operation
 idle: _Operation = _operation
+local: _Operation = _operation
 lock_set: _Operation = _operation
 occurs: _Operation = _operation
 old: _Operation = _operation

@@ -77,7 +77,7 @@ EFFECTS = (
     "smp_mb__after_atomic",
     "barrier",
 )
-IN_PROPERTIES = ("old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty")
+IN_PROPERTIES = ("old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty", "local")
 
 
 def arguments(tr: Translator, node: ast.Call, allowed: tuple[int, ...]) -> list[ast.expr]:

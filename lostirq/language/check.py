@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 
-from lostirq.ir.expr import TRUE, integer
+from lostirq.ir.expr import integer
 from lostirq.ir.system import Memory, served
-from lostirq.language import inline, pure, statements
+from lostirq.language import pure
 from lostirq.language.declarations import (
     PROCESSES,
     PROPERTIES,
@@ -23,13 +23,11 @@ from lostirq.language.declarations import (
     StructDecl,
 )
 from lostirq.language.expand import Expander
-from lostirq.language.graph import Op
-from lostirq.language.places import Binding, Ref
+from lostirq.language.locals import body, stand_in
 from lostirq.language.properties import Context, PropertyCompiler, PropertyTranslator, property_id
-from lostirq.language.scope import CallFrame, Scope
+from lostirq.language.scope import Scope
 from lostirq.language.source import Abandon, Report
 from lostirq.language.translate import Translator
-from lostirq.language.types import PackedType, Scalar
 from lostirq.language.universe import Universe
 
 
@@ -120,40 +118,13 @@ def _function(universe: Universe, decl: FunctionDecl, context: Context) -> None:
     if decl.role in PROPERTIES:
         return
     x = Expander(universe, decl.name, 0, Scope(decl.source, decl, {}, decl.name))
-    x.stack = (decl.name,)
-    x.anchor = decl.node
-    names = {p.arg: _stand_in(x, decl, p) for p in decl.parameters}
     if decl.role is Role.PURE:
-        pure.evaluate(PropertyTranslator(universe, Scope(decl.source, decl, {}), context), decl, names)
+        names = {p.arg: stand_in(x, decl, p) for p in decl.parameters}
+        pure.evaluate(PropertyTranslator(universe, Scope(decl.source, decl, {}), context, lemma=True), decl, names)
         return
-    x.scope.names = dict(names)
-    type_ = None if decl.role is not Role.FUNCTION else inline.result_type(x, decl)
-    result = None if type_ is None else x.fresh("return", type_)
-    x.frames.append(CallFrame(decl, result, type_))
-    x.emit(Op.NOP)
-    statements.block(x, decl.node.body)
-    if x.pending and result is not None:
-        x.report.add(
-            decl.source.header(decl.node), "LI019", f"'{decl.name}' may end without a value", "return on every path"
-        )
+    body(universe, decl, x)
     if decl.role in PROCESSES:
         _options(universe, decl)
-
-
-def _stand_in(x: Expander, decl: FunctionDecl, param: ast.arg) -> Binding:
-    """A parameter of which nothing is known but its type."""
-    if param.annotation is None:
-        if decl.role in PROCESSES:
-            return integer(0)
-        raise x.report.fail(decl.source.span(param), "LI014", f"parameter '{param.arg}' has no type", "name: Type")
-    type_ = x.universe.type_of(param.annotation, decl.source)
-    if decl.role in PROCESSES:
-        return integer(0)
-    if isinstance(type_, (Scalar, PackedType)):
-        made = x.fresh(param.arg, type_)
-        value = x.bound(made)
-        return made if param.arg in decl.assigned or isinstance(value, Ref) else value
-    return Ref(((TRUE, x.universe.layout.place(f"{decl.name}.{param.arg}", type_)),))
 
 
 def _options(universe: Universe, decl: FunctionDecl) -> None:

@@ -32,7 +32,7 @@ from lostirq.language import inline, primitives
 from lostirq.language.builtins import EFFECTS
 from lostirq.language.declarations import Role as Purpose
 from lostirq.language.graph import Frame, Node, Op, Pending
-from lostirq.language.places import LocalPacked, LocalScalar, PackedValue, Ref, Value, Write
+from lostirq.language.places import Copy, LocalPacked, LocalScalar, PackedValue, Ref, Value, Write
 from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.translate import Translator
 from lostirq.language.types import PackedType, Scalar, SemType
@@ -51,6 +51,7 @@ class Expander(Translator):
         self.nodes: list[Node] = []
         self.pending: Pending = []
         self.locals: list[Var] = []
+        self.copies: list[Copy] = []
         self.names: dict[str, int] = {}
         self.stack: tuple[str, ...] = ()
         self.windows: frozenset[str] = frozenset()
@@ -74,7 +75,7 @@ class Expander(Translator):
         source = self.scope.source
         header = self.anchor if isinstance(self.anchor, ast.expr) else _header(self.anchor)
         span = source.header(self.anchor) if isinstance(self.anchor, ast.stmt) else source.span(self.anchor)
-        frame = Frame(span, _text(source.text_of(header)), self.stack[-1], self.stack, self.windows)
+        frame = Frame(span, _text(source.text_of(header)), self.stack[-1], self.stack, self.windows, self.scope.path)
         node = Node(len(self.nodes), op, frame, self.region, writes=writes)
         for key, value in fields.items():
             setattr(node, key, value)

@@ -6,13 +6,14 @@ Variables that nothing reads are dropped, and initial values are those after the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lostirq.ir.expr import Expr, Var, eq, not_, var
 from lostirq.ir.system import Edge, Memory, Process, Property, System
 from lostirq.language import assemble, buffers
 from lostirq.language.declarations import PROCESSES
+from lostirq.language.locals import Placed
 from lostirq.language.properties import Context, PropertyCompiler
 from lostirq.language.rewrite import Reads, literal, put_in_both
 from lostirq.language.universe import Universe
@@ -56,7 +57,7 @@ def finish(
     edges: list[Edge] = []
     for k, c in enumerate(composed):
         edges += assemble.make_edges(c, k, len(edges), order)
-    context = context_of(universe, request, processes, cpus, fold, constants, initial)
+    context = context_of(universe, request, processes, cpus, fold, constants, initial, composed)
     properties = tuple(PropertyCompiler(universe, context).all(request.properties, request.lemmas))
     roots = [x for p in processes for x in (p.runs, p.cpu) if x is not None]
     roots += [x for p in properties for x in (p.formula, p.goal)]
@@ -74,8 +75,9 @@ def context_of(
     fold: Callable[[Expr], Expr],
     constants: dict[Var, Expr],
     initial: dict[Var, int],
+    composed: Sequence[assemble.Composed] = (),
 ) -> Context:
-    """What properties speak about; `fold` puts constants into an expression."""
+    """What properties speak about; `fold` puts constants into an expression; `composed`: for lemmas about locals."""
     d = universe.declarations
     messages = tuple(
         not_(eq(var(v), literal(v, v.init))) for v in universe.variables if v.message and v not in constants
@@ -90,7 +92,17 @@ def context_of(
         frozenset(f.name for f in d.functions()),
         messages,
         fold,
+        {k: tuple(placed(c)) for k, c in enumerate(composed)},
     )
+
+
+def placed(c: assemble.Composed) -> Iterator[Placed]:
+    """The copies of functions in a process, with the locations inside each."""
+    paths = [c.graph.nodes[n].frame.path for n in c.steps.locations]
+    for copy in c.graph.copies:
+        inside = tuple(k for k, p in enumerate(paths) if p == copy.path or p.startswith(f"{copy.path}/"))
+        if inside:
+            yield Placed(copy, inside)
 
 
 def _renew(

@@ -14,7 +14,7 @@ from enum import Enum
 from lostirq.errors import Span
 from lostirq.ir.expr import TRUE, Expr, Var
 from lostirq.ir.system import Access, Sort
-from lostirq.language.places import Write
+from lostirq.language.places import Copy, Write
 
 
 class Op(Enum):
@@ -41,6 +41,7 @@ class Frame:
     function: str
     stack: tuple[str, ...]
     windows: frozenset[str]
+    path: str = ""  # of the inlined copy: the prefix of the names of its locals
 
 
 @dataclass(eq=False, slots=True)
@@ -97,6 +98,7 @@ class Graph:
     symmetric: bool = False
     column: str = ""
     span: Span = Span()
+    copies: tuple[Copy, ...] = ()
     private_cpu: bool = False
     rest: int = -1  # HANDLER: the operation at which it is not active
     exit_fence: int = -1  # HANDLER: the drain before it returns to its rest, if one is needed

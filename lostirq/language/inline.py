@@ -14,7 +14,7 @@ from lostirq.ir.expr import Expr, Kind, Role, variables
 from lostirq.language import pure, statements
 from lostirq.language.declarations import FunctionDecl
 from lostirq.language.graph import Op
-from lostirq.language.places import Binding, PackedValue, Ref, Value, Write
+from lostirq.language.places import Binding, Copy, PackedValue, Ref, Value, Write
 from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.types import PackedType, Scalar, SemType
 
@@ -47,6 +47,7 @@ def inline(x: Expander, decl: FunctionDecl, node: ast.Call) -> Value | None:
     finally:
         x.frames.pop()
         x.stack = x.stack[:-1]
+        x.copies.append(Copy(decl.name, path, x.scope.names))
         x.scope, x.anchor = caller, anchor
         x.pending = x.pending + frame.returns
     return None if result is None else x.bound(result)

@@ -7,7 +7,7 @@ Reading it is a choice between variables (ITE), writing it updates each under it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lostirq.ir.expr import TRUE, Expr, Role, Var, bits_type, ite
@@ -116,6 +116,16 @@ class Poison:
 
 Value = Expr | PackedValue | Ref
 Binding = Expr | PackedValue | Ref | LocalScalar | LocalPacked | Poison
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Copy:
+    """An inlined copy of a function, or the body of a process: `path` as in the names of its locals, and its
+    parameters and locals as they are bound at its end."""
+
+    function: str
+    path: str
+    names: Mapping[str, Binding]
 
 
 @dataclass(frozen=True, slots=True)

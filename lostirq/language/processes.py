@@ -15,7 +15,7 @@ from lostirq.language.declarations import FunctionDecl
 from lostirq.language.declarations import Role as Purpose
 from lostirq.language.expand import Expander
 from lostirq.language.graph import Frame, Graph, Op
-from lostirq.language.places import Binding
+from lostirq.language.places import Binding, Copy
 from lostirq.language.rewrite import Reads, literal
 from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.source import Abandon
@@ -47,7 +47,8 @@ def expand_process(
     x.anchor = decl.node
     if x.pending:
         end = x.emit(Op.END, 0)
-        end.frame = Frame(end.frame.span, f"end of {decl.name}", decl.name, (decl.name,), frozenset())
+        end.frame = Frame(end.frame.span, f"end of {decl.name}", decl.name, (decl.name,), frozenset(), name)
+    x.copies.append(Copy(decl.name, name, x.scope.names))
     return x
 
 
@@ -74,7 +75,7 @@ def _instance(universe: Universe, decl: FunctionDecl, number: int, owner: int) -
     cpu = _lambda(universe, decl, "cpu", number)
     x = expand_process(universe, decl, name, owner, names, cpu)
     graph = Graph(name, decl.name, number, _SORTS[decl.role], x.nodes, x.locals, span=decl.source.header(decl.node))
-    graph.cpu = cpu
+    graph.copies, graph.cpu = tuple(x.copies), cpu
     graph.holds = _lambda(universe, decl, "holds", number) or TRUE
     graph.masked = _lambda(universe, decl, "masked", number)
     symmetric = decl.options.get("symmetric")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lostirq.ir.expr import (
@@ -28,16 +28,18 @@ from lostirq.ir.expr import (
     var,
 )
 from lostirq.ir.expr import Op as ExprOp
-from lostirq.ir.system import CARRIED, PROMISED, Form, Memory, Process, Property
+from lostirq.ir.system import CARRIED, PROMISED, Form, Memory, Process, Property, served
 from lostirq.language import pure
 from lostirq.language.builtins import IN_PROPERTIES, arguments
 from lostirq.language.declarations import PROPERTIES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
+from lostirq.language.locals import Placed, local
 from lostirq.language.places import Binding, PackedValue, Ref, Value
 from lostirq.language.rewrite import rename_in, variable_of
 from lostirq.language.scope import Scope, suggest
 from lostirq.language.source import Abandon
 from lostirq.language.translate import Translator
+from lostirq.language.types import SemType
 from lostirq.language.universe import Universe
 
 _FORMS = {
@@ -62,15 +64,17 @@ class Context:
     functions: frozenset[str]
     messages: tuple[Expr, ...] = ()  # each true while a message is in flight
     constants: Callable[[Expr], Expr] = lambda e: e
+    copies: Mapping[int, tuple[Placed, ...]] = field(default_factory=dict)  # by process
+    declared: dict[str, Mapping[str, SemType | None]] = field(default_factory=dict)  # locals of functions, when asked
     named: set[str] = field(default_factory=set)  # families of which the property at hand named one instance
 
 
 class PropertyTranslator(Translator):
     """Expressions of properties."""
 
-    def __init__(self, universe: Universe, scope: Scope, context: Context) -> None:
+    def __init__(self, universe: Universe, scope: Scope, context: Context, lemma: bool = False) -> None:
         super().__init__(universe, scope)
-        self.context = context
+        self.context, self.lemma = context, lemma
 
     def call(self, name: str, node: ast.Call) -> Value:
         if name in IN_PROPERTIES and self.universe.function(name) is None:
@@ -177,6 +181,7 @@ _BUILTINS: dict[str, Callable[[PropertyTranslator, ast.Call], Value]] = {
     "occurs": _occurs,
     "old": _old,
     "buffers_empty": _buffers_empty,
+    "local": local,
 }
 
 
@@ -196,7 +201,7 @@ class PropertyCompiler:
         for d in decls:
             if property_id(d) in chosen:
                 chosen |= {witness_id(self.declarations, d)}
-        chosen |= {property_id(d) for d in decls if d.role is Purpose.LEMMA}
+        chosen |= {property_id(d) for d in decls if d.role is Purpose.LEMMA and served(d.text("proves")) & chosen}
         found: list[Property] = []
         for d in decls:
             if property_id(d) in chosen:
@@ -207,7 +212,8 @@ class PropertyCompiler:
         return found
 
     def _translator(self, decl: FunctionDecl, names: dict[str, Binding] | None = None) -> PropertyTranslator:
-        return PropertyTranslator(self.universe, Scope(decl.source, None, names or {}), self.context)
+        return PropertyTranslator(self.universe, Scope(decl.source, None, names or {}), self.context,
+                                  decl.role is Purpose.LEMMA)
 
     def instances(self, decl: FunctionDecl) -> list[Property]:
         tr = self._translator(decl)

@@ -326,6 +326,7 @@ def _enter_atomic(x: Expander, node: ast.With) -> None:
         entry.frame.function,
         entry.frame.stack,
         entry.frame.windows,
+        entry.frame.path,
     )
 
 

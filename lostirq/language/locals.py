@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a lemma may name of a process besides memory and locations: the parameters and locals of inlined functions.
+
+Invariants
+  - The value is that of the copy of the function in which the process is; outside of all copies it is the start value
+    of the type (False, 0, or the lowest number), so that what a call leaves behind is never looked at.
+  - What a lemma reads is kept as a variable, although no step needs it: it is a part of the system that is proved, of
+    its digest and of what is rechecked.  Nothing of the behaviour depends on it.
+  - Only lemmas may look: a property of locals would say something about the model, not about what it models, and a
+    search may forget locals that no step needs any more.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, integer, var
+from lostirq.language import inline, statements
+from lostirq.language.builtins import arguments
+from lostirq.language.declarations import PROCESSES, Declarations, FunctionDecl
+from lostirq.language.declarations import Role as Purpose
+from lostirq.language.expand import Expander
+from lostirq.language.graph import Op
+from lostirq.language.places import Binding, Copy, LocalPacked, LocalScalar, PackedValue, Ref, Value
+from lostirq.language.scope import CallFrame, Scope
+from lostirq.language.source import Abandon, Report
+from lostirq.language.types import PackedType, Scalar, SemType
+from lostirq.language.universe import Universe
+
+if TYPE_CHECKING:
+    from lostirq.language.properties import PropertyTranslator
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Placed:
+    """A copy of a function in a process, and the locations inside it."""
+
+    copy: Copy
+    locations: tuple[int, ...]
+
+
+def body(universe: Universe, decl: FunctionDecl, x: Expander) -> None:
+    """Expand a body that no process calls: parameters bound to stand-ins, calls looked at but not inlined."""
+    x.stack = (decl.name,)
+    x.anchor = decl.node
+    x.scope.names = {p.arg: stand_in(x, decl, p) for p in decl.parameters}
+    type_ = None if decl.role is not Purpose.FUNCTION else inline.result_type(x, decl)
+    result = None if type_ is None else x.fresh("return", type_)
+    x.frames.append(CallFrame(decl, result, type_))
+    x.emit(Op.NOP)
+    statements.block(x, decl.node.body)
+    if x.pending and result is not None:
+        x.report.add(
+            decl.source.header(decl.node), "LI019", f"'{decl.name}' may end without a value", "return on every path"
+        )
+
+
+def stand_in(x: Expander, decl: FunctionDecl, param: ast.arg) -> Binding:
+    """A parameter of which nothing is known but its type."""
+    if param.annotation is None:
+        if decl.role in PROCESSES:
+            return integer(0)
+        raise x.report.fail(decl.source.span(param), "LI014", f"parameter '{param.arg}' has no type", "name: Type")
+    type_ = x.universe.type_of(param.annotation, decl.source)
+    if decl.role in PROCESSES:
+        return integer(0)
+    if isinstance(type_, (Scalar, PackedType)):
+        made = x.fresh(param.arg, type_)
+        value = x.bound(made)
+        return made if param.arg in decl.assigned or isinstance(value, Ref) else value
+    return Ref(((TRUE, x.universe.layout.place(f"{decl.name}.{param.arg}", type_)),))
+
+
+def declared(universe: Universe, decl: FunctionDecl) -> Mapping[str, SemType | None]:
+    """The parameters and locals of a function with their types; None: it names a structure."""
+    aside = Universe(universe.declarations, universe.values, Report(), phantom=True)
+    aside.lay_out()
+    x = Expander(aside, decl.name, 0, Scope(decl.source, decl, {}, decl.name))
+    try:
+        body(aside, decl, x)
+    except Abandon:
+        return {}
+    parameters = frozenset(p.arg for p in decl.parameters)
+    return {name: _type(b) for name, b in x.scope.names.items() if name in parameters or not isinstance(b, Expr)}
+
+
+def _type(binding: Binding) -> SemType | None:
+    if isinstance(binding, LocalScalar):
+        return Scalar(binding.var.type)
+    if isinstance(binding, Expr):
+        return Scalar(binding.type)
+    return binding.type if isinstance(binding, (LocalPacked, PackedValue)) else None
+
+
+def start_value(type_: SemType) -> Expr | PackedValue:
+    """What stands for a local outside of its function."""
+    if isinstance(type_, PackedType):
+        return PackedValue(type_, tuple(const(t.lo, t) for _, t in type_.fields))
+    assert isinstance(type_, Scalar)
+    return const(type_.type.lo, type_.type)
+
+
+def calls(declarations: Declarations, family: str, function: str) -> bool:
+    """Whether the code of a process contains a function, directly or through others."""
+    functions = {d.name: d for d in declarations.functions()}
+    found, work = {family}, [family]
+    for name in work:
+        for n in ast.walk(functions[name].node):
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in functions.keys() - found:
+                found.add(n.func.id)
+                work.append(n.func.id)
+    return function in found
+
+
+def local(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """local("process", i, "function", "name")."""
+    args = arguments(tr, node, (3, 4))
+    if not tr.lemma:
+        raise tr.fail(node, "LI034", "local() is for lemmas", "a property speaks of memory and of locations")
+    processes = tr.instances(args[:-2])
+    family = tr.text(args[0], tr.context.families, "process")
+    function = tr.text(args[-2], tr.context.functions, "function")
+    if len(processes) > 1:
+        raise tr.fail(node, "LI012", f"there are {len(processes)} {family} processes", f'local("{family}", i, ...)')
+    if not calls(tr.universe.declarations, family, function):
+        raise tr.fail(args[-2], "LI034", f"'{family}' never calls '{function}'")
+    types = _types(tr, function)
+    name = tr.text(args[-1], frozenset(types), f"local or parameter of '{function}'")
+    type_ = types[name]
+    if type_ is None:
+        raise tr.fail(args[-1], "LI010", f"'{name}' of '{function}' names a structure", "name what it is a part of")
+    found = tr.bound(_phantom(tr, function, type_)) if tr.universe.phantom else start_value(type_)
+    for process in processes:
+        for placed in tr.context.copies.get(process.index, ()):
+            here = placed.copy.names.get(name) if placed.copy.function == function else None
+            if here is not None:
+                value = tr.coerce(tr.bound(here), type_, node)
+                assert not isinstance(found, Ref)
+                found = tr.merge(in_set(var(process.pc), placed.locations), value, found, node)
+    return found
+
+
+def _types(tr: PropertyTranslator, function: str) -> Mapping[str, SemType | None]:
+    known = tr.context.declared
+    if function not in known:
+        decl = tr.universe.function(function)
+        known[function] = {} if decl is None else declared(tr.universe, decl)
+    return known[function]
+
+
+def _phantom(tr: PropertyTranslator, function: str, type_: SemType) -> LocalScalar | LocalPacked:
+    """A variable of which nothing is known but its type: there are no processes when a workspace is checked."""
+    if isinstance(type_, PackedType):
+        made = tuple(Var(f"{function}.{n}", t, t.lo, Role.LOCAL, 0) for n, t in type_.fields)
+        return LocalPacked(type_, made)
+    assert isinstance(type_, Scalar)
+    return LocalScalar(Var(function, type_.type, type_.type.lo, Role.LOCAL, 0))
