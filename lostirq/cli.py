@@ -21,17 +21,7 @@ import lostirq
 from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
-from lostirq.workflow import (
-    ci,
-    commands,
-    explore_command,
-    impact_command,
-    mutate,
-    patch_ci,
-    patch_command,
-    prove_command,
-    report_command,
-)
+from lostirq.workflow import ci, commands, impact_command, mutate, patch_ci, patch_command, report_command
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
@@ -139,7 +129,9 @@ def shared_arguments() -> tuple[Parser, Parser]:
     return common, searching
 
 
-def make_parser() -> Parser:
+def make_parser(wanted: str | None = None) -> Parser:
+    """The parser of one command, None: of all.  The others are named in it, without their arguments: the proofs alone
+    would load a solver to say what they take."""
     common, searching = shared_arguments()
     parser = Parser(prog="lostirq", allow_abbrev=False, description="Find, prove absent and explain lost interrupts.")
     parser.add_argument("--version", action="version", version=f"lostirq {lostirq.__version__}")
@@ -173,8 +165,11 @@ def make_parser() -> Parser:
     made["bugs"].add_argument("--lift", action="store_true", help="their counterexamples at full width; with "
                               "--max-depth N also look for shorter ones")
     made["bugs"].add_argument("--record", action="store_true", help="write the trace, report and length that are found")
-    prove_command.add_prove_arguments(made["prove"])
-    prove_command.add_recheck_arguments(made["recheck"])
+    if wanted in (None, "prove", "recheck"):
+        from lostirq.workflow import prove_command
+
+        prove_command.add_prove_arguments(made["prove"])
+        prove_command.add_recheck_arguments(made["recheck"])
     report_command.add_explain_arguments(explain)
     report_command.add_report_arguments(made["report"])
     made["explore"].add_argument("subject", nargs="?", default="", help="a scenario, or a counterexample: a known bug, "
@@ -191,10 +186,10 @@ def make_parser() -> Parser:
 
 def parse(words: list[str]) -> argparse.Namespace:
     """Raises `UsageError`; exits for --help and --version."""
-    parser = make_parser()
     first = next((w for w in words if not w.startswith("-")), None)
     if first is not None and first not in COMMANDS:
         raise UsageError(f"unknown command {first!r}{suggestion(first, COMMANDS)}; `lostirq --help` lists them")
+    parser = make_parser(first or "")
     options, unknown = parser.parse_known_args(words)
     if unknown:
         flags = re.findall(r"--[a-z-]+", _help_of(parser, options.command))
@@ -238,15 +233,17 @@ def dispatch(o: argparse.Namespace) -> Outcome:
                                        sys.stdin.buffer, partial(patch_ci.deliver_patch, setting, outputs))
     if o.command == "mutate":
         return mutate.run_mutate(setting, mutate.request(o), _check_options(o, setting.cache))
-    if o.command == "prove":
-        return prove_command.run_prove(setting, o)
-    if o.command == "recheck":
-        return prove_command.run_recheck(setting, o)
+    if o.command in ("prove", "recheck"):
+        from lostirq.workflow import prove_command
+
+        return (prove_command.run_prove if o.command == "prove" else prove_command.run_recheck)(setting, o)
     if o.command == "explain":
         return report_command.run_explain(setting, report_command.question(o))
     if o.command == "report":
         return report_command.run_report(setting, report_command.request(o), o.output)
     if o.command == "explore":
+        from lostirq.workflow import explore_command
+
         return explore_command.run_explore(setting, o.subject, o.port)
     if o.command == "export":
         return commands.run_export(setting, o.scenario, Memory(o.memory), o.to, o.output, o.max_states)
