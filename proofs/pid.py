@@ -12,7 +12,7 @@ from model.state import *
 from properties.quiescence import *
 
 
-@lemma("announced", proves="Q-7, Q-6, Q-3", over=VCPUS, windows=("harvest", "hw_harvest", "sn_cleared"))
+@lemma("announced", proves="Q-7, Q-6, Q-3, Q-1", over=VCPUS, windows=("harvest", "hw_harvest", "sn_cleared"))
 def announced(i: VcpuId) -> bool:
     """Outside of the windows, a posted vector is announced by ON, or SN tells the next load to look, or its poster is
     about to set ON.  Inside, it will be so when the window is left."""
@@ -20,13 +20,13 @@ def announced(i: VcpuId) -> bool:
     return posted_in(i) == 0 or control.on or control.sn or posting(i)
 
 
-@lemma("preempted", proves="Q-7, Q-6, Q-3, T-2, T-4, T-5", over=VCPUS)
+@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5", over=VCPUS)
 def preempted(i: VcpuId) -> bool:
     """A thread does not step while it is off its pCPU: nobody harvests beside a load."""
     return vcpus[i].task.preempted == (not at_rest("preemption", i))
 
 
-@lemma("readers", proves="Q-7, Q-6, Q-3")
+@lemma("readers", proves="Q-7, Q-6, Q-3, Q-1")
 def readers() -> bool:
     """apicv_update_lock counts the vCPU threads between their down_read and their up_read."""
     holding: Int[0, VCPUS] = 0

@@ -12,13 +12,13 @@ from model.state import *
 from properties.views import *
 
 
-@lemma("preemptible", proves="Q-6, Q-3, T-2, T-4, T-5", over=VCPUS)
+@lemma("preemptible", proves="Q-6, Q-3, Q-1, T-2, T-4, T-5", over=VCPUS)
 def preemptible(i: VcpuId) -> bool:
     """A thread is taken off its pCPU only where it allows preemption, and stays where it is until it is back."""
     return not vcpus[i].task.preempted or not vcpus[i].task.preempt_off
 
 
-@lemma("suppressed", proves="Q-6, Q-3, T-4, T-5", over=VCPUS, windows=("switch", "kvm_sched_in"))
+@lemma("suppressed", proves="Q-6, Q-3, Q-1, T-4, T-5", over=VCPUS, windows=("switch", "kvm_sched_in"))
 def suppressed(i: VcpuId) -> bool:
     """SN is set only when a vCPU is scheduled out, and every load clears it."""
     return not vcpus[i].pi_desc.control.sn or scheduled_out(i)
@@ -39,7 +39,7 @@ def notified(i: VcpuId) -> bool:
     return here or scheduled_out(i)
 
 
-@lemma("destination", proves="Q-3, T-4", over=VCPUS, windows=("load",))
+@lemma("destination", proves="Q-3, Q-1, T-4", over=VCPUS, windows=("load",))
 def destination(i: VcpuId) -> bool:
     """NDST is vcpu->cpu, also while the vCPU sleeps: a load that changes one changes both."""
     return vcpus[i].pi_desc.control.ndst == vcpus[i].cpu
