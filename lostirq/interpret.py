@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from lostirq.errors import LostirqError
-from lostirq.ir.expr import Expr, Kind, Op, Role, Var, apply, postorder
+from lostirq.ir.expr import Expr, Kind, Op, Role, Var, apply, postorder, variables
 from lostirq.ir.system import RANGE, STUCK, Edge, Form, Memory, Process, System
 
 Values = tuple[int, ...]
@@ -84,7 +84,7 @@ class Interpreter:
         """None for an operator; for a leaf the position of its variable in the state, -1 if it has none."""
         if node.op in (Op.VAR, Op.OLD):
             return self._index[node.payload]  # type: ignore[index]  # the payload of VAR and OLD is a Var
-        return -1 if node.op in (Op.OCCURS, Op.EMPTY) else None
+        return -1 if node.op in (Op.OCCURS, Op.EMPTY, Op.SEEN, Op.SETTLED) else None
 
     def _value(self, root: Expr, values: Values | list[int], buffers: Buffers) -> int:
         """An expression over the values given, which are memory or what a process sees of it."""
@@ -96,6 +96,13 @@ class Interpreter:
                 return values[position]
             if node.op is Op.EMPTY:
                 return int(not buffers[node.payload]) if self.buffering else 1  # type: ignore[call-overload]  # a CPU
+            if node.op is Op.SETTLED:
+                units = {v.unit for v in variables(node.args) if v.role is Role.MEMORY}
+                entries = buffers[node.payload] if self.buffering else ()  # type: ignore[call-overload]  # a CPU
+                return int(not any(unit in units for unit, _ in entries))
+            if node.op is Op.SEEN:
+                process = self.system.processes[node.payload]  # type: ignore[call-overload]  # its number
+                return self._value(node.args[0], self.view(process, (tuple(values), buffers)), buffers)
             raise AssertionError(f"{node.op} outside a step property")
 
         return self._evaluate(root, leaf)

@@ -67,7 +67,9 @@ __all__ = [
     "recurrence",
     "scenario",
     "scheduler",
+    "seen_by",
     "set_bit",
+    "settled",
     "smp_load_acquire",
     "smp_mb",
     "smp_mb__after_atomic",
@@ -216,7 +218,9 @@ old: _Operation = _operation
 popcount: _Operation = _operation
 quiet: _Operation = _operation
 READ_ONCE: _Operation = _operation
+seen_by: _Operation = _operation
 set_bit: _Operation = _operation
+settled: _Operation = _operation
 smp_load_acquire: _Operation = _operation
 smp_mb: _Operation = _operation
 smp_mb__after_atomic: _Operation = _operation

@@ -128,6 +128,8 @@ class Op(Enum):
     DECODE = "decode"    # bits -> bool or int: value = bits + type.lo (inverse of ENCODE; the type says which)
     OCCURS = "occurs"    # step properties: payload: event name; operands: its arguments
     EMPTY = "empty"      # payload: CPU number; its store buffer is empty (annotated IR only)
+    SEEN = "seen"        # payload: process number; the operand as the loads of that process see it (annotated only)
+    SETTLED = "settled"  # payload: CPU number; no store to what the operand reads is in its buffer (annotated only)
 
     __hash__ = object.__hash__   # members are single; that of Enum hashes the name, at every look-up
 

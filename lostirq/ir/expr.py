@@ -300,8 +300,19 @@ def empty(cpu: int) -> Expr:
     return make(Op.EMPTY, (), cpu, BOOL)
 
 
+def seen(process: int, e: Expr) -> Expr:
+    """An expression as the loads of a process see it: from the buffer of the CPU that it uses, else from memory."""
+    return e if is_const(e) else make(Op.SEEN, (e,), process, e.type)
+
+
+def settled(cpu: int, e: Expr) -> Expr:
+    """The store buffer of a CPU holds no store to what an expression reads."""
+    return TRUE if is_const(e) else make(Op.SETTLED, (e,), cpu, BOOL)
+
+
 # -- rewriting ---------------------------------------------------------------------------------------------------------
 
+_LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.SETTLED)
 
 _BUILD: dict[Op, Callable[..., Expr]] = {
     Op.NOT: not_, Op.AND: and_, Op.OR: or_, Op.EQ: eq, Op.LT: lt, Op.LE: le, Op.ADD: add, Op.SUB: sub, Op.ITE: ite,
@@ -325,15 +336,19 @@ def rebuild(node: Expr, args: list[Expr]) -> Expr:
         return encode(args[0], *node.payload)  # type: ignore[misc]  # (lo, width)
     if node.op is Op.DECODE:
         return decode(args[0], node.type)
+    if node.op in (Op.SEEN, Op.SETTLED):
+        build = seen if node.op is Op.SEEN else settled
+        return build(node.payload, args[0])  # type: ignore[arg-type]  # the payload is a number
     return make(node.op, tuple(args), node.payload, node.type)
 
 
 def substitute(root: Expr, mapping: Callable[[Expr], Expr | None], memo: dict[Expr, Expr] | None = None) -> Expr:
-    """Replace leaves (VAR, OLD, OCCURS, EMPTY) for which `mapping` gives an expression; simplifies on the way."""
+    """Replace leaves (VAR, OLD, OCCURS, and those about buffers) for which `mapping` gives an expression; simplifies on
+    the way."""
 
     def visit(node: Expr, args: list[Expr]) -> Expr:
         rebuilt = rebuild(node, args) if args else node
-        if node.op in (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY):  # a leaf of the source: never one put in its place
+        if node.op in _LEAVES:  # a leaf of the source: never one put in its place
             return mapping(rebuilt) or rebuilt
         return rebuilt
 

@@ -11,7 +11,8 @@ After it no engine needs to know what TSO is.  Invariants:
 - A CPU number that is known at run time only is resolved by ITE over the CPUs that it can be.
 - An Int that is buffered is checked when its store enters the buffer: by an assignment to a variable of range 0..0,
   which costs no bit of the state, and which is out of range exactly if the store is.
-- Flat edges have no `drains` and no `buffered`, flat expressions no EMPTY.  Under SC nothing else changes.
+- Flat edges have no `drains` and no `buffered`, flat expressions no EMPTY, SEEN, SETTLED.  Under SC nothing else
+  changes.
 
 Reference: Owens, Sarkar and Sewell 2009, "A Better x86 Memory Model: x86-TSO", section 3.
 """
@@ -47,6 +48,7 @@ from lostirq.ir.expr import (
     or_,
     substitute,
     var,
+    variables,
 )
 from lostirq.ir.system import Access, Edge, Event, Fair, Location, Memory, Process, Property, Sort, System
 
@@ -182,9 +184,13 @@ class _Lowering:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def memory(self, root: Expr) -> Expr:
-        """An expression over memory: only EMPTY is replaced."""
+        """An expression over memory: only EMPTY, SEEN and SETTLED are replaced."""
 
         def leaf(node: Expr) -> Expr | None:
+            if node.op is Op.SEEN:
+                return self.seen(self.system.processes[_number(node)], node.args[0])
+            if node.op is Op.SETTLED:
+                return self.settled(_number(node), node.args[0])
             if node.op is not Op.EMPTY:
                 return None
             return self.buffers[_number(node)].empty() if self.buffers else TRUE
@@ -206,6 +212,14 @@ class _Lowering:
         for b in self.cpus(process):
             loaded = ite(self.on(process, b), _newest(b, self.units, variable), loaded)
         return loaded
+
+    def settled(self, cpu: int, e: Expr) -> Expr:
+        """The buffer of a CPU has no slot for a unit that the expression reads."""
+        if not self.buffers:
+            return TRUE
+        b = self.buffers[cpu]
+        units = dict.fromkeys(v.unit for v in variables([e]) if v.role is Role.MEMORY and v.unit in b.units)
+        return and_(*(not_(eq(var(tag), integer(b.units.index(u) + 1))) for u in units for tag in b.tags))
 
     def cpus(self, process: Process) -> list[Buffer]:
         """The buffers that a process can use."""
@@ -299,7 +313,7 @@ class _Lowering:
 
 
 def _number(node: Expr) -> int:
-    """The CPU number of an EMPTY."""
+    """The number of the CPU of an EMPTY or SETTLED, of the process of a SEEN."""
     assert isinstance(node.payload, int)
     return node.payload
 

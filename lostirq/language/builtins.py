@@ -77,7 +77,18 @@ EFFECTS = (
     "smp_mb__after_atomic",
     "barrier",
 )
-IN_PROPERTIES = ("old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty", "local")
+IN_PROPERTIES = (
+    "old",
+    "occurs",
+    "within",
+    "at_rest",
+    "quiet",
+    "function_of",
+    "buffers_empty",
+    "local",
+    "seen_by",
+    "settled",
+)
 
 
 def arguments(tr: Translator, node: ast.Call, allowed: tuple[int, ...]) -> list[ast.expr]:

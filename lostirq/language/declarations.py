@@ -34,7 +34,9 @@ PROCESSES = frozenset({Role.THREAD, Role.HANDLER, Role.SCHEDULER, Role.HARDWARE}
 PROPERTIES = frozenset({Role.INVARIANT, Role.STEP, Role.RECURRENCE, Role.REACHABLE, Role.LEMMA})
 
 _PROPERTY_FOLDERS = ("properties/", "proofs/")
-_OVER_STEPS = frozenset({"old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty", "local"})
+_OVER_STEPS = frozenset(
+    {"old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty", "local", "seen_by", "settled"}
+)
 _PROPERTY_OPTIONS = frozenset(
     {"id", "title", "source", "over", "when", "excuses", "witness", "planted", "at", "process", "goal", "statement"}
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from lostirq.ir.expr import (
     TRUE,
@@ -38,10 +39,12 @@ from lostirq.language.places import Binding, PackedValue, Ref, Value
 from lostirq.language.rewrite import rename_in, variable_of
 from lostirq.language.scope import Scope, suggest
 from lostirq.language.source import Abandon
+from lostirq.language.stores import nothing_buffered, seen_by
 from lostirq.language.translate import Translator
 from lostirq.language.types import SemType
 from lostirq.language.universe import Universe
 
+_OF_BUFFERS = (ExprOp.EMPTY, ExprOp.SEEN, ExprOp.SETTLED)
 _FORMS = {
     Purpose.INVARIANT: Form.INVARIANT,
     Purpose.STEP: Form.STEP,
@@ -158,7 +161,7 @@ def _occurs(tr: PropertyTranslator, node: ast.Call) -> Value:
 def _old(tr: PropertyTranslator, node: ast.Call) -> Value:
     (inner,) = arguments(tr, node, (1,))
     value = tr.rvalue(inner)
-    if isinstance(value, Expr) and any(n.op is ExprOp.EMPTY for n in postorder([value])):
+    if isinstance(value, Expr) and any(n.op in _OF_BUFFERS for n in postorder([value])):
         raise tr.fail(node, "LI034", "old() of a store buffer is not possible", "old() of memory and locations only")
     if isinstance(value, PackedValue):
         return PackedValue(value.type, tuple(as_old(e) for e in value.fields))
@@ -182,6 +185,8 @@ _BUILTINS: dict[str, Callable[[PropertyTranslator, ast.Call], Value]] = {
     "old": _old,
     "buffers_empty": _buffers_empty,
     "local": local,
+    "seen_by": seen_by,
+    "settled": nothing_buffered,
 }
 
 
@@ -346,6 +351,8 @@ def insensitive(formula: Expr, processes: tuple[Process, ...]) -> bool:
     for p in processes:
         if p.symmetric:
             sets.setdefault(p.symmetric, []).append(p)
+    if any(n.op is ExprOp.SEEN and processes[cast(int, n.payload)].symmetric for n in postorder([formula])):
+        return False
     for members in sets.values():
         for a, b in zip(members, members[1:], strict=False):
             swap = {a.pc: b.pc, b.pc: a.pc}

@@ -24,6 +24,7 @@ from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.symbolic.agreement import agreed, agreements, shields
 from lostirq.symbolic.backward import needed
+from lostirq.symbolic.buffered import in_order
 from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.induction import DEFAULT_RLIMIT, prove
 from lostirq.symbolic.infer import Inferred
@@ -109,6 +110,7 @@ def invariant(system: System, targets: list[Property], lemmas: list[Property]) -
     conjuncts = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.INVARIANT]
     for lemma in lemmas:
         conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula, known)
+    conjuncts += in_order(system, (lemma.formula for lemma in lemmas))
     for process in system.processes:
         conjuncts += agreements(system, process, rewriter, known[process.index])
     back = tuple(lemma.key for lemma in lemmas if CARRIED in lemma.windows)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a lemma may ask of store buffers: what a process sees, and whether a store is still on its way.
+
+Invariants
+  - Only lemmas may ask: properties read memory, as everybody but the storing CPU does.
+  - Under SC nothing is buffered, so that one lemma serves both memory models.
+
+Reference: Owens, Sarkar and Sewell 2009, "A Better x86 Memory Model: x86-TSO", section 3.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from lostirq.ir.expr import TRUE, Expr, and_, eq, integer, not_, or_, seen, settled
+from lostirq.ir.system import Memory
+from lostirq.language.builtins import arguments
+from lostirq.language.places import PackedValue, Value
+
+if TYPE_CHECKING:
+    from lostirq.language.properties import PropertyTranslator
+
+
+def seen_by(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """seen_by("process"[, i], e); e itself where the scenario leaves the process out."""
+    args = _arguments(tr, node, (2, 3))
+    processes, value = tr.instances(args[:-1]), tr.rvalue(args[-1])
+    if len(processes) > 1:
+        raise tr.fail(node, "LI012", f"there are {len(processes)} of them", 'seen_by("process", i, value)')
+    if tr.context.memory is Memory.SC or not processes:
+        return value
+    if isinstance(value, PackedValue):
+        return PackedValue(value.type, tuple(seen(processes[0].index, e) for e in value.fields))
+    return seen(processes[0].index, value)
+
+
+def nothing_buffered(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """settled(e), of all store buffers; settled("process"[, i], e), of that of its CPU."""
+    args = _arguments(tr, node, (1, 2, 3))
+    value, cpus = tr.rvalue(args[-1]), range(tr.context.cpus)
+    read: tuple[Expr, ...] = value.fields if isinstance(value, PackedValue) else (value,)
+    processes = tr.instances(args[:-1]) if len(args) > 1 else []
+    if tr.context.memory is Memory.SC:
+        return TRUE
+    everywhere = [and_(*(settled(c, e) for e in read)) for c in cpus]
+    if len(args) == 1:
+        return and_(*everywhere)
+    numbers = [p.cpu for p in processes if p.cpu is not None]
+    return and_(*(or_(not_(eq(number, integer(c))), everywhere[c]) for number in numbers for c in cpus))
+
+
+def _arguments(tr: PropertyTranslator, node: ast.Call, allowed: tuple[int, ...]) -> list[ast.expr]:
+    args = arguments(tr, node, allowed)
+    if not tr.lemma:
+        assert isinstance(node.func, ast.Name)
+        raise tr.fail(node, "LI034", f"{node.func.id}() is for lemmas", "a property speaks of memory and of locations")
+    return args
