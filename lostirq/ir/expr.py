@@ -305,6 +305,11 @@ def seen(process: int, e: Expr) -> Expr:
     return e if is_const(e) else make(Op.SEEN, (e,), process, e.type)
 
 
+def throughout(process: int, e: Expr) -> Expr:
+    """A condition holds of memory, and after each flush of the buffer of the CPU that a process uses."""
+    return e if is_const(e) else make(Op.THROUGHOUT, (e,), process, BOOL)
+
+
 def settled(cpu: int, e: Expr) -> Expr:
     """The store buffer of a CPU holds no store to what an expression reads."""
     return TRUE if is_const(e) else make(Op.SETTLED, (e,), cpu, BOOL)
@@ -312,12 +317,17 @@ def settled(cpu: int, e: Expr) -> Expr:
 
 # -- rewriting ---------------------------------------------------------------------------------------------------------
 
-_LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.SETTLED)
+_LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.THROUGHOUT, Op.SETTLED)
 
 _BUILD: dict[Op, Callable[..., Expr]] = {
     Op.NOT: not_, Op.AND: and_, Op.OR: or_, Op.EQ: eq, Op.LT: lt, Op.LE: le, Op.ADD: add, Op.SUB: sub, Op.ITE: ite,
     Op.BAND: band, Op.BOR: bor, Op.BXOR: bxor, Op.BNOT: bnot, Op.BIT: bit, Op.PUT: put, Op.HIGHEST: highest,
     Op.COUNT: count, Op.CONCAT: concat,
+}
+
+
+_OF_BUFFERS: dict[Op, Callable[[int, Expr], Expr]] = {
+    Op.SEEN: seen, Op.THROUGHOUT: throughout, Op.SETTLED: settled,
 }
 
 
@@ -336,9 +346,8 @@ def rebuild(node: Expr, args: list[Expr]) -> Expr:
         return encode(args[0], *node.payload)  # type: ignore[misc]  # (lo, width)
     if node.op is Op.DECODE:
         return decode(args[0], node.type)
-    if node.op in (Op.SEEN, Op.SETTLED):
-        build = seen if node.op is Op.SEEN else settled
-        return build(node.payload, args[0])  # type: ignore[arg-type]  # the payload is a number
+    if node.op in _OF_BUFFERS:
+        return _OF_BUFFERS[node.op](node.payload, args[0])  # type: ignore[arg-type]  # the payload is a number
     return make(node.op, tuple(args), node.payload, node.type)
 
 

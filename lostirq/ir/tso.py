@@ -11,8 +11,7 @@ After it no engine needs to know what TSO is.  Invariants:
 - A CPU number that is known at run time only is resolved by ITE over the CPUs that it can be.
 - An Int that is buffered is checked when its store enters the buffer: by an assignment to a variable of range 0..0,
   which costs no bit of the state, and which is out of range exactly if the store is.
-- Flat edges have no `drains` and no `buffered`, flat expressions no EMPTY, SEEN, SETTLED.  Under SC nothing else
-  changes.
+- Flat edges have no `drains` and no `buffered`, flat expressions nothing about buffers.  Under SC nothing else changes.
 
 Reference: Owens, Sarkar and Sewell 2009, "A Better x86 Memory Model: x86-TSO", section 3.
 """
@@ -164,7 +163,7 @@ class _Lowering:
         self.units = system.units()
         self.checks: dict[Var, Var] = {}
         self.direct: dict[Expr, Expr] = {}                       # memo of `memory`
-        self.forwarded: dict[int, dict[Expr, Expr]] = {}         # memo of `seen`, by process
+        self.forwarded: dict[tuple[int, int | None], dict[Expr, Expr]] = {}  # memo of `seen`
 
     def flat(self) -> System:
         edges = [self.edge(e) for e in self.system.edges]
@@ -184,11 +183,13 @@ class _Lowering:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def memory(self, root: Expr) -> Expr:
-        """An expression over memory: only EMPTY, SEEN and SETTLED are replaced."""
+        """An expression over memory: only what is about buffers is replaced."""
 
         def leaf(node: Expr) -> Expr | None:
             if node.op is Op.SEEN:
                 return self.seen(self.system.processes[_number(node)], node.args[0])
+            if node.op is Op.THROUGHOUT:
+                return self.throughout(self.system.processes[_number(node)], node.args[0])
             if node.op is Op.SETTLED:
                 return self.settled(_number(node), node.args[0])
             if node.op is not Op.EMPTY:
@@ -197,21 +198,27 @@ class _Lowering:
 
         return substitute(root, leaf, self.direct)
 
-    def seen(self, process: Process, root: Expr) -> Expr:
-        """An expression as the loads of a process see it: forwarded from the buffer of its CPU."""
+    def seen(self, process: Process, root: Expr, entries: int | None = None) -> Expr:
+        """An expression as the loads of a process see it: forwarded from the buffer of its CPU; or over memory after so
+        many flushes of it."""
 
         def leaf(node: Expr) -> Expr | None:
             if node.op is Op.VAR and node.payload.role is Role.MEMORY:  # type: ignore[attr-defined]  # a Var
-                return self.load(process, node.payload)  # type: ignore[arg-type]  # a Var
+                return self.load(process, node.payload, entries)  # type: ignore[arg-type]  # a Var
             return self.memory(node)
 
-        return substitute(root, leaf, self.forwarded.setdefault(process.index, {}))
+        return substitute(root, leaf, self.forwarded.setdefault((process.index, entries), {}))
 
-    def load(self, process: Process, variable: Var) -> Expr:
+    def load(self, process: Process, variable: Var, entries: int | None = None) -> Expr:
         loaded = var(variable)
         for b in self.cpus(process):
-            loaded = ite(self.on(process, b), _newest(b, self.units, variable), loaded)
+            loaded = ite(self.on(process, b), _newest(b, self.units, variable, entries), loaded)
         return loaded
+
+    def throughout(self, process: Process, root: Expr) -> Expr:
+        """A condition over memory, now and after each flush of the buffer of the CPU of a process."""
+        depth = max((len(b.tags) for b in self.cpus(process)), default=0)
+        return and_(*(self.seen(process, root, entries) for entries in range(depth + 1)))
 
     def settled(self, cpu: int, e: Expr) -> Expr:
         """The buffer of a CPU has no slot for a unit that the expression reads."""
@@ -313,7 +320,7 @@ class _Lowering:
 
 
 def _number(node: Expr) -> int:
-    """The number of the CPU of an EMPTY or SETTLED, of the process of a SEEN."""
+    """The number of the CPU of an EMPTY or SETTLED, of the process of a SEEN or THROUGHOUT."""
     assert isinstance(node.payload, int)
     return node.payload
 
@@ -324,14 +331,14 @@ def _buffer_process(b: Buffer, index: int) -> Process:
     return Process(index, f"buffer({b.cpu})", "buffer", b.cpu, Sort.BUFFER, pc, (place,))
 
 
-def _newest(b: Buffer, units: dict[int, list[Var]], variable: Var) -> Expr:
-    """What a load on the CPU of a buffer sees: its newest entry for the unit, else memory."""
+def _newest(b: Buffer, units: dict[int, list[Var]], variable: Var, entries: int | None) -> Expr:
+    """What a load on the CPU of a buffer sees: its newest entry (of the `entries` oldest) for the unit, else memory."""
     loaded = var(variable)
     if variable.unit not in b.units:
         return loaded
     variables = units[variable.unit]
     tag = integer(b.units.index(variable.unit) + 1)
-    for slot_tag, slot_value in b.slots():
+    for slot_tag, slot_value in b.slots()[:entries]:
         held = unpack(slot_value, [v.type for v in variables], variables.index(variable))
         loaded = ite(eq(slot_tag, tag), held, loaded)
     return loaded

@@ -13,8 +13,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from lostirq.ir.expr import TRUE, Expr, and_, eq, integer, not_, or_, seen, settled
-from lostirq.ir.system import Memory
+from lostirq.ir.expr import TRUE, Expr, Kind, and_, eq, integer, not_, or_, seen, settled
+from lostirq.ir.expr import throughout as throughout_of
+from lostirq.ir.system import Memory, Process
 from lostirq.language.builtins import arguments
 from lostirq.language.places import PackedValue, Value
 
@@ -24,15 +25,29 @@ if TYPE_CHECKING:
 
 def seen_by(tr: PropertyTranslator, node: ast.Call) -> Value:
     """seen_by("process"[, i], e); e itself where the scenario leaves the process out."""
-    args = _arguments(tr, node, (2, 3))
-    processes, value = tr.instances(args[:-1]), tr.rvalue(args[-1])
-    if len(processes) > 1:
-        raise tr.fail(node, "LI012", f"there are {len(processes)} of them", 'seen_by("process", i, value)')
+    processes, value = _one(tr, node)
     if tr.context.memory is Memory.SC or not processes:
         return value
     if isinstance(value, PackedValue):
         return PackedValue(value.type, tuple(seen(processes[0].index, e) for e in value.fields))
     return seen(processes[0].index, value)
+
+
+def throughout(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """throughout("process"[, i], condition), of memory, now and as the buffer drains."""
+    processes, value = _one(tr, node)
+    if not isinstance(value, Expr) or value.type.kind is not Kind.BOOL:
+        raise tr.fail(node.args[-1], "LI010", "a condition is needed here")
+    return value if tr.context.memory is Memory.SC or not processes else throughout_of(processes[0].index, value)
+
+
+def _one(tr: PropertyTranslator, node: ast.Call) -> tuple[list[Process], Expr | PackedValue]:
+    """The process that ("process"[, i], value) names, if the scenario has it, and the value."""
+    args = _arguments(tr, node, (2, 3))
+    processes, value = tr.instances(args[:-1]), tr.rvalue(args[-1])
+    if len(processes) > 1:
+        raise tr.fail(node, "LI012", f"there are {len(processes)} of them", "the number of one, after its name")
+    return processes, value
 
 
 def nothing_buffered(tr: PropertyTranslator, node: ast.Call) -> Value:
