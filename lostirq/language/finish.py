@@ -97,12 +97,9 @@ def context_of(
 
 
 def placed(c: assemble.Composed) -> Iterator[Placed]:
-    """The copies of functions in a process, with the locations inside each."""
-    paths = [c.graph.nodes[n].frame.path for n in c.steps.locations]
+    """The copies of functions in a process."""
     for copy in c.graph.copies:
-        inside = tuple(k for k, p in enumerate(paths) if p == copy.path or p.startswith(f"{copy.path}/"))
-        if inside:
-            yield Placed(copy, inside)
+        yield Placed(copy, c.graph, tuple(c.steps.locations))
 
 
 def _renew(

@@ -2,8 +2,8 @@
 """What a lemma may name of a process besides memory and locations: the parameters and locals of inlined functions.
 
 Invariants
-  - The value is that of the copy of the function in which the process is; outside of all copies it is the start value
-    of the type (False, 0, or the lowest number), so that what a call leaves behind is never looked at.
+  - The value is that of the copy of the function in which the process is; outside of all copies, and where no way from
+    the start of the call has assigned it, it is the start value of the type (False, 0, or the lowest number).
   - What a lemma reads is kept as a variable, although no step needs it: it is a part of the system that is proved, of
     its digest and of what is rechecked.  Nothing of the behaviour depends on it.
   - Only lemmas may look: a property of locals would say something about the model, not about what it models, and a
@@ -17,13 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, integer, var
+from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, integer, var, variables
 from lostirq.language import inline, statements
 from lostirq.language.builtins import arguments
 from lostirq.language.declarations import PROCESSES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
 from lostirq.language.expand import Expander
-from lostirq.language.graph import Op
+from lostirq.language.graph import Graph, Node, Op
 from lostirq.language.places import Binding, Copy, LocalPacked, LocalScalar, PackedValue, Ref, Value
 from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.source import Abandon, Report
@@ -36,10 +36,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Placed:
-    """A copy of a function in a process, and the locations inside it."""
+    """A copy of a function in a process, whose locations stand for these operations."""
 
     copy: Copy
-    locations: tuple[int, ...]
+    graph: Graph
+    operations: tuple[int, ...]
+
+    def _inside(self, operation: int) -> bool:
+        path = self.graph.nodes[operation].frame.path
+        return path == self.copy.path or path.startswith(f"{self.copy.path}/")
+
+    def locations(self, variables: frozenset[Var]) -> tuple[int, ...]:
+        """Those inside the copy to which some way leads that assigns one of the variables, in this call; all of them
+        if nothing in it does, for what never changes is folded away."""
+        inside = [n.index for n in self.graph.reachable() if self._inside(n.index)]
+        writers = [k for k in inside if _written(self.graph.nodes[k]) & variables]
+        work = [s for k in writers for s in self.graph.nodes[k].succ]
+        found = set() if writers else set(inside)
+        while work:
+            k = work.pop()
+            if k >= 0 and k not in found and self._inside(k):
+                found.add(k)
+                work += self.graph.nodes[k].succ
+        return tuple(place for place, k in enumerate(self.operations) if k in found)
+
+
+def _written(node: Node) -> frozenset[Var]:
+    picked = frozenset() if node.pick is None else frozenset([node.pick])
+    return picked | frozenset(w.var for w in node.writes)
 
 
 def body(universe: Universe, decl: FunctionDecl, x: Expander) -> None:
@@ -139,7 +163,8 @@ def local(tr: PropertyTranslator, node: ast.Call) -> Value:
             if here is not None:
                 value = tr.coerce(tr.bound(here), type_, node)
                 assert not isinstance(found, Ref)
-                found = tr.merge(in_set(var(process.pc), placed.locations), value, found, node)
+                own = frozenset(variables(value.fields if isinstance(value, PackedValue) else [value]))
+                found = tr.merge(in_set(var(process.pc), placed.locations(own)), value, found, node)
     return found
 
 

@@ -96,7 +96,7 @@ def test_what_only_a_lemma_reads_is_kept() -> None:
     assert kept not in names(system("True")) and kept in names(system('local("sender", 0, "look", "forgotten")'))
     both = 'local("sender", 0, "look", "forgotten") and local("sender", 0, "look", "here")'
     assert values(f"{both} == 2") == {True, False}
-    assert values(f"{both} == 1") == {True, False}   # left by the last call, before this one assigns it
+    assert values(f"{both} == 1") == {False}   # what the last call left is not looked at
 
 
 def test_nothing_of_the_behaviour_depends_on_it() -> None:
