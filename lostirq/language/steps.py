@@ -242,10 +242,7 @@ class Composer:
                 found.append((0, chosen))
         elif node.op is Op.EVENT:
             event = Event(node.event, tuple(self._value(a, path) for a in node.args))
-            marked = Path(
-                path.literals, path.env, (*path.events, event), path.options, path.labels, path.access, path.marks
-            )
-            found = [(0, marked)]
+            found = [(0, replace(path, events=(*path.events, event)))]
         elif node.op is Op.MARK:
             found = [(0, self._marked(path, node, mode))]
         else:
@@ -261,7 +258,7 @@ class Composer:
     def _marked(self, path: Path, node: Node, mode: int) -> Path:
         """idle() is said of the next location; so are strong() and unfair(), but after a choice of the option taken."""
         if mode == OPEN and "idle" not in node.marks:
-            return replace(path, fair=next(iter(node.marks)))
+            return replace(path, fair=path.fair or next(iter(node.marks)))
         return replace(path, marks=path.marks | node.marks)
 
     def _chosen(self, path: Path, node: Node, option: int, label: str) -> Path:

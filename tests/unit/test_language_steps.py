@@ -322,6 +322,28 @@ def test_fairness_of_options_rests_and_locations() -> None:
     assert [place.idle for place in system.processes[1].locations] == [False, True, True, False, False]
 
 
+def test_what_an_option_says_of_itself_outlives_the_events_and_marks_of_its_step() -> None:
+    body = """
+    while True:
+        match choose():
+            case "with an event":
+                unfair()
+                event("happens", 1)
+                y = 1
+            case "with a location that says otherwise":
+                unfair()
+                strong()
+                y = 2
+            case "event first":
+                event("happens", 3)
+                unfair()
+                y = 3
+"""
+    system = compiled(f"{STATE}{OTHER}\n@thread()\ndef t():{body}")
+    fair = {e.text: e.fair for e in system.edges if e.process == 1}
+    assert fair == {"y = 1": Fair.NONE, "y = 2": Fair.NONE, "y = 3": Fair.NONE}
+
+
 def test_windows_follow_calls_and_locations_know_their_functions() -> None:
     system = compiled(
         STATE
