@@ -240,6 +240,8 @@ class _Translation:
         stack = [root]
         while stack:
             number = stack[-1]
+            if not all(0 <= a < number for a in self._rows[number][1]):
+                raise ValueError(f"term {number} has an operand that does not come before it")
             missing = [a for a in self._rows[number][1] if a not in self._made]
             if missing:
                 stack += missing

@@ -8,12 +8,14 @@ asks the prover, which shares no code with the checker, and `reachable_violation
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from lostirq.interpret import Interpreter, RangeError
@@ -221,23 +223,26 @@ SYSTEMS: dict[str, Callable[[System, random.Random], System]] = {
 
 
 def mutants(count: int, seed: int) -> list[Mutant]:
-    """Of certificates, of systems under the old certificate, and of systems under one that is pinned to the mutant."""
+    return list(islice(drawn(seed), count))
+
+
+def drawn(seed: int) -> Iterator[Mutant]:
+    """Of certificates, of systems under the old certificate, and of systems under one that is pinned to the mutant,
+    without end."""
     rng = random.Random(seed)
-    found: list[Mutant] = []
-    for n in range(count):
+    for n in itertools.count():
         system, original = proof(rng.choice(list(Memory)))
         data: Json = json.loads(original)
         if n % 2 == 0:
             kind = rng.choice(list(CERTIFICATES))
-            found.append(Mutant(kind, system, CERTIFICATES[kind](data, rng) or text(data)))
+            yield Mutant(kind, system, CERTIFICATES[kind](data, rng) or text(data))
             continue
         kind = rng.choice(list(SYSTEMS))
         changed = SYSTEMS[kind](system, rng)
         if n % 8 == 1:
-            found.append(Mutant(f"{kind}, old certificate", changed, original))
+            yield Mutant(f"{kind}, old certificate", changed, original)
         else:
-            found.append(Mutant(kind, changed, text(pinned(data, changed))))
-    return found
+            yield Mutant(kind, changed, text(pinned(data, changed)))
 
 
 def pinned(data: Json, system: System) -> Json:
@@ -256,7 +261,7 @@ def still_a_proof(mutant: Mutant) -> bool:
     try:
         data = json.loads(mutant.text)
         made = certificate(system, system.properties, [])
-        table = _Translation(data, system)
+        table = _Translation({**data, "places": {}}, system)  # numbers of locations as they stand: so the checker reads them
         conjuncts = [Conjunct(str(name), table.term(number)) for name, number in data["conjuncts"]]
         claimed = [(key, form, table.term(number)) for key, form, number in data["theorem"]]
     except Exception:  # whatever is not readable is no proof

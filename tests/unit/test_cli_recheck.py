@@ -175,3 +175,7 @@ def test_retry_refuses_what_is_no_certificate(proved: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError):
         retry({"property": "Q", "format": "x"}, system)
     assert isinstance(retry({"property": "Q-99"}, system), NotTried)
+    rows = [["not", [0], None]]                                     # an operand of itself
+    data = certificates.load(proved / HERE / "Q-full_width-sc.json") | {"terms": rows, "system": "of another model"}
+    with pytest.raises(UsageError, match="does not come before it"):
+        retry(data | {"lemmas": [["whole", [], 0]]}, system)

@@ -14,9 +14,10 @@ import pytest
 
 from lostirq.ir.system import Memory
 from lostirq.recheck.__main__ import Result, main
-from tests.unit.recheck_toys import Mutant, mutants, proof, reachable_violation, run, still_a_proof
+from tests.unit.recheck_toys import Mutant, drawn, mutants, proof, reachable_violation, run, still_a_proof
 
 ROOT = Path(__file__).resolve().parents[2]
+PROOF = "still a proof of the same theorem"
 CHECKER = sorted((ROOT / "lostirq" / "recheck").glob("*.py"))
 
 
@@ -38,7 +39,7 @@ def judge(mutant: Mutant, result: Result) -> str:
     if result.verdict == "verified":
         assert proved, f"verified, and no proof: {mutant.kind}"
         assert not reachable_violation(mutant.system), f"verified, and violated: {mutant.kind}"
-        return "still a proof of the same theorem"
+        return PROOF
     assert result.code in (2, 125) and result.reason
     assert result.verdict in ("malformed", "foreign") or result.failing, mutant.kind
     if result.verdict in ("failed", "undecided"):
@@ -58,9 +59,14 @@ def test_mutants_are_rejected_or_still_proofs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_hundred_mutants(tmp_path: Path) -> None:
-    found = count(200, 2026, tmp_path)
-    assert found.total() == 200 and found["still a proof of the same theorem"] < 60, found
-    assert found["failed"] > 50 and found["foreign"] > 20 and found["malformed"] > 20, found
+    """Two hundred mutants that are proofs no more, by the prover: each is rejected.  Those in between that still are
+    proofs are verified (the prover agrees, and the interpreter finds no violation)."""
+    found: Counter[str] = Counter()
+    for mutant in drawn(2026):
+        found[judge(mutant, run(tmp_path, mutant.system, mutant.text))] += 1
+        if found.total() - found[PROOF] == 200:
+            break
+    assert found["failed"] > 50 and found["foreign"] > 50 and found["malformed"] > 30, found
 
 
 @pytest.mark.parametrize("number", range(3))
