@@ -261,7 +261,7 @@ def still_a_proof(mutant: Mutant) -> bool:
     try:
         data = json.loads(mutant.text)
         made = certificate(system, system.properties, [])
-        table = _Translation({**data, "places": {}}, system)  # numbers of locations as they stand: so the checker reads them
+        table = _Translation({**data, "places": {}}, system)  # locations by number, as the checker reads them
         conjuncts = [Conjunct(str(name), table.term(number)) for name, number in data["conjuncts"]]
         claimed = [(key, form, table.term(number)) for key, form, number in data["theorem"]]
     except Exception:  # whatever is not readable is no proof
