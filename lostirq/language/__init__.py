@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The modelling language: restricted Python, parsed and compiled to a transition system, never executed.
 
-`load_workspace` or `load_sources` reads and checks a workspace, `compile_scenario` makes an annotated `System` of it.
-Errors are `ModelErrors` with their places, several at once.  The language is described in docs/language.md.
+`load_workspace` or `load_sources` reads and checks a workspace, `compile_scenario` makes an annotated `System` of it,
+`compile_memories` one for each memory model.  Errors are `ModelErrors` with their places, several at once.  The
+language is described in docs/language.md.
 """
 
 from lostirq.language.workspace import (
@@ -12,6 +13,7 @@ from lostirq.language.workspace import (
     Scenario,
     Workspace,
     check_switches,
+    compile_memories,
     compile_scenario,
     load_sources,
     load_workspace,
@@ -24,6 +26,7 @@ __all__ = [
     "Scenario",
     "Workspace",
     "check_switches",
+    "compile_memories",
     "compile_scenario",
     "load_sources",
     "load_workspace",

@@ -35,9 +35,23 @@ class Prepared:
     reads: Reads
 
 
-def prepare(declarations: Declarations, request: Request, report: Report) -> Prepared | None:
-    """The processes of a scenario, or None if the report has errors."""
-    universe = Universe(declarations, request.values, report)
+@dataclass(frozen=True, eq=False, slots=True)
+class Expanded:
+    """The control-flow graphs of all processes, constants folded and sharing derived: what both memory models start
+    from.  Nothing that follows changes it."""
+
+    universe: Universe
+    graphs: list[Graph]
+    shared: sharing.Sharing
+    cpus: int
+    constants: dict[Var, Expr]
+    initial: dict[Var, int]
+    reads: Reads
+
+
+def expand(declarations: Declarations, values: dict[str, int], report: Report) -> Expanded | None:
+    """The graphs of a scenario, or None if the report has errors that leave none."""
+    universe = Universe(declarations, values, report)
     universe.lay_out()
     if report.found:
         return None
@@ -57,7 +71,18 @@ def prepare(declarations: Declarations, request: Request, report: Report) -> Pre
     cpus = assemble.number_cpus(graphs, report)
     shared = sharing.derive(graphs, reads)
     sharing.check_accesses(graphs, report)
-    _locations(graphs, shared, request.memory, reads, initial, report)
+    return Expanded(universe, graphs, shared, cpus, folder.constants, initial, reads)
+
+
+def prepare(declarations: Declarations, request: Request, report: Report, expanded: Expanded | None = None
+            ) -> Prepared | None:
+    """The processes of a scenario, or None if the report has errors.  `expanded`: the graphs of its values, if they are
+    at hand."""
+    found = expanded or expand(declarations, request.values, report)
+    if found is None:
+        return None
+    graphs, initial, reads = [g.own() for g in found.graphs], dict(found.initial), found.reads
+    _locations(graphs, found.shared, request.memory, reads, initial, report)
     if report.found:
         return None
     composed = _compose(graphs, reads, initial, report)
@@ -65,14 +90,15 @@ def prepare(declarations: Declarations, request: Request, report: Report) -> Pre
         return None
     constants = assemble.fold_unwritten(composed, initial, reads)
     written = {v for c in composed for d in c.steps.drafts for v in d.assigns}
-    constants |= {v: literal(v, initial[v]) for v in universe.variables if v not in written}  # read by properties only
+    constants |= {v: literal(v, initial[v]) for v in found.universe.variables if v not in written}  # read by properties
     symmetry.check(composed, initial, report)
-    return Prepared(universe, composed, cpus, {**folder.constants, **constants}, initial, reads)
+    return Prepared(found.universe, composed, found.cpus, {**found.constants, **constants}, initial, reads)
 
 
-def compile_request(declarations: Declarations, request: Request, report: Report) -> System | None:
-    """The system, or None if the report has errors."""
-    found = prepare(declarations, request, report)
+def compile_request(declarations: Declarations, request: Request, report: Report, expanded: Expanded | None = None
+                    ) -> System | None:
+    """The system, or None if the report has errors.  `expanded` as of `prepare`."""
+    found = prepare(declarations, request, report, expanded)
     if found is None or report.found:
         return None
     return finish(found.universe, request, found.composed, found.cpus, found.constants, found.initial, found.reads)

@@ -8,7 +8,8 @@ are accesses is only known when it is known what is shared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from lostirq.errors import Span
@@ -102,6 +103,10 @@ class Graph:
     private_cpu: bool = False
     rest: int = -1  # HANDLER: the operation at which it is not active
     exit_fence: int = -1  # HANDLER: the drain before it returns to its rest, if one is needed
+
+    def own(self) -> Graph:
+        """A copy whose operations can be changed without changing these."""
+        return replace(self, nodes=[copy.copy(n) for n in self.nodes], locals=list(self.locals))
 
     def reachable(self) -> list[Node]:
         """Nodes that the entry reaches, in reverse postorder."""

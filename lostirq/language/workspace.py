@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lostirq.errors import Diagnostic, ModelErrors, Span, UsageError
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory, System
 from lostirq.language import check
-from lostirq.language.compiler import compile_request
+from lostirq.language.compiler import compile_request, expand
 from lostirq.language.declarations import PROPERTIES, Collector, Declarations, FunctionDecl, Role, ScenarioDecl
 from lostirq.language.finish import Request
 from lostirq.language.properties import property_id, witness_id
@@ -135,11 +136,40 @@ def compile_scenario(
     """The annotated system of a scenario under a memory model, with the lemmas of proofs/ if they are wanted and
     loaded, and with these properties (ids) instead of those of the scenario; `room`: entries of a store buffer that has
     no static bound (fewer behaviours than there are), else that is an error.  Raises UsageError or ModelErrors."""
+    values, dropped = _values(workspace, name, overrides or {})
+    report = Report()
+    wanted = properties or workspace.scenarios[name].properties
+    request = Request(name, memory, values, wanted, dropped, lemmas, room)
+    system = compile_request(workspace.declarations, request, report)
+    if report.found or system is None:
+        raise ModelErrors(report.found, workspace.sources)
+    return system
+
+
+def compile_memories(workspace: Workspace, name: str, memories: Iterable[Memory], *,
+                     overrides: dict[str, int] | None = None) -> dict[Memory, System]:
+    """The systems of a scenario under several memory models, as `compile_scenario` makes them one by one, but what does
+    not depend on the memory model is done once.  Raises what that raises."""
+    values, dropped = _values(workspace, name, overrides or {})
+    report = Report()
+    expanded = expand(workspace.declarations, values, report)
+    found: dict[Memory, System] = {}
+    for memory in memories:
+        request = Request(name, memory, values, workspace.scenarios[name].properties, dropped)
+        system = None if expanded is None else compile_request(workspace.declarations, request, report, expanded)
+        if report.found or system is None:
+            raise ModelErrors(report.found, workspace.sources)
+        found[memory] = system
+    return found
+
+
+def _values(workspace: Workspace, name: str, overrides: dict[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The values of all parameters of a scenario, and the choices of the guest that it drops.  Raises `UsageError`."""
     scenario = workspace.scenarios.get(name)
     if scenario is None:
         raise UsageError(f"unknown scenario '{name}'; " + (suggest(name, workspace.scenarios) or "see 'lostirq list'"))
     values = {p.name: p.default for p in workspace.parameters.values()} | scenario.parameters
-    for key, value in (overrides or {}).items():
+    for key, value in overrides.items():
         if key not in workspace.parameters:
             raise UsageError(f"unknown parameter '{key}'; {suggest(key, workspace.parameters)}".rstrip("; "))
         values[key] = int(value)
@@ -148,12 +178,7 @@ def compile_scenario(
         for p in workspace.parameters.values()
         if p.is_bool and p.name.startswith("GUEST_") and not values[p.name]
     )
-    report = Report()
-    request = Request(name, memory, values, properties or scenario.properties, dropped, lemmas, room)
-    system = compile_request(workspace.declarations, request, report)
-    if report.found or system is None:
-        raise ModelErrors(report.found, workspace.sources)
-    return system
+    return values, dropped
 
 
 def check_switches(workspace: Workspace, name: str) -> list[Diagnostic]:

@@ -10,7 +10,7 @@ import pytest
 from lostirq.errors import ModelErrors, UsageError
 from lostirq.ir.expr import show
 from lostirq.ir.system import Form, Memory
-from lostirq.language import check_switches, compile_scenario, load_sources, load_workspace
+from lostirq.language import check_switches, compile_memories, compile_scenario, load_sources, load_workspace
 from tests.unit.language import compiled, errors, load, names, places, prop
 
 MODEL = """
@@ -302,3 +302,20 @@ def test_lemmas_are_given_on_request_only() -> None:
     both = compile_scenario(found, "only", Memory.SC, lemmas=True).properties
     assert [(p.key, p.proves) for p in both] == [("I", ""), ("helps", "I")]
     assert places(errors(text, proofs__p=proof.replace("='I'", "='J'"))) == [("LI033", 2, 1)]
+
+
+@pytest.mark.parametrize("order", [(Memory.SC, Memory.TSO), (Memory.TSO, Memory.SC)])
+@pytest.mark.parametrize("name", ["pv_kick", "migration_device", "two_togglers"])
+def test_memory_models_compiled_together_are_those_compiled_apart(name: str, order: tuple[Memory, ...]) -> None:
+    workspace = load_workspace(Path(__file__).parents[2])
+    together = compile_memories(workspace, name, order)
+    assert tuple(together) == order
+    assert all(together[m] == compile_scenario(workspace, name, m) for m in order)
+
+
+def test_what_is_compiled_together_keeps_overrides_and_errors() -> None:
+    workspace = load_workspace(Path(__file__).parents[2])
+    changed = compile_memories(workspace, "sender_halt", (Memory.SC,), overrides={"SENDERS": 2})
+    assert changed[Memory.SC] == compile_scenario(workspace, "sender_halt", Memory.SC, overrides={"SENDERS": 2})
+    with pytest.raises(UsageError, match="unknown scenario"):
+        compile_memories(workspace, "nothing", (Memory.SC,))
