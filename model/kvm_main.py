@@ -63,7 +63,8 @@ def kvm_check_request(req: Request, vcpu: Vcpu) -> bool:
 
 @function(kernel="include/linux/kvm_host.h:kvm_clear_request")
 def kvm_clear_request_unblock(vcpu: Vcpu):
-    # Abstraction: KVM_REQ_UNBLOCK is the only request that is cleared without a test.
+    # Abstraction: KVM_REQ_UNBLOCK is the only request that is cleared without a test; where nobody makes it, clearing
+    # it is left out.
     if UNBLOCK_REQUESTS:
         lock_set(vcpu.requests.unblock, False)
 
@@ -105,7 +106,10 @@ def kvm_vcpu_kick(vcpu: Vcpu, running: bool):
 
 @function(kernel="virt/kvm/kvm_main.c:kvm_make_vcpu_request")
 def kvm_make_vcpu_request(vcpu: Vcpu, req: Request) -> Bits[PCPUS]:
-    """Make a request of one vCPU; the pCPU that has to be interrupted for it, as a mask."""
+    """Make a request of one vCPU; the pCPU that has to be interrupted for it, as a mask.
+
+    Abstraction: that the pCPU of the sender is left out of the mask: no vCPU of the model runs there.
+    """
     cpus: Bits[PCPUS] = 0
     kvm_make_request(req, vcpu)
     if not request_no_wakeup(req):
@@ -198,6 +202,9 @@ def kvm_vcpu_on_spin(vcpu: Vcpu):
 
 @function(kernel="arch/x86/kvm/x86.c:kvm_arch_dy_runnable")
 def kvm_arch_dy_runnable(vcpu: Vcpu) -> bool:
+    # Abstraction: NMI and SMI are left out, as everywhere.
+    if PV_KICKERS > 0 and READ_ONCE(vcpu.pv_unhalted):
+        return True
     if vcpu.requests.event:
         return True
     return vcpu.lapic.apicv_active and pi_has_pending_interrupt(vcpu)
@@ -216,20 +223,24 @@ def kvm_sched_out(vcpu: Vcpu, preempted: bool):
 
 @function(kernel="virt/kvm/kvm_main.c:vcpu_put")
 def exit_to_userspace(vcpu: Vcpu):
-    """vcpu_put, a time in userspace, vcpu_load."""
+    """vcpu_put, and a time in userspace."""
     # Abstraction: userspace does nothing to the vCPU.  Preemption stays off: while the vCPU is put its thread has no
     # preemption notifier, and the pCPU on which it comes back is free.
-    with window("switch"):
-        preempt_disable(vcpu)
-        kvm_arch_vcpu_put(vcpu, False)
-        drain()
-        vcpu.task.on_cpu = False
-        strong()
-        cpu: CpuId = choose(CpuId)
-        wait(vacant(cpu, index(vcpu)))
-        vcpu.task.cpu = cpu
-        vcpu.task.on_cpu = True
-        kvm_arch_vcpu_load(vcpu, cpu)
+    preempt_disable(vcpu)
+    kvm_arch_vcpu_put(vcpu, False)
+    drain()
+    vcpu.task.on_cpu = False
+
+
+@function(kernel="virt/kvm/kvm_main.c:vcpu_load")
+def vcpu_load(vcpu: Vcpu):
+    """The thread, which is in userspace, calls KVM_RUN on any pCPU that is free."""
+    strong()
+    cpu: CpuId = choose(CpuId)
+    wait(vacant(cpu, index(vcpu)))
+    vcpu.task.cpu = cpu
+    vcpu.task.on_cpu = True
+    kvm_arch_vcpu_load(vcpu, cpu)
     preempt_enable(vcpu)
 
 

@@ -250,7 +250,8 @@ def apic_set_eoi(vcpu: Vcpu):
 @function(kernel="arch/x86/kvm/lapic.c:kvm_lapic_sync_to_vapic")
 def kvm_lapic_sync_to_vapic(vcpu: Vcpu):
     """Before an entry: let the guest end the newest service without an exit, if nothing waits for that end."""
-    # Abstraction: the TPR of old guests in memory (vapic_addr) is left out: it is a TPR write that KVM sees later.
+    # Abstraction: the TPR of old guests in memory (vapic_addr) is left out: it is a TPR write that KVM sees later.  So is
+    # the refusal for vectors whose EOI the IOAPIC waits for: all interrupts are edge-triggered.
     if GUEST_PV_EOI and not vcpu.lapic.irr_pending and vcpu.lapic.highest_isr_cache != -1:
         vcpu.guest.pv_eoi = True
         vcpu.pv_eoi_pending = True

@@ -309,7 +309,7 @@ def guest_eoi(vcpu: Vcpu) -> ExitReason:
     return ExitReason.NONE
 
 
-@function(kernel="arch/x86/kvm/hyperv.c:kvm_hv_set_msr")
+@function(hardware="TLFS: EOI by a synthetic MSR, which the VMCS does not let through")
 def guest_hyperv_eoi(vcpu: Vcpu) -> ExitReason:
     """HV_X64_MSR_EOI: the processor knows nothing of it, KVM does the EOI, also while APICv is active."""
     vcpu.guest.sti_shadow = False

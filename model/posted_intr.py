@@ -94,9 +94,12 @@ def __vmx_deliver_posted_interrupt(vcpu: Vcpu, vector: Vector, running: bool):
 # -- scheduling in and out --------------------------------------------------------------------------------------------
 
 
-@function(kernel="arch/x86/kvm/vmx/posted_intr.c:wakeup_vcpus_on_cpu_lock")
+@function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_vcpu_pi_load")
 def change_wakeup_list(vcpu: Vcpu, listed: bool):
-    """The critical section of vmx_vcpu_pi_load and pi_enable_wakeup_handler: on the list of vcpu->cpu, or off it."""
+    """The critical section of vmx_vcpu_pi_load and pi_enable_wakeup_handler: on the list of vcpu->cpu, or off it.
+
+    (Its lock is wakeup_vcpus_on_cpu_lock.)
+    """
     # Abstraction: taking the lock and changing the list is one step: the list is looked at only under its lock.
     cpu: CpuId = 0
     with window("nv"):
@@ -183,4 +186,5 @@ def pi_has_pending_interrupt(vcpu: Vcpu) -> bool:
 
 @function(kernel="arch/x86/kvm/vmx/posted_intr.c:vmx_pi_start_bypass")
 def vmx_pi_start_bypass():
+    # Abstraction: the check that a device may post is left out: it is called where one does.
     kvm_make_all_cpus_request(Request.KVM_REQ_UNBLOCK)

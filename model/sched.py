@@ -61,11 +61,15 @@ def vacant(cpu: CpuId, vcpu: VcpuId) -> bool:
 
 
 @initial
-def threads_start_on_their_own_pcpus():
+def threads_start_on_pcpus_of_their_own():
     for i in range(VCPUS):
         vcpus[i].task.cpu = i % PCPUS
         vcpus[i].cpu = i % PCPUS
         vcpus[i].pi_desc.control.ndst = i % PCPUS
+        # A vCPU of which there is no pCPU left was created, and never loaded.
+        vcpus[i].task.on_cpu = i < PCPUS
+        vcpus[i].task.preempt_off = i >= PCPUS
+        vcpus[i].pi_desc.control.sn = i >= PCPUS
 
 
 @function(kernel="kernel/sched/core.c:__schedule")

@@ -30,6 +30,10 @@ def vcpu_thread(i: VcpuId):
     Abstraction: exits to userspace are left out where USERSPACE is not set: they end in vcpu_put and vcpu_load, which
     do almost what a preemption does.
     """
+    if VCPUS > PCPUS:
+        if i >= PCPUS:
+            with window("switch"):
+                vcpu_load(vcpus[i])
     vcpu_run(vcpus[i])
 
 
@@ -40,16 +44,24 @@ def vcpu_run(vcpu: Vcpu):
             vcpu_enter_guest(vcpu)
         else:
             vcpu_block(vcpu)
-        kvm_clear_request_unblock(vcpu)
-        if TIMERS > 0:
-            kvm_inject_apic_timer_irqs(vcpu)
+        stays: bool = True
         if USERSPACE:
             match choose():
                 case "stay":
                     pass
                 case "exit to userspace":
                     unfair()
-                    exit_to_userspace(vcpu)
+                    stays = False
+        if stays:
+            kvm_clear_request_unblock(vcpu)
+            if TIMERS > 0:
+                kvm_inject_apic_timer_irqs(vcpu)
+        # Abstraction: an exit that comes after these (a signal) is one that came before them, in a turn that had
+        # nothing to clear and nothing to inject: the next turn begins in the same state.
+        else:
+            with window("switch"):
+                exit_to_userspace(vcpu)
+                vcpu_load(vcpu)
 
 
 @function(kernel="arch/x86/kvm/x86.c:kvm_vcpu_running")
@@ -186,6 +198,8 @@ def kvm_lapic_update_cr8_intercept(vcpu: Vcpu):
 
 @function(kernel="arch/x86/kvm/x86.c:kvm_vcpu_has_events")
 def kvm_vcpu_has_events(vcpu: Vcpu) -> bool:
+    # Abstraction: NMI, SMI, PMI, INIT, SIPI and exceptions are left out: each only ends a halt, and what ends a halt for
+    # another reason hides no interrupt from the next one.
     return vmx_interrupt_allowed(vcpu) and kvm_cpu_has_interrupt(vcpu)
 
 
@@ -320,8 +334,8 @@ def up_write_apicv_update_lock():
 
 @function(kernel="arch/x86/kvm/x86.c:__kvm_set_or_clear_apicv_inhibit")
 def __kvm_set_or_clear_apicv_inhibit(reason: Reason, inhibit: bool):
-    # Abstraction: one reason per thread that toggles.  Zapping the APIC access page is left out: it is a page-table
-    # change.
+    # Abstraction: one reason per thread that toggles, each of them one that this module honours.  IRQWIN, which comes and
+    # goes with a count of its own, is of AVIC.  Zapping the APIC access page is left out: it is a page-table change.
     old: Bits[REASONS] = kvm.apicv_inhibit_reasons
     new: Bits[REASONS] = with_bit(old, reason, inhibit)
     if (old != 0) != (new != 0):

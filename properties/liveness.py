@@ -8,7 +8,7 @@ Invariants
   - The triggers look at the guest's side only (views.py): eligible does not care whether the vCPU runs or sleeps.
   - Starvation by others is not a loss: an interrupt of higher priority that is delivered, or an outsider who interferes
     for ever (a toggle, a kick, a preemption), counts as the goal.  Each of these may stop, so a lost interrupt shows in
-    the run in which they do.
+    the run in which they do.  A thread that could run, and has no pCPU because others keep them all, is excused.
 
 References: docs/language.md, fairness; Documentation/virt/kvm/vcpu-requests.rst; arch/x86/kvm/x86.c:vcpu_run.
 """
@@ -55,7 +55,7 @@ def eligible_is_delivered(i: VcpuId, v: AnyVector) -> bool:
     Eligible: pending in any place, above all that is pending and in service and the TPR, and the guest has IF set
     and no shadow, whether the vCPU runs, sleeps or is in the host.
     """
-    return is_eligible(i, v)
+    return is_eligible(i, v) and not starved(i)
 
 
 @pure
@@ -90,7 +90,7 @@ def request_is_seen(i: VcpuId, r: AnyRequest) -> bool:
     may wait there).
     """
     awake = not within("vcpu_thread", i, "asleep") or vcpus[i].task.on_rq
-    return awake and requested(i, r)
+    return awake and requested(i, r) and not starved(i)
 
 
 @pure
@@ -112,7 +112,7 @@ def guest_entered(i: VcpuId) -> bool:
 )
 def entry_succeeds(i: VcpuId) -> bool:
     """Left alone, a vCPU in the host enters the guest or goes to sleep: it does not abort its entries for ever."""
-    return not in_guest(i) and not within("vcpu_thread", i, "asleep")
+    return not in_guest(i) and not within("vcpu_thread", i, "asleep") and not starved(i)
 
 
 @pure
@@ -136,7 +136,7 @@ def guest_progresses(i: VcpuId) -> bool:
     """Left alone, a vCPU that does not sleep gets its guest to an instruction boundary: it does not enter and
     exit at once for ever (TPR threshold, interrupt window, forced exit).
     """
-    return not at_boundary(i) and not within("vcpu_thread", i, "asleep")
+    return not at_boundary(i) and not within("vcpu_thread", i, "asleep") and not starved(i)
 
 
 @pure
@@ -156,7 +156,7 @@ def guest_came(i: VcpuId) -> bool:
 )
 def woken_for_a_reason(i: VcpuId) -> bool:
     """Left alone, a vCPU is not woken again and again only to go back to sleep."""
-    return within("vcpu_thread", i, "asleep") and vcpus[i].task.on_rq
+    return within("vcpu_thread", i, "asleep") and vcpus[i].task.on_rq and not starved(i)
 
 
 @reachable("W-woken", over=VCPUS)

@@ -11,6 +11,7 @@ arch/x86/include/asm/posted_intr.h; Intel SDM vol. 3, "APIC virtualization and v
 """
 
 from lostirq.prelude import *
+from model.sched import *
 from model.state import *
 from properties.views import *
 
@@ -242,6 +243,22 @@ def apicv_as_the_vm_says(i: VcpuId) -> bool:
 def inhibits_last() -> bool:
     """Every reason whose owner has inhibited APICv is among the reasons of the VM."""
     return popcount(kvm.inhibits & ~kvm.apicv_inhibit_reasons) == 0
+
+
+@invariant(
+    "G-6",
+    title="a thread that runs has a pCPU of its own",
+    source="kernel/sched/core.c:prepare_task_switch, finish_task",
+    over=VCPUS,
+    witness="W-kicked-in-guest",
+    planted="planted-g6-leaves-before-put",
+)
+def runs_on_its_own_pcpu(i: VcpuId) -> bool:
+    """From its load to its put, a vCPU thread occupies its pCPU, and no other one does."""
+    moving = function_of("vcpu_thread", i, "kvm_arch_vcpu_put") or function_of("vcpu_thread", i, "kvm_arch_vcpu_load")
+    switched = function_of("preemption", i, "kvm_sched_out") or function_of("preemption", i, "kvm_sched_in")
+    runs = moving or switched or in_guest(i) or within("vcpu_thread", i, "entry")
+    return not runs or (vcpus[i].task.on_cpu and vacant(vcpus[i].task.cpu, i))
 
 
 @reachable("W-inhibited")

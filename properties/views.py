@@ -16,6 +16,7 @@ priorities".
 """
 
 from lostirq.prelude import *
+from model.sched import *
 from model.state import *
 
 AnyVector = Int[0, LAST]
@@ -139,6 +140,14 @@ def injecting(i: VcpuId) -> OptVector:
     if vcpu.vmcs.idt_vectoring != -1:
         return vcpu.vmcs.idt_vectoring
     return -1 if in_guest(i) else vcpu.interrupt.injected
+
+
+@pure
+def starved(i: VcpuId) -> bool:
+    """The vCPU thread could run, but other vCPUs leave it no pCPU: the scheduler's affair, and no loss."""
+    if VCPUS <= PCPUS:
+        return False
+    return vcpus[i].task.on_rq and not vcpus[i].task.on_cpu and not any(vacant(c, i) for c in range(PCPUS))
 
 
 @pure

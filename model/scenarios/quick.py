@@ -280,3 +280,14 @@ class pv_kick:
 
     PV_KICKERS = 1
     GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("sc", "tso"))
+class overcommit:
+    """Two vCPUs share one pCPU: one runs while the other sleeps, or has not been loaded yet; a device posts to both."""
+
+    VCPUS = 2
+    DEVICES = 1
+    GUEST_HLT = True
+    GUEST_EOI = False
+    GUEST_EXIT = False
