@@ -16,29 +16,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lostirq.errors import LostirqError, ModelErrors, UsageError
-from lostirq.evidence.replay import confirm, replay
+from lostirq.errors import ModelErrors, UsageError
 from lostirq.evidence.trace_file import read, read_text
 from lostirq.evidence.verdict import Progress
 from lostirq.ir.digest import digest
-from lostirq.ir.system import Memory, System
+from lostirq.ir.system import Memory
 from lostirq.language import Workspace, compile_scenario, load_sources
-from lostirq.report.tell import account
-from lostirq.report.text import text
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import library, read_bug
 from lostirq.workflow.cache import engine_version, key_of, search_key, texts_digest
-from lostirq.workflow.check import CheckOptions, Deadline, Job, ScenarioResult, check_system, keep, plan, recall
-from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.check import CheckOptions, Job, check_system, plan, recall
 from lostirq.workflow.patch_behaviour import BehaviourReport, behaviour
-from lostirq.workflow.patch_compare import Change, PatchVerdict, changes, identity_holds
+from lostirq.workflow.patch_compare import PatchVerdict
 from lostirq.workflow.patch_report import Case, CaseResult, PatchReport, assemble
+from lostirq.workflow.patch_run import Pair, compiled, run_cases
 from lostirq.workflow.patch_sources import Sides, accepted
-from lostirq.workflow.patch_steps import Steps, Touched, at_lines, marked, same_meaning
+from lostirq.workflow.patch_steps import Touched, at_lines, same_meaning
 from lostirq.workflow.patching import apply
 from lostirq.workflow.workspace import choose
-
-MOST_TOLD = 8           # new counterexamples of one scenario that are told with marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +68,9 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     cases = list_cases(patched_model if options.accept_spec else base_model, options, known)
     cases += [c for c in list_cases(base_model, options, {}) if c not in cases and _gone(c, patched_model)]
     identical = same_meaning(sides.base, patched)
-    pair = _Pair(base_model, patched_model)
+    pair = Pair(base_model, patched_model)
     found = ([CaseResult(c, same=True) for c in cases] if identical
-             else _run(cases, pair, options, on_case, on_progress))
+             else run_cases(cases, pair, options.check, on_case, on_progress, first=options.first))
     missing = _missing_witnesses(found, pair, options)
     report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides)),
                      proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
@@ -173,7 +168,7 @@ def _gone(case: Case, workspace: Workspace) -> bool:
     return case.scenario not in workspace.scenarios
 
 
-def _elsewhere(cases: list[Case], pair: _Pair, memories: tuple[Memory, ...]) -> tuple[str, ...]:
+def _elsewhere(cases: list[Case], pair: Pair, memories: tuple[Memory, ...]) -> tuple[str, ...]:
     """The scenarios that were not asked for, and that the patch changes: that it keeps what it does not touch would be
     no answer."""
     asked = {c.scenario for c in cases}
@@ -187,116 +182,19 @@ def _elsewhere(cases: list[Case], pair: _Pair, memories: tuple[Memory, ...]) -> 
     return tuple(found)
 
 
-# -- running ------------------------------------------------------------------------------------------------------
+# -- what else is asked ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Pair:
-    """Both models, loaded."""
-
-    base: Workspace
-    patched: Workspace
-
-
-def _run(cases: list[Case], pair: _Pair, options: PatchOptions, on_case: Callable[[CaseResult], None],
-         on_progress: Callable[[Case, Progress], None]) -> list[CaseResult]:
-    """Every case in a process of its own; in order of the cases.  Raises `UsageError`, `LostirqError`."""
-    shared = options.check.shared_by(len(cases))
-    deadline = Deadline.after(shared.seconds)
-    found: dict[int, CaseResult] = {}
-    running = jobs.run(list(enumerate(cases)),
-                       lambda item, report: _case(item[1], pair, deadline.limit(shared), report, twice=item[0] == 0),
-                       processes=shared.processes, seconds=shared.seconds,
-                       on_progress=lambda number, p: on_progress(cases[number], p))
-    for done in running:
-        if done.failure is not None and done.failure.outcome is Outcome.USAGE:
-            raise UsageError(f"{cases[done.number].label}: {done.failure.message}")
-        if done.failure is not None and done.failure.outcome is Outcome.INTERNAL:
-            raise LostirqError(f"{cases[done.number].label}: {done.failure.message}")
-        said = done.failure.message if done.failure is not None else "no result"
-        outcome = done.failure.outcome if done.failure is not None else Outcome.INTERNAL
-        found[done.number] = result = done.result or CaseResult(cases[done.number], failure=said, outcome=outcome)
-        on_case(result)
-        if options.first and any(c.verdict is PatchVerdict.BREAKS for c in result.changes):
-            break
-    return [found[n] for n in sorted(found)]
-
-
-def _case(case: Case, pair: _Pair, options: CheckOptions, report: jobs.Report, *, twice: bool) -> CaseResult:
-    """One scenario under one memory model, on both sides."""
-    job, whole = Job(case.scenario, case.memory), not case.properties
-    options = options if whole else replace(options, properties=case.properties)
-    base_texts, patched_texts = texts_digest(pair.base.sources), texts_digest(pair.patched.sources)
-    before = recall(base_texts, job, options) if whole else None
-    if case.scenario not in pair.patched.scenarios:
-        return CaseResult(case, failure="the patch removes this scenario", outcome=Outcome.UNDECIDED)
-    new = _compile(pair.patched, job, options)
-    if case.scenario not in pair.base.scenarios:
-        only = check_system(new, options, report)
-        return CaseResult(case, False, None, only, changes(replace(only, rows=()), only))
-    base = None if before is not None else _compile(pair.base, job, options)
-    mark = before.digest if before is not None else digest(base) if base is not None else ""
-    if twice:
-        _identity(pair, job, options, mark, digest(new))
-    if mark == digest(new):
-        return CaseResult(case, same=True, before=before)
-    after = recall(patched_texts, job, options) if whole else None
-    if after is None:
-        after = check_system(new, options, report, stop_early=not whole)
-        _keep(patched_texts, job, options, after, whole=whole)
-    if before is None:
-        base = base or _compile(pair.base, job, options)
-        before = check_system(base, options, report, stop_early=not whole)
-        _keep(base_texts, job, options, before, whole=whole)
-    if not identity_holds((before, after)):
-        raise LostirqError(f"{case.label}: a side compared with itself is not unchanged")
-    found = tuple(c for c in changes(before, after) if whole or {c.key, c.id} & set(case.properties))
-    broken = [c for c in found if c.verdict is PatchVerdict.BREAKS]
-    if broken:
-        found = _told(found, base or _compile(pair.base, job, options), new, after)
-    return CaseResult(case, False, before, after, found)
-
-
-def _compile(workspace: Workspace, job: Job, options: CheckOptions) -> System:
-    return compile_scenario(workspace, job.scenario, job.memory, overrides=dict(options.overrides))
-
-
-def _keep(texts: str, job: Job, options: CheckOptions, found: ScenarioResult, *, whole: bool) -> None:
-    if whole:
-        keep(texts, job, options, found)
-
-
-def _identity(pair: _Pair, job: Job, options: CheckOptions, base: str, patched: str) -> None:
-    """Base against base and patched against patched, from the texts on.  Raises `LostirqError`."""
-    for model, mark, what in ((pair.base, base, "base"), (pair.patched, patched, "patched model")):
-        again = digest(_compile(load_sources(dict(model.sources)), job, options))
-        if again != mark:
-            raise LostirqError(f"{job.scenario} {job.memory.value}: the {what} is another system when compiled again")
-
-
-def _told(found: tuple[Change, ...], base: System, patched: System, after: ScenarioResult) -> tuple[Change, ...]:
-    """The counterexamples of what breaks, told anew with marks on the changed steps; the shortest ones."""
-    traces = {row.key: row.trace.trace for row in after.rows if row.trace is not None}
-    broken = sorted((c for c in found if c.verdict is PatchVerdict.BREAKS and c.key in traces),
-                    key=lambda c: (c.loop, c.length or 0, c.key))
-    steps = Steps(base)
-    reports: dict[str, str] = {}
-    for change in broken[:MOST_TOLD]:
-        run = replay(patched, traces[change.key], after.digest)
-        reports[change.key] = text(marked(account(run, confirm(run)), steps.changed(run)))
-    return tuple(replace(c, report=reports.get(c.key, c.report)) for c in found)
-
-
-def _behaviour(found: list[CaseResult], pair: _Pair, options: PatchOptions) -> tuple[BehaviourReport, ...]:
+def _behaviour(found: list[CaseResult], pair: Pair, options: PatchOptions) -> tuple[BehaviourReport, ...]:
     """The scenarios that the patch changes, in their order.  Raises `LostirqError`."""
     shared = options.check.shared_by(len(found))
     todo = [Job(r.case.scenario, r.case.memory) for r in found if not r.same and not r.case.properties]
-    known = {event.name for job in todo[:1] for edge in _compile(pair.base, job, shared).edges for event in edge.events}
+    known = {event.name for job in todo[:1] for edge in compiled(pair.base, job, shared).edges for event in edge.events}
     if todo and options.events:
         choose(options.events, sorted(known), "event")
 
     def work(job: Job, report: jobs.Report) -> BehaviourReport:
-        return behaviour(_compile(pair.base, job, shared), _compile(pair.patched, job, shared), options.events,
+        return behaviour(compiled(pair.base, job, shared), compiled(pair.patched, job, shared), options.events,
                          options.behaviour)
 
     rows: dict[int, BehaviourReport] = {}
@@ -310,7 +208,7 @@ def _behaviour(found: list[CaseResult], pair: _Pair, options: PatchOptions) -> t
 # -- vacuity ------------------------------------------------------------------------------------------------------
 
 
-def _missing_witnesses(found: list[CaseResult], pair: _Pair, options: PatchOptions) -> dict[str, str]:
+def _missing_witnesses(found: list[CaseResult], pair: Pair, options: PatchOptions) -> dict[str, str]:
     """Properties that become vacuous: property -> witness.  Where the scenarios that the patch changes do not show the
     witness any more, those that it leaves alone are asked."""
     from lostirq.workflow.patch_compare import lost_witnesses
@@ -328,6 +226,6 @@ def _missing_witnesses(found: list[CaseResult], pair: _Pair, options: PatchOptio
         if before is None:
             wanted = replace(options.check, properties=tuple(sorted(set(lost.values()))))
             job = Job(r.case.scenario, r.case.memory)
-            before = check_system(_compile(pair.base, job, wanted), wanted, lambda progress: None, stop_early=True)
+            before = check_system(compiled(pair.base, job, wanted), wanted, lambda progress: None, stop_early=True)
         lost = {p: w for p, w in lost.items() if w not in before.reached}
     return lost

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The searches behind `lostirq patch`: each scenario under each memory model, on both sides.
+
+Where there are many more cases than processes, those of one scenario are one job: its memory models are compiled
+together.  What only one side needs is done for that side: the base is compiled where its result is not known.
+
+Invariants: a violation is reported only after its replay; a side that is equal to the other by the digest of its system
+is not searched; first of all, each side compared with itself is no change, and compiles to the same digest twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from lostirq.errors import LostirqError, UsageError
+from lostirq.evidence.replay import confirm, replay
+from lostirq.evidence.verdict import Progress
+from lostirq.ir.digest import digest
+from lostirq.ir.system import Memory, System
+from lostirq.language import Workspace, compile_memories, load_sources
+from lostirq.report.tell import account
+from lostirq.report.text import text
+from lostirq.workflow import jobs
+from lostirq.workflow.cache import texts_digest
+from lostirq.workflow.check import CheckOptions, Deadline, Job, ScenarioResult, check_system, keep, recall
+from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.patch_compare import Change, PatchVerdict, changes, identity_holds
+from lostirq.workflow.patch_report import Case, CaseResult
+from lostirq.workflow.patch_steps import Steps, marked
+
+MOST_TOLD = 8           # new counterexamples of one scenario that are told with marks
+_ENOUGH = 4             # jobs per process: with fewer, processes would be idle in the end
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pair:
+    """Both models, loaded."""
+
+    base: Workspace
+    patched: Workspace
+
+
+def compiled(workspace: Workspace, job: Job, options: CheckOptions) -> System:
+    """Raises `ModelErrors`."""
+    return compile_memories(workspace, job.scenario, (job.memory,), overrides=dict(options.overrides))[job.memory]
+
+
+class _Systems:
+    """The systems of one side in one scenario, compiled together when the first is asked for."""
+
+    def __init__(self, workspace: Workspace, memories: Iterable[Memory], options: CheckOptions) -> None:
+        self.workspace, self._memories, self._options = workspace, tuple(memories), options
+        self._found: dict[Memory, System] = {}
+
+    def of(self, job: Job) -> System:
+        if not self._found:
+            self._found = compile_memories(self.workspace, job.scenario, self._memories,
+                                           overrides=dict(self._options.overrides))
+        return self._found[job.memory]
+
+
+def run_cases(cases: list[Case], pair: Pair, options: CheckOptions, on_case: Callable[[CaseResult], None],
+              on_progress: Callable[[Case, Progress], None], *, first: bool) -> list[CaseResult]:
+    """Every case, in processes; in order of the cases.  `first`: no more after one that breaks.  Raises `UsageError`,
+    `LostirqError`."""
+    todo = grouped(cases, options.processes)
+    shared = options.shared_by(len(todo))
+    deadline = Deadline.after(shared.seconds)
+    found: dict[int, list[CaseResult]] = {}
+
+    def work(group: tuple[Case, ...], report: jobs.Report) -> list[CaseResult]:
+        return _group(group, pair, partial(deadline.limit, shared), report, twice=group is todo[0])
+
+    for done in jobs.run(todo, work, processes=shared.processes, seconds=shared.seconds,
+                         on_progress=lambda number, p: on_progress(todo[number][0], p)):
+        found[done.number] = results = done.result or _failed(todo[done.number], done.failure)
+        for result in results:
+            on_case(result)
+        if first and any(c.verdict is PatchVerdict.BREAKS for result in results for c in result.changes):
+            break
+    told = {r.case: r for results in found.values() for r in results}
+    return [told[c] for c in cases if c in told]
+
+
+def grouped(cases: list[Case], processes: int) -> list[tuple[Case, ...]]:
+    """The cases as jobs, in their order: those of a scenario together, if that leaves enough jobs for all processes."""
+    groups: dict[object, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case if case.properties else case.scenario, []).append(case)
+    if len(groups) < _ENOUGH * processes:
+        return [(case,) for case in cases]
+    return [tuple(group) for group in groups.values()]
+
+
+def _failed(group: tuple[Case, ...], failure: jobs.Failure | None) -> list[CaseResult]:
+    """The results of a job that has none.  Raises `UsageError`, `LostirqError`."""
+    label = group[0].label if len(group) == 1 else group[0].scenario
+    if failure is not None and failure.outcome is Outcome.USAGE:
+        raise UsageError(f"{label}: {failure.message}")
+    if failure is not None and failure.outcome is Outcome.INTERNAL:
+        raise LostirqError(f"{label}: {failure.message}")
+    said = failure.message if failure is not None else "no result"
+    outcome = failure.outcome if failure is not None else Outcome.INTERNAL
+    return [CaseResult(case, failure=said, outcome=outcome) for case in group]
+
+
+def _group(group: tuple[Case, ...], pair: Pair, options: Callable[[], CheckOptions], report: jobs.Report, *,
+           twice: bool) -> list[CaseResult]:
+    memories = tuple(case.memory for case in group)
+    base, patched = (_Systems(w, memories, options()) for w in (pair.base, pair.patched))
+    return [_case(case, base, patched, options(), report, twice=twice and case is group[0]) for case in group]
+
+
+def _case(case: Case, base: _Systems, patched: _Systems, options: CheckOptions, report: jobs.Report, *,
+          twice: bool) -> CaseResult:
+    """One scenario under one memory model, on both sides."""
+    job, whole = Job(case.scenario, case.memory), not case.properties
+    options = options if whole else replace(options, properties=case.properties)
+    base_texts, patched_texts = texts_digest(base.workspace.sources), texts_digest(patched.workspace.sources)
+    before = recall(base_texts, job, options) if whole else None
+    if case.scenario not in patched.workspace.scenarios:
+        return CaseResult(case, failure="the patch removes this scenario", outcome=Outcome.UNDECIDED)
+    new = patched.of(job)
+    if case.scenario not in base.workspace.scenarios:
+        only = check_system(new, options, report)
+        return CaseResult(case, False, None, only, changes(replace(only, rows=()), only))
+    mark = before.digest if before is not None else digest(base.of(job))
+    if twice:
+        _identity(((base.workspace, mark, "base"), (patched.workspace, digest(new), "patched model")), job, options)
+    if mark == digest(new):
+        return CaseResult(case, same=True, before=before)
+    after = recall(patched_texts, job, options) if whole else None
+    if after is None:
+        after = check_system(new, options, report, stop_early=not whole)
+        _keep(patched_texts, job, options, after, whole=whole)
+    if before is None:
+        before = check_system(base.of(job), options, report, stop_early=not whole)
+        _keep(base_texts, job, options, before, whole=whole)
+    if not identity_holds((before, after)):
+        raise LostirqError(f"{case.label}: a side compared with itself is not unchanged")
+    found = tuple(c for c in changes(before, after) if whole or {c.key, c.id} & set(case.properties))
+    if any(c.verdict is PatchVerdict.BREAKS for c in found):
+        found = _told(found, base.of(job), new, after)
+    return CaseResult(case, False, before, after, found)
+
+
+def _keep(texts: str, job: Job, options: CheckOptions, found: ScenarioResult, *, whole: bool) -> None:
+    if whole:
+        keep(texts, job, options, found)
+
+
+def _identity(sides: Iterable[tuple[Workspace, str, str]], job: Job, options: CheckOptions) -> None:
+    """Base against base and patched against patched, from the texts on.  Raises `LostirqError`."""
+    for model, mark, what in sides:
+        again = digest(compiled(load_sources(dict(model.sources)), job, options))
+        if again != mark:
+            raise LostirqError(f"{job.scenario} {job.memory.value}: the {what} is another system when compiled again")
+
+
+def _told(found: tuple[Change, ...], base: System, patched: System, after: ScenarioResult) -> tuple[Change, ...]:
+    """The counterexamples of what breaks, told anew with marks on the changed steps; the shortest ones."""
+    traces = {row.key: row.trace.trace for row in after.rows if row.trace is not None}
+    broken = sorted((c for c in found if c.verdict is PatchVerdict.BREAKS and c.key in traces),
+                    key=lambda c: (c.loop, c.length or 0, c.key))
+    steps = Steps(base)
+    reports: dict[str, str] = {}
+    for change in broken[:MOST_TOLD]:
+        run = replay(patched, traces[change.key], after.digest)
+        reports[change.key] = text(marked(account(run, confirm(run)), steps.changed(run)))
+    return tuple(replace(c, report=reports.get(c.key, c.report)) for c in found)
