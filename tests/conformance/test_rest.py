@@ -59,8 +59,8 @@ def workspace() -> Workspace:
 
 @pytest.mark.parametrize(
     ("name", "halts"),
-    [("two_togglers", True), ("pv_kick", True), ("device_halt", True), ("sender_halt", True), ("injection_device", True),
-     ("ipi_virtualization", True), ("bypass", True), ("userspace_device", True),
+    [("two_togglers", True), ("pv_kick", True), ("device_halt", True), ("sender_halt", True),
+     ("injection_device", True), ("ipi_virtualization", True), ("bypass", True), ("userspace_device", True),
      ("injection_timer", True), ("hyperv_eoi", False)],
 )
 def test_a_guest_may_stay_and_a_sleeper_may_sleep(workspace: Workspace, tmp_path: Path, name: str, halts: bool) -> None:
