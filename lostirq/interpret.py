@@ -84,7 +84,7 @@ class Interpreter:
         """None for an operator; for a leaf the position of its variable in the state, -1 if it has none."""
         if node.op in (Op.VAR, Op.OLD):
             return self._index[node.payload]  # type: ignore[index]  # the payload of VAR and OLD is a Var
-        return -1 if node.op in (Op.OCCURS, Op.EMPTY, Op.SEEN, Op.THROUGHOUT, Op.SETTLED) else None
+        return -1 if node.op in (Op.OCCURS, Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED) else None
 
     def _value(self, root: Expr, values: Values | list[int], buffers: Buffers) -> int:
         """An expression over the values given, which are memory or what a process sees of it."""
@@ -100,9 +100,9 @@ class Interpreter:
                 units = {v.unit for v in variables(node.args) if v.role is Role.MEMORY}
                 entries = buffers[node.payload] if self.buffering else ()  # type: ignore[call-overload]  # a CPU
                 return int(not any(unit in units for unit, _ in entries))
-            if node.op is Op.THROUGHOUT:
+            if node.op is Op.BUFFERED:
                 process = self.system.processes[node.payload]  # type: ignore[call-overload]  # its number
-                return int(self._throughout(process, node.args[0], (tuple(values), buffers)))
+                return int(self._buffered(process, node.args[0], (tuple(values), buffers)))
             if node.op is Op.SEEN:
                 process = self.system.processes[node.payload]  # type: ignore[call-overload]  # its number
                 return self._value(node.args[0], self.view(process, (tuple(values), buffers)), buffers)
@@ -144,14 +144,13 @@ class Interpreter:
                     seen[i] = value
         return seen
 
-    def _throughout(self, process: Process, condition: Expr, state: State) -> bool:
-        """A condition over memory, now and after each flush of the buffer that the process uses."""
+    def _buffered(self, process: Process, condition: Expr, state: State) -> bool:
+        """Each store to what the condition reads, in the buffer that the process uses, alone makes it true."""
         cpu = self.cpu(process, state)
-        while self.holds(condition, state):
-            if cpu is None or not state[1][cpu]:
-                return True
-            state = self._flush(state, cpu)
-        return False
+        units = {v.unit for v in variables([condition]) if v.role is Role.MEMORY}
+        stores = [] if cpu is None else [entry for entry in state[1][cpu] if entry[0] in units]
+        alone = [self._flush((state[0], ((store,),)), 0)[0] for store in stores]
+        return all(self._value(condition, values, state[1]) for values in alone)
 
     def events(self, state: State, move: int) -> list[tuple[str, Values]]:
         """The events of a move with the values of their arguments, in the state before it."""

@@ -89,7 +89,7 @@ __all__ = [
     "test_bit",
     "this_cpu",
     "thread",
-    "throughout",
+    "buffered",
     "wait",
     "window",
     "with_bit",
@@ -243,7 +243,7 @@ insert: _Operation = _operation
 index: _Operation = _operation
 unfair: _Operation = _operation
 this_cpu: _Operation = _operation
-throughout: _Operation = _operation
+buffered: _Operation = _operation
 wait: _Operation = _operation
 with_bit: _Operation = _operation
 within: _Operation = _operation

@@ -29,11 +29,35 @@ def committed(i: VcpuId) -> bool:
     return in_guest(i) or within("vcpu_thread", i, "synced")
 
 
+@pure
+def announcing_itself(i: VcpuId) -> bool:
+    """The fence of the entry is still to come: IN_GUEST_MODE may be in the store buffer."""
+    return within("vcpu_thread", i, "entry") and function_of("vcpu_thread", i, "srcu_read_unlock")
+
+
+@pure
+def inside_guest_mode(i: VcpuId) -> bool:
+    """From that fence until the store of OUTSIDE_GUEST_MODE."""
+    inside = within("vcpu_thread", i, "entry") or within("vcpu_thread", i, "fastpath")
+    return (inside or committed(i)) and not announcing_itself(i)
+
+
 @lemma("in guest mode", proves="Q-3, T-2", over=VCPUS)
 def in_guest_mode(i: VcpuId) -> bool:
     """From the store of IN_GUEST_MODE until that of OUTSIDE_GUEST_MODE, others change it only to EXITING."""
-    inside = within("vcpu_thread", i, "entry") or within("vcpu_thread", i, "fastpath")
-    return not (inside or committed(i)) or vcpus[i].mode != Mode.OUTSIDE_GUEST_MODE
+    if announcing_itself(i):
+        return seen_by("vcpu_thread", i, vcpus[i].mode) != Mode.OUTSIDE_GUEST_MODE
+    return not inside_guest_mode(i) or vcpus[i].mode != Mode.OUTSIDE_GUEST_MODE
+
+
+@lemma("mode in memory", proves="Q-3, T-2", over=VCPUS)
+def mode_in_memory(i: VcpuId) -> bool:
+    """There the only store that may wait is that of a vCPU that kicked itself, until it looks."""
+    looking = function_of("vcpu_thread", i, "kvm_vcpu_exit_request")
+    looking = looking and not function_of("vcpu_thread", i, "kvm_request_pending")
+    if within("vcpu_thread", i, "fastpath") and (looking or not committed(i)):
+        return buffered("vcpu_thread", i, vcpus[i].mode == Mode.EXITING_GUEST_MODE)
+    return not inside_guest_mode(i) or settled("vcpu_thread", i, vcpus[i].mode)
 
 
 @lemma("heard", proves="Q-3", over=VCPUS, windows=("vmx_sync_pir_to_irr",), promised=("notify",))

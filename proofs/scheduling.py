@@ -24,10 +24,40 @@ def suppressed(i: VcpuId) -> bool:
     return not vcpus[i].pi_desc.control.sn or scheduled_out(i)
 
 
-@lemma("loaded", proves="Q-3, T-2, T-4", over=VCPUS, windows=("switch", "kvm_sched_in"))
+@pure
+def loading(i: VcpuId) -> bool:
+    """A load is under way: of the thread that comes back, or of one that was preempted."""
+    return within("vcpu_thread", i, "load") or within("preemption", i, "load")
+
+
+@pure
+def stored(i: VcpuId) -> bool:
+    """The load has stored vcpu->cpu, maybe in the store buffer; its request, which drains, is still to come."""
+    by_thread = within("vcpu_thread", i, "load") and function_of("vcpu_thread", i, "kvm_make_request")
+    return by_thread or within("preemption", i, "load") and function_of("preemption", i, "kvm_make_request")
+
+
+@pure
+def looking_at_pir(i: VcpuId) -> bool:
+    """The load is done with NV, NDST and SN."""
+    by_thread = within("vcpu_thread", i, "load") and not function_of("vcpu_thread", i, "vmx_vcpu_pi_load")
+    by_other = within("preemption", i, "load") and not function_of("preemption", i, "vmx_vcpu_pi_load")
+    return by_thread or by_other or sn_cleared(i)
+
+
+@lemma("loads here", proves="Q-3, T-2, T-4", over=VCPUS)
+def loads_here(i: VcpuId) -> bool:
+    """What a load is told is the pCPU that the thread is on."""
+    here = vcpus[i].task.cpu
+    of_thread = local("vcpu_thread", i, "kvm_arch_vcpu_load", "cpu") == here
+    of_other = local("preemption", i, "kvm_arch_vcpu_load", "cpu") == here
+    return (of_thread or not within("vcpu_thread", i, "load")) and (of_other or not within("preemption", i, "load"))
+
+
+@lemma("loaded", proves="Q-3, T-2, T-4", over=VCPUS)
 def loaded(i: VcpuId) -> bool:
-    """vcpu->cpu is the pCPU that the thread is on; while it is switched, it will be when that is done."""
-    return vcpus[i].cpu == vcpus[i].task.cpu or scheduled_out(i)
+    """vcpu->cpu is the pCPU that the thread is on; while it is switched, once the load has stored it."""
+    return seen_by("vcpu_thread", i, vcpus[i].cpu) == vcpus[i].task.cpu or (scheduled_out(i) and not stored(i))
 
 
 @lemma("notified", proves="Q-3, T-4", over=VCPUS, windows=("switch", "kvm_sched_in"))
@@ -39,7 +69,22 @@ def notified(i: VcpuId) -> bool:
     return here or scheduled_out(i)
 
 
-@lemma("destination", proves="Q-3, Q-1, T-4", over=VCPUS, windows=("load",))
+@lemma("destination", proves="Q-3, T-4", over=VCPUS, carried_back=True)
 def destination(i: VcpuId) -> bool:
-    """NDST is vcpu->cpu, also while the vCPU sleeps: a load that changes one changes both."""
-    return vcpus[i].pi_desc.control.ndst == vcpus[i].cpu
+    """NDST is vcpu->cpu, also while the vCPU sleeps; a load changes first NDST, then vcpu->cpu."""
+    if looking_at_pir(i):
+        return vcpus[i].pi_desc.control.ndst == vcpus[i].task.cpu
+    return vcpus[i].pi_desc.control.ndst == seen_by("vcpu_thread", i, vcpus[i].cpu)
+
+
+@lemma("cpu in memory", proves="Q-3, T-2, T-4", over=(VCPUS, PCPUS))
+def cpu_in_memory(i: VcpuId, c: CpuId) -> bool:
+    """A store to vcpu->cpu waits in no buffer but that of the pCPU that it names, and only for the request."""
+    return settled("host_irq", c, vcpus[i].cpu) or (stored(i) and vcpus[i].task.cpu == c)
+
+
+@lemma("nothing left behind", proves="Q-3, T-2", over=(VCPUS, PCPUS))
+def nothing_left_behind(i: VcpuId, c: CpuId) -> bool:
+    """A store to the mode is in no buffer but that of the pCPU that the thread is on: it drains before it is moved."""
+    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
+    return settled("host_irq", c, vcpus[i].mode) or (vcpus[i].task.cpu == c and not moving)

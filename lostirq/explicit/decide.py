@@ -90,7 +90,7 @@ class _Tables:
             return self.truth(self.all & ~args[0].get(1, 0))
         if n.op is Op.ITE:
             return self.choice(args[0].get(1, 0), args[1], args[2])
-        if n.op in (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.THROUGHOUT, Op.SETTLED):
+        if n.op in (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED):
             raise _TooLarge
         return self.combine(n, args)
 

@@ -129,7 +129,7 @@ class Op(Enum):
     OCCURS = "occurs"    # step properties: payload: event name; operands: its arguments
     EMPTY = "empty"      # payload: CPU number; its store buffer is empty (annotated IR only)
     SEEN = "seen"        # payload: process number; the operand as the loads of that process see it (annotated only)
-    THROUGHOUT = "throughout"  # likewise; bool: true of memory now, and until the buffer that the process uses is empty
+    BUFFERED = "buffered"  # likewise; bool: each store to what the operand reads, alone, in that buffer makes it true
     SETTLED = "settled"  # payload: CPU number; no store to what the operand reads is in its buffer (annotated only)
 
     __hash__ = object.__hash__   # members are single; that of Enum hashes the name, at every look-up

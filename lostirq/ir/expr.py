@@ -305,9 +305,9 @@ def seen(process: int, e: Expr) -> Expr:
     return e if is_const(e) else make(Op.SEEN, (e,), process, e.type)
 
 
-def throughout(process: int, e: Expr) -> Expr:
-    """A condition holds of memory, and after each flush of the buffer of the CPU that a process uses."""
-    return e if is_const(e) else make(Op.THROUGHOUT, (e,), process, BOOL)
+def buffered(process: int, e: Expr) -> Expr:
+    """Each store to what a condition reads in the buffer of the CPU that a process uses: with it alone it is true."""
+    return TRUE if is_const(e) else make(Op.BUFFERED, (e,), process, BOOL)
 
 
 def settled(cpu: int, e: Expr) -> Expr:
@@ -317,7 +317,7 @@ def settled(cpu: int, e: Expr) -> Expr:
 
 # -- rewriting ---------------------------------------------------------------------------------------------------------
 
-_LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.THROUGHOUT, Op.SETTLED)
+_LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED)
 
 _BUILD: dict[Op, Callable[..., Expr]] = {
     Op.NOT: not_, Op.AND: and_, Op.OR: or_, Op.EQ: eq, Op.LT: lt, Op.LE: le, Op.ADD: add, Op.SUB: sub, Op.ITE: ite,
@@ -327,7 +327,7 @@ _BUILD: dict[Op, Callable[..., Expr]] = {
 
 
 _OF_BUFFERS: dict[Op, Callable[[int, Expr], Expr]] = {
-    Op.SEEN: seen, Op.THROUGHOUT: throughout, Op.SETTLED: settled,
+    Op.SEEN: seen, Op.BUFFERED: buffered, Op.SETTLED: settled,
 }
 
 

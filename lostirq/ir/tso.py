@@ -39,6 +39,7 @@ from lostirq.ir.expr import (
     encode,
     eq,
     extract,
+    implies,
     int_type,
     integer,
     ite,
@@ -163,7 +164,7 @@ class _Lowering:
         self.units = system.units()
         self.checks: dict[Var, Var] = {}
         self.direct: dict[Expr, Expr] = {}                       # memo of `memory`
-        self.forwarded: dict[tuple[int, int | None], dict[Expr, Expr]] = {}  # memo of `seen`
+        self.forwarded: dict[int, dict[Expr, Expr]] = {}         # memo of `seen`, by process
 
     def flat(self) -> System:
         edges = [self.edge(e) for e in self.system.edges]
@@ -188,8 +189,8 @@ class _Lowering:
         def leaf(node: Expr) -> Expr | None:
             if node.op is Op.SEEN:
                 return self.seen(self.system.processes[_number(node)], node.args[0])
-            if node.op is Op.THROUGHOUT:
-                return self.throughout(self.system.processes[_number(node)], node.args[0])
+            if node.op is Op.BUFFERED:
+                return self.buffered(self.system.processes[_number(node)], node.args[0])
             if node.op is Op.SETTLED:
                 return self.settled(_number(node), node.args[0])
             if node.op is not Op.EMPTY:
@@ -198,35 +199,48 @@ class _Lowering:
 
         return substitute(root, leaf, self.direct)
 
-    def seen(self, process: Process, root: Expr, entries: int | None = None) -> Expr:
-        """An expression as the loads of a process see it: forwarded from the buffer of its CPU; or over memory after so
-        many flushes of it."""
+    def seen(self, process: Process, root: Expr) -> Expr:
+        """An expression as the loads of a process see it: forwarded from the buffer of its CPU."""
 
         def leaf(node: Expr) -> Expr | None:
             if node.op is Op.VAR and node.payload.role is Role.MEMORY:  # type: ignore[attr-defined]  # a Var
-                return self.load(process, node.payload, entries)  # type: ignore[arg-type]  # a Var
+                return self.load(process, node.payload)  # type: ignore[arg-type]  # a Var
             return self.memory(node)
 
-        return substitute(root, leaf, self.forwarded.setdefault((process.index, entries), {}))
+        return substitute(root, leaf, self.forwarded.setdefault(process.index, {}))
 
-    def load(self, process: Process, variable: Var, entries: int | None = None) -> Expr:
+    def load(self, process: Process, variable: Var) -> Expr:
         loaded = var(variable)
         for b in self.cpus(process):
-            loaded = ite(self.on(process, b), _newest(b, self.units, variable, entries), loaded)
+            loaded = ite(self.on(process, b), _newest(b, self.units, variable), loaded)
         return loaded
 
-    def throughout(self, process: Process, root: Expr) -> Expr:
-        """A condition over memory, now and after each flush of the buffer of the CPU of a process."""
-        depth = max((len(b.tags) for b in self.cpus(process)), default=0)
-        return and_(*(self.seen(process, root, entries) for entries in range(depth + 1)))
+    def buffered(self, process: Process, root: Expr) -> Expr:
+        """Each store that the buffer of the CPU of a process holds to what a condition reads makes it true."""
+        found: list[Expr] = []
+        for b in self.cpus(process):
+            stores = [(slot, k) for slot in b.slots() for k in self.tags(b, root)]
+            found.append(implies(self.on(process, b), and_(*(self.alone(b, slot, k, root) for slot, k in stores))))
+        return and_(*found)
+
+    def alone(self, b: Buffer, slot: Slot, k: int, root: Expr) -> Expr:
+        """If a slot holds a store to the k-th unit of its buffer, a condition is true of memory with it."""
+        variables = self.units[b.units[k - 1]]
+        types = [v.type for v in variables]
+        held = {var(v): unpack(slot[1], types, i) for i, v in enumerate(variables)}
+        return implies(eq(slot[0], integer(k)), substitute(root, lambda node: held.get(node) or self.memory(node)))
+
+    def tags(self, b: Buffer, root: Expr) -> list[int]:
+        """The tags of the units that an expression reads."""
+        units = dict.fromkeys(v.unit for v in variables([root]) if v.role is Role.MEMORY and v.unit in b.units)
+        return [b.units.index(u) + 1 for u in units]
 
     def settled(self, cpu: int, e: Expr) -> Expr:
         """The buffer of a CPU has no slot for a unit that the expression reads."""
         if not self.buffers:
             return TRUE
         b = self.buffers[cpu]
-        units = dict.fromkeys(v.unit for v in variables([e]) if v.role is Role.MEMORY and v.unit in b.units)
-        return and_(*(not_(eq(var(tag), integer(b.units.index(u) + 1))) for u in units for tag in b.tags))
+        return and_(*(not_(eq(var(tag), integer(k))) for k in self.tags(b, e) for tag in b.tags))
 
     def cpus(self, process: Process) -> list[Buffer]:
         """The buffers that a process can use."""
@@ -320,7 +334,7 @@ class _Lowering:
 
 
 def _number(node: Expr) -> int:
-    """The number of the CPU of an EMPTY or SETTLED, of the process of a SEEN or THROUGHOUT."""
+    """The number of the CPU of an EMPTY or SETTLED, of the process of a SEEN or BUFFERED."""
     assert isinstance(node.payload, int)
     return node.payload
 
@@ -331,14 +345,14 @@ def _buffer_process(b: Buffer, index: int) -> Process:
     return Process(index, f"buffer({b.cpu})", "buffer", b.cpu, Sort.BUFFER, pc, (place,))
 
 
-def _newest(b: Buffer, units: dict[int, list[Var]], variable: Var, entries: int | None) -> Expr:
-    """What a load on the CPU of a buffer sees: its newest entry (of the `entries` oldest) for the unit, else memory."""
+def _newest(b: Buffer, units: dict[int, list[Var]], variable: Var) -> Expr:
+    """What a load on the CPU of a buffer sees: its newest entry for the unit, else memory."""
     loaded = var(variable)
     if variable.unit not in b.units:
         return loaded
     variables = units[variable.unit]
     tag = integer(b.units.index(variable.unit) + 1)
-    for slot_tag, slot_value in b.slots()[:entries]:
+    for slot_tag, slot_value in b.slots():
         held = unpack(slot_value, [v.type for v in variables], variables.index(variable))
         loaded = ite(eq(slot_tag, tag), held, loaded)
     return loaded

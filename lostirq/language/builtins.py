@@ -88,7 +88,7 @@ IN_PROPERTIES = (
     "local",
     "seen_by",
     "settled",
-    "throughout",
+    "buffered",
 )
 
 

@@ -36,7 +36,7 @@ PROPERTIES = frozenset({Role.INVARIANT, Role.STEP, Role.RECURRENCE, Role.REACHAB
 _PROPERTY_FOLDERS = ("properties/", "proofs/")
 _OVER_STEPS = frozenset(
     {"old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty", "local", "seen_by", "settled",
-     "throughout"}
+     "buffered"}
 )
 _PROPERTY_OPTIONS = frozenset(
     {"id", "title", "source", "over", "when", "excuses", "witness", "planted", "at", "process", "goal", "statement"}

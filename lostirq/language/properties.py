@@ -39,12 +39,12 @@ from lostirq.language.places import Binding, PackedValue, Ref, Value
 from lostirq.language.rewrite import rename_in, variable_of
 from lostirq.language.scope import Scope, suggest
 from lostirq.language.source import Abandon
-from lostirq.language.stores import nothing_buffered, seen_by, throughout
+from lostirq.language.stores import buffered, nothing_buffered, seen_by
 from lostirq.language.translate import Translator
 from lostirq.language.types import SemType
 from lostirq.language.universe import Universe
 
-_OF_BUFFERS = (ExprOp.EMPTY, ExprOp.SEEN, ExprOp.THROUGHOUT, ExprOp.SETTLED)
+_OF_BUFFERS = (ExprOp.EMPTY, ExprOp.SEEN, ExprOp.BUFFERED, ExprOp.SETTLED)
 _FORMS = {
     Purpose.INVARIANT: Form.INVARIANT,
     Purpose.STEP: Form.STEP,
@@ -187,7 +187,7 @@ _BUILTINS: dict[str, Callable[[PropertyTranslator, ast.Call], Value]] = {
     "local": local,
     "seen_by": seen_by,
     "settled": nothing_buffered,
-    "throughout": throughout,
+    "buffered": buffered,
 }
 
 
@@ -352,7 +352,7 @@ def insensitive(formula: Expr, processes: tuple[Process, ...]) -> bool:
     for p in processes:
         if p.symmetric:
             sets.setdefault(p.symmetric, []).append(p)
-    of_one = (ExprOp.SEEN, ExprOp.THROUGHOUT)
+    of_one = (ExprOp.SEEN, ExprOp.BUFFERED)
     if any(n.op in of_one and processes[cast(int, n.payload)].symmetric for n in postorder([formula])):
         return False
     for members in sets.values():

@@ -14,7 +14,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from lostirq.ir.expr import TRUE, Expr, Kind, and_, eq, integer, not_, or_, seen, settled
-from lostirq.ir.expr import throughout as throughout_of
+from lostirq.ir.expr import buffered as buffered_of
 from lostirq.ir.system import Memory, Process
 from lostirq.language.builtins import arguments
 from lostirq.language.places import PackedValue, Value
@@ -33,12 +33,12 @@ def seen_by(tr: PropertyTranslator, node: ast.Call) -> Value:
     return seen(processes[0].index, value)
 
 
-def throughout(tr: PropertyTranslator, node: ast.Call) -> Value:
-    """throughout("process"[, i], condition), of memory, now and as the buffer drains."""
+def buffered(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """buffered("process"[, i], condition): what is on its way to memory makes it true; of one access unit."""
     processes, value = _one(tr, node)
     if not isinstance(value, Expr) or value.type.kind is not Kind.BOOL:
         raise tr.fail(node.args[-1], "LI010", "a condition is needed here")
-    return value if tr.context.memory is Memory.SC or not processes else throughout_of(processes[0].index, value)
+    return TRUE if tr.context.memory is Memory.SC or not processes else buffered_of(processes[0].index, value)
 
 
 def _one(tr: PropertyTranslator, node: ast.Call) -> tuple[list[Process], Expr | PackedValue]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What lemmas about store buffers take for granted: used slots come first, and free ones hold nothing.
+"""What lemmas about store buffers take for granted: used slots come first, free ones hold nothing, and what the others
+hold is in the range of its variable.
 
 A lemma that says what a thread sees (`seen_by`) looks for the newest entry of a unit.  A store goes into the first slot
 that is free, and is the newest only if no slot after it is used.  `lostirq.ir.tso` keeps it so; nobody assumes it: it
@@ -13,6 +14,7 @@ from itertools import pairwise
 
 from lostirq.ir.expr import Expr, Role, Var, and_, const, eq, implies, integer, var, variables
 from lostirq.ir.system import Sort, System
+from lostirq.symbolic.certificate import buffered_ranges
 from lostirq.symbolic.outcome import Conjunct
 
 
@@ -38,4 +40,4 @@ def in_order(system: System, formulas: Iterable[Expr]) -> list[Conjunct]:
             clean = [implies(here, eq(var(value), const(0, value.type)))
                      for here, (_, value) in zip(free, slots, strict=True)]  # fmt: skip
             found.append(Conjunct(f"slots of {name} in order", and_(*first, *clean)))
-    return found
+    return [*found, *buffered_ranges(system)] if found else []

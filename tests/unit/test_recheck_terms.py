@@ -124,7 +124,7 @@ def test_operators_of_the_language_and_of_the_checker_are_the_same() -> None:
     data = {Op.IN: (1, 2), Op.EXTRACT: (1, 2), Op.ENCODE: (0, 2), Op.DECODE: 0}
     for op, args in samples.items():
         assert terms.build(op.value, args, data.get(op)).sort
-    annotated = {Op.EMPTY, Op.SEEN, Op.THROUGHOUT, Op.SETTLED}
+    annotated = {Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED}
     assert set(Op) - set(samples) == {Op.CONST, Op.VAR, Op.OLD, Op.OCCURS, *annotated}
 
 

@@ -92,7 +92,7 @@ def nothing_is_buffered() -> bool:
 """
 
 SEEN = 'seen_by("owner", count == 2)', 'seen_by("owner", announced)', 'settled("owner", announced and count == 2)'
-DRAINS = *SEEN[:2], 'throughout("owner", announced and count == 2)'
+STORES = *SEEN[:2], 'announced and count == 2 and buffered("owner", announced) and buffered("owner", count == 2)'
 EVERYWHERE = *SEEN[:2], "settled(announced and count == 2)"
 MEMORY = "count == 2", "announced", "True"
 
@@ -102,7 +102,7 @@ def workspace(said: tuple[str, ...]) -> Workspace:
 
 
 @pytest.mark.parametrize("memory", list(Memory), ids=lambda m: m.value)
-@pytest.mark.parametrize("said", [SEEN, DRAINS, EVERYWHERE])
+@pytest.mark.parametrize("said", [SEEN, STORES, EVERYWHERE])
 def test_what_the_thread_sees_is_inductive(memory: Memory, said: tuple[str, ...]) -> None:
     report = prove_property(workspace(said), "Q", "toy", memory)
     assert isinstance(report.verdict, Holds), report.render()
@@ -141,10 +141,10 @@ def moving(model: Memory) -> System:
     for process in range(3):
         s.property(f"differs {process}", Form.REACHABLE, x.not_(x.eq(x.seen(process, both), both)))
         s.property(f"is {process}", Form.REACHABLE, x.seen(process, both))
-        s.property(f"keeps {process}", Form.REACHABLE, x.and_(x.throughout(process, both), x.not_(x.empty(1))))
-        s.property(f"loses {process}", Form.REACHABLE, x.and_(both, x.not_(x.throughout(process, both))))
-        s.property(f"passes {process}", Form.REACHABLE, x.and_(
-            both, x.seen(process, both), x.not_(x.throughout(process, both))))
+        s.property(f"good {process}", Form.REACHABLE, x.and_(x.buffered(process, both), x.not_(x.settled(0, both))))
+        s.property(f"bad {process}", Form.REACHABLE, x.and_(both, x.not_(x.buffered(process, both))))
+        s.property(f"hidden {process}", Form.REACHABLE, x.and_(
+            both, x.seen(process, both), x.not_(x.buffered(process, both))))
         s.property(f"never {process}", Form.INVARIANT, x.or_(x.not_(x.seen(process, both)), x.empty(1)))
     for cpu in range(2):
         s.property(f"only b {cpu}", Form.REACHABLE, x.and_(x.settled(cpu, x.var(a)), x.not_(x.settled(cpu, x.var(b)))))
@@ -175,7 +175,7 @@ def test_it_survives_the_file() -> None:
 @pytest.mark.parametrize(
     ("column", "body"),
     [(12, 'seen_by("owner", x)'), (30, 'seen_by("p", 0, x)'), (12, 'old(seen_by("p", 0, x))'), (12, "settled(x)"),
-     (12, 'throughout("p", 0, x)')],
+     (12, 'buffered("p", 0, x)')],
 )
 def test_misuse_is_told(column: int, body: str) -> None:
     text = f"""

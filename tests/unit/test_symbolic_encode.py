@@ -62,5 +62,5 @@ def test_signed_width() -> None:
 def test_every_operator_of_a_flat_state_is_encoded() -> None:
     from lostirq.symbolic.encode import _OPERATORS
 
-    annotated = {Op.EMPTY, Op.SEEN, Op.THROUGHOUT, Op.SETTLED}
+    annotated = {Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED}
     assert set(Op) - set(_OPERATORS) == {Op.CONST, Op.VAR, Op.OLD, Op.OCCURS, *annotated}
