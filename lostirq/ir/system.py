@@ -30,7 +30,7 @@ Fine points, the same in every engine:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -87,7 +87,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One transition.  `index` is its number, stable within the system: a trace is a list of them."""
+    """One transition.  `index` is its number, stable within the system: a trace is a list of them.  `written_in`,
+    `looked_in`: for people, in which functions (outermost first) a variable is assigned, or first decided on; they are
+    no part of the system, nor of its JSON form."""
 
     index: int
     process: int
@@ -105,6 +107,8 @@ class Edge:
     stack: tuple[str, ...]            # inlined functions, outermost first
     text: str                         # the statement(s), for people
     choice: str = ""                  # label of the option taken, if the step began at a choose
+    written_in: Mapping[Var, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    looked_in: Mapping[Var, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lostirq.ir.expr import FALSE, TRUE, Expr, Role, Var, and_, eq, int_type, integer, not_, or_, var
-from lostirq.ir.system import Edge, Event, Fair, Location, Process, Sort, System
+from lostirq.ir.expr import FALSE, TRUE, Expr, Role, Var, and_, eq, int_type, integer, not_, or_, var, variables
+from lostirq.ir.system import Access, Edge, Event, Fair, Location, Process, Sort, System
 from lostirq.language.graph import Graph, Op
 from lostirq.language.rewrite import Reads, is_var, literal, put_in, rename_in
+from lostirq.language.sharing import read_groups
 from lostirq.language.source import Report
-from lostirq.language.steps import Draft, Steps, access_of
+from lostirq.language.steps import Draft, Steps
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -160,7 +161,7 @@ def make_edges(c: Composed, index: int, start: int, order: dict[Var, int]) -> li
                 place[d.dst],
                 d.guard,
                 assigns,
-                access_of(d),
+                _access(d),
                 d.drains,
                 frozenset(node.stores & units) if node.buffered else frozenset(),
                 d.events,
@@ -170,9 +171,29 @@ def make_edges(c: Composed, index: int, start: int, order: dict[Var, int]) -> li
                 node.frame.stack,
                 node.frame.text,
                 d.choice,
+                d.writes,
+                d.looks,
             )
         )
     return found
+
+
+def _access(draft: Draft) -> Access:
+    """The primitive that an edge is reported as."""
+    node = draft.node
+    if node.op in (Op.CHOICE, Op.PICK):
+        looks = any(v.unit in node.touched for v in variables([draft.guard]))
+        return Access.LOAD if looks else Access.NONE
+    if node.op is Op.ATOMIC:
+        return Access.ATOMIC
+    if node.access is not Access.NONE:
+        return node.access
+    if node.stores:
+        return Access.STORE
+    units = {u for g in node.reads for u in g & node.touched}
+    if node.look and len(units) > 1 or len(read_groups(node)) > 1:
+        return Access.ATOMIC
+    return Access.LOAD if node.touched else Access.NONE
 
 
 def _fair(c: Composed, d: Draft) -> Fair:

@@ -12,13 +12,12 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field, replace
 
-from lostirq.ir.expr import FALSE, TRUE, Expr, Var, and_, const, is_const, ite, not_, or_, var, variables
+from lostirq.ir.expr import FALSE, TRUE, Expr, Var, and_, const, is_const, ite, not_, or_, var
 from lostirq.ir.expr import Op as ExprOp
 from lostirq.ir.system import Access, Event, Sort
 from lostirq.language.graph import Graph, Node, Op, drains
 from lostirq.language.places import Write
 from lostirq.language.rewrite import Facts, Reads, is_var, put_in
-from lostirq.language.sharing import read_groups
 from lostirq.language.source import Report
 
 PRIVATE, OPEN = 0, -1  # modes of a path; a positive number is the atomic block that it is in
@@ -36,6 +35,8 @@ class Path:
     access: Node | None = None
     marks: frozenset[str] = frozenset()  # of the location that comes next
     fair: str = ""  # strong or unfair, for this option alone
+    writes: dict[Var, tuple[str, ...]] = field(default_factory=dict)  # the functions in which it assigned a variable
+    looks: dict[Var, tuple[str, ...]] = field(default_factory=dict)  # and those in which it decided on one
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,6 +52,8 @@ class Draft:
     fair: str
     node: Node
     drains: bool
+    writes: dict[Var, tuple[str, ...]]
+    looks: dict[Var, tuple[str, ...]]
 
 
 @dataclass(eq=False, slots=True)
@@ -164,7 +167,8 @@ class Composer:
             assigns = {v: known.simplify(e) for v, e in path.env.items() if not is_var(e, v)}
             needs = self.graph.sort is not Sort.HARDWARE and (drains(acted) or src == self.graph.rest)
             guard = and_(*path.literals)
-            found.append(Draft(src, end, guard, assigns, path.events, ", ".join(path.labels), path.fair, acted, needs))
+            found.append(Draft(src, end, guard, assigns, path.events, ", ".join(path.labels), path.fair, acted, needs,
+                               path.writes, path.looks))
         return found
 
     # -- one step -------------------------------------------------------------------------------------------------
@@ -228,10 +232,12 @@ class Composer:
         found: list[tuple[int, Path | None]] = []
         if node.op is Op.BRANCH:
             cond = self._value(node.cond, path)
+            path = self._looked(path, node, cond)
             found = [(0, self._assume(path, cond)), (1, self._assume(path, not_(cond)))]
         elif node.op is Op.CHOICE:
             for k, guard in enumerate(node.guards):
-                chosen = self._assume(path, self._value(guard, path))
+                cond = self._value(guard, path)
+                chosen = self._assume(self._looked(path, node, cond), cond)
                 found.append((k, chosen and self._chosen(chosen, node, k, node.labels[k])))
         elif node.op is Op.PICK and node.pick is not None:
             for value, guard in node.options:
@@ -269,31 +275,37 @@ class Composer:
         return replace(path, options=options, labels=labels)
 
     def _assign(self, node: Node, path: Path) -> list[Path]:
-        assumed = self._assume(path, self._value(node.cond, path))
+        cond = self._value(node.cond, path)
+        assumed = self._assume(self._looked(path, node, cond), cond)
         if assumed is None:
             return []
         if not node.writes:
             return [assumed]
         conds = list({w.cond: None for w in node.writes if w.cond is not TRUE}) if node.buffered else []
         if not conds:
-            return [self._written(assumed, node.writes)]
+            return [self._written(assumed, node.writes, node.frame.stack)]
         found: list[Path] = []
         for k, cond in enumerate(conds):
             taken = self._assume(assumed, self._value(cond, assumed))
             if taken is not None:
                 kept = [Write(w.var, w.value) for w in node.writes if w.cond in (cond, TRUE)]
                 apart = replace(taken, options=(*taken.options, (node.index, k)))  # one entry each: never merged
-                found.append(self._written(apart, tuple(kept)))
+                found.append(self._written(apart, tuple(kept), node.frame.stack))
         return found
 
-    def _written(self, path: Path, writes: tuple[Write, ...]) -> Path:
+    def _looked(self, path: Path, node: Node, cond: Expr) -> Path:
+        """A decision, noted with its functions: the first on each variable."""
+        new = {v: node.frame.stack for v in self.reads.of(cond) if v not in path.looks}
+        return replace(path, looks=path.looks | new) if new else path
+
+    def _written(self, path: Path, writes: tuple[Write, ...], stack: tuple[str, ...]) -> Path:
         """All values are those before the operation."""
         env = dict(path.env)
         for w in writes:
             value = self._value(w.value, path)
             cond = self._value(w.cond, path)
             env[w.var] = ite(cond, value, env.get(w.var, var(w.var)))
-        return replace(path, env=env)
+        return replace(path, env=env, writes=path.writes | {w.var: stack for w in writes})
 
     def _value(self, e: Expr, path: Path) -> Expr:
         env = path.env
@@ -343,7 +355,16 @@ class Composer:
         else:
             rest = or_(tell, and_(*right))
         literals = a.literals[:same] if rest is TRUE else (*a.literals[:same], rest)
-        return replace(a, literals=literals, env=env)
+        return replace(a, literals=literals, env=env, writes=_both(a.writes, b.writes), looks=_both(a.looks, b.looks))
+
+
+def _both(a: dict[Var, tuple[str, ...]], b: dict[Var, tuple[str, ...]]) -> dict[Var, tuple[str, ...]]:
+    """Of two functions that did the same to a variable, what both are called from."""
+    return b | {v: stack if b.get(v, stack) == stack else _shared(stack, b[v]) for v, stack in a.items()}
+
+
+def _shared(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, ...]:
+    return a[:next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))]
 
 
 def _common(a: tuple[Expr, ...], b: tuple[Expr, ...]) -> int:
@@ -364,21 +385,3 @@ def _excluded(part: Expr, literals: list[Expr]) -> bool:
         and e.args[1].payload != part.args[1].payload
         for e in literals
     )
-
-
-def access_of(draft: Draft) -> Access:
-    """The primitive that an edge is reported as."""
-    node = draft.node
-    if node.op in (Op.CHOICE, Op.PICK):
-        looks = any(v.unit in node.touched for v in variables([draft.guard]))
-        return Access.LOAD if looks else Access.NONE
-    if node.op is Op.ATOMIC:
-        return Access.ATOMIC
-    if node.access is not Access.NONE:
-        return node.access
-    if node.stores:
-        return Access.STORE
-    units = {u for g in node.reads for u in g & node.touched}
-    if node.look and len(units) > 1 or len(read_groups(node)) > 1:
-        return Access.ATOMIC
-    return Access.LOAD if node.touched else Access.NONE

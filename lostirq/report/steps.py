@@ -3,8 +3,11 @@
 
 Invariants: every step yields its `Said`s in order; with `full` nothing is left out.  Otherwise a load is told only if
 another column writes the variable somewhere in the run, or could, and the run is about the object that it belongs to;
-a store only if another column touches it or if it decides the violation.  So the accesses that a race turns on stay,
-and the hundred fields that nobody contended for go.
+a store only if another column touches it or if it decides the violation.  What only one column touches is told where
+a later decision of it would be another one without the store (`lostirq.report.causes`).  So the accesses that a race
+turns on stay, and the hundred fields that nobody contended for go.
+
+A step is one access and the private code after it: each fact stands under the function that it happens in.
 
 References: race tables in the kernel: Documentation/virt/kvm/vcpu-requests.rst, kernel/sched/membarrier.c.
 """
@@ -19,6 +22,7 @@ from lostirq.evidence.replay import Run, Step
 from lostirq.interpret import Interpreter, State
 from lostirq.ir.expr import Op, Role, Var, is_const, postorder
 from lostirq.ir.system import Access, Edge, Form, Process, Property, System
+from lostirq.report.causes import decisions
 from lostirq.report.justify import justify
 from lostirq.report.names import Names
 
@@ -30,6 +34,9 @@ class Said:
     column: str
     function: str
     facts: tuple[str, ...]
+
+
+_Placed = tuple[tuple[str, ...], str]       # (functions, outermost first; fact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +62,13 @@ class Teller:
         self._touches = [self._touch(s, n) for n, s in enumerate(run.steps)]
         self.deciding = self._deciding()
         self._readers, self._writers = self._who_touches()
+        self._private_stores, self._private_looks = decisions(run, self.interpreter, self.column_of, self._touchers)
         self._objects = {o for v in self._writers if self._disputed(v) for o in [v.name.rpartition(".")[0]] if "." in o}
         self._rivals = _writers_in(run.system)
+        self._mute: frozenset[str] = frozenset()
         self._alone = len({t.column for t in self._touches}) < 2
         self._marks = _events_of(prop)
+        self._mute = self._silent()
 
     def told(self, start: int = 0, end: int | None = None) -> list[Said]:
         """What the steps from `start` to before `end` say, in order."""
@@ -79,10 +89,7 @@ class Teller:
 
     def in_the_end(self) -> list[str]:
         """The facts that make the property false, of memory and instrumentation."""
-        told = [(v, old, value) for (v, old), value in self.deciding.items()
-                if v.role in (Role.MEMORY, Role.GHOST) and not (v.message and value == v.init)]
-        touched = [t for t in told if t[0] in self._writers or self._belongs(t[0])]
-        told = touched if len(touched) > 1 else sorted(told, key=lambda t: t not in touched)
+        told = self._final()
         facts = self.names.all_are([(v, value) for v, old, value in told if old], "was")
         facts += self.names.all_are([(v, value) for v, old, value in told if not old])
         for v, value in ((v, x) for (v, old), x in self.deciding.items() if v.role is Role.PC and not old):
@@ -91,6 +98,13 @@ class Teller:
             if not place.idle:
                 facts.append(f"{self.column_of(process)} is in {place.function}()")
         return facts
+
+    def _final(self) -> list[tuple[Var, bool, int]]:
+        """The deciding variables that are told in the end: (variable, is it the value before the step?, value)."""
+        told = [(v, old, value) for (v, old), value in self.deciding.items()
+                if v.role in (Role.MEMORY, Role.GHOST) and not (v.message and value == v.init)]
+        touched = [t for t in told if t[0] in self._writers or self._belongs(t[0])]
+        return touched if len(touched) > 1 else sorted(told, key=lambda t: t not in touched)
 
     # -- analysis -------------------------------------------------------------------------------------------------
 
@@ -149,9 +163,12 @@ class Teller:
                 writers.setdefault(v, set()).add(touch.column)
         return readers, writers
 
+    def _touchers(self, v: Var) -> set[str]:
+        return self._writers.get(v, set()) | self._readers.get(v, set())
+
     def _disputed(self, v: Var) -> bool:
         """Does one column write it, and another touch it or the violation depend on it?"""
-        return len(self._writers[v] | self._readers.get(v, set())) > 1 or self._decides(v)
+        return len(self._touchers(v)) > 1 or self._decides(v)
 
     def _decides(self, v: Var) -> bool:
         return (v, False) in self.deciding or (v, True) in self.deciding
@@ -160,16 +177,26 @@ class Teller:
         """Is it a part of an object, such as a descriptor, that the run is about?"""
         return any(v.name.startswith(o + ".") for o in self._objects)
 
-    def _tells_load(self, v: Var, touch: Touch) -> bool:
-        if self.full or self._writers.get(v, set()) - {touch.column}:
+    def _silent(self) -> frozenset[str]:
+        """The columns that would say nothing: they say what they looked at of what the others could have written."""
+        talking = {t.column for n, t in enumerate(self._touches)
+                   if any(self._tells_store(v, t.column, n) for v in t.writes)
+                   or any(self._tells_load(v, t, n) for v in t.reads)}
+        return frozenset(t.column for t in self._touches) - talking
+
+    def _tells_load(self, v: Var, touch: Touch, number: int) -> bool:
+        if self.full or self._writers.get(v, set()) - {touch.column} or (number, v) in self._private_looks:
             return True
         alone = not touch.writes and sum(r.unit == v.unit for r in touch.reads) == 1     # not a copy of a whole word
         rivals = {self.column_of(p) for p in self._rivals.get(v, ())} - {touch.column}
+        if touch.column in self._mute:
+            return bool(rivals & {t.column for t in self._touches})
         return alone and bool(rivals) and self._belongs(v)
 
-    def _tells_store(self, v: Var, column: str) -> bool:
-        others = (self._writers[v] | self._readers.get(v, set())) - {column}
-        return self.full or bool(others) or self._decides(v) or self._alone
+    def _tells_store(self, v: Var, column: str, number: int) -> bool:
+        if self.full or self._alone or self._decides(v) or (number, v) in self._private_stores | self._private_looks:
+            return True
+        return bool(self._touchers(v) - {column})
 
     # -- telling --------------------------------------------------------------------------------------------------
 
@@ -177,45 +204,66 @@ class Teller:
         touch = self._touches[number]
         if step.edge is None:
             facts = [f"store buffer: {self.names.is_(v, new, '=')} reaches memory"
-                     for v, (_, new) in touch.writes.items() if self._tells_store(v, touch.column)]
+                     for v, (_, new) in touch.writes.items() if self._tells_store(v, touch.column, number)]
             return [Said(touch.column, "", tuple(facts))]
-        edge, facts = step.edge, []
+        edge = step.edge
         said = [Said(touch.column, self.system.processes[edge.process].locations[edge.src].function, (edge.choice,))]
-        reads = self._reads(edge, touch, step, wrote=bool(touch.writes))
-        writes = self._writes(edge, touch)
-        facts += [*reads, *writes] if edge.access is Access.LOAD else [*writes, *reads]
+        reads = self._reads(number, edge, touch, step)
+        writes = self._writes(number, edge, touch)
+        placed = [*reads, *writes] if edge.access is Access.LOAD else [*writes, *reads]
         if edge.access is Access.FENCE and (self.full or self._buffered_before(number, edge)):
-            facts.append(_statement(edge.text))
-        facts += self._events(edge, step)
-        if self.full and not facts:
-            facts.append(_statement(edge.text))
+            placed.append((edge.stack, _statement(edge.text)))
+        placed += [(edge.stack, fact) for fact in self._events(edge, step)] + self._notes(edge, step)
+        if self.full and not placed:
+            placed.append((edge.stack, _statement(edge.text)))
         told = edge.choice and (self.full or not edge.choice.isdecimal())
-        return [*(said if told else []), Said(touch.column, self._heading(edge), tuple(facts))]
+        return [*(said if told else []), *self._grouped(touch.column, edge, placed)]
 
-    def _writes(self, edge: Edge, touch: Touch) -> list[str]:
-        facts = []
+    def _grouped(self, column: str, edge: Edge, placed: list[_Placed]) -> list[Said]:
+        """The facts under their functions, first that of the access, though it says nothing."""
+        groups: dict[str, list[str]] = {self._heading(edge.stack, edge.function): []}
+        for stack, fact in placed:
+            groups.setdefault(self._heading(edge.stack, edge.function) if stack == edge.stack else
+                              stack[-1] if stack else edge.function, []).append(fact)
+        return [Said(column, function, tuple(facts)) for function, facts in groups.items()]
+
+    def _notes(self, edge: Edge, step: Step) -> list[_Placed]:
+        """What the instrumentation notes down, as far as the violation depends on it."""
+        found: list[_Placed] = []
+        told = {v for v, _, _ in self._final()}
+        for v, _ in edge.assigns:
+            before, after = step.before[0][self._index[v]], step.after[0][self._index[v]]
+            if v.role is Role.GHOST and before != after and (self.full or v in told):
+                found.append((edge.written_in.get(v, edge.stack), f"[{self.names.is_(v, after, '=')}]"))
+        return found
+
+    def _writes(self, number: int, edge: Edge, touch: Touch) -> list[_Placed]:
+        facts: list[_Placed] = []
         for v, (before, after) in touch.writes.items():
             same = before == after and (edge.access is Access.ATOMIC or self._writers[v] == {touch.column})
-            if not self._tells_store(v, touch.column) or (same and not self.full):
+            if not self._tells_store(v, touch.column, number) or (same and not self.full):
                 continue
+            stack = edge.written_in.get(v, edge.stack)
             late = " (in store buffer)" if v in touch.buffered else ""
             if late:
-                facts.append(self.names.is_(v, after, "=") + late)
+                facts.append((stack, self.names.is_(v, after, "=") + late))
             else:
-                facts.extend(self.names.change(v, before, after))
+                facts.extend((stack, change) for change in self.names.change(v, before, after))
         return facts
 
-    def _reads(self, edge: Edge, touch: Touch, step: Step, *, wrote: bool) -> list[str]:
-        facts = []
+    def _reads(self, number: int, edge: Edge, touch: Touch, step: Step) -> list[_Placed]:
+        facts: list[_Placed] = []
         for v, value in touch.reads.items():
-            if v in touch.writes or not self._tells_load(v, touch):
+            if v in touch.writes or not self._tells_load(v, touch, number):
                 continue
+            private = not self._touchers(v) - {touch.column}
+            stack = edge.looked_in.get(v, edge.stack) if private else edge.stack
             said = self.names.is_(v, value)
-            if edge.access is Access.LOAD:
+            if edge.access is Access.LOAD and stack == edge.stack:
                 said = "LD " + said
-            elif wrote or edge.access in (Access.ATOMIC, Access.LOCKED):
+            elif touch.writes or edge.access in (Access.ATOMIC, Access.LOCKED):
                 said = self.names.is_(v, value, "is")
-            facts.append(said + self._staleness(v, value, edge, step))
+            facts.append((stack, said + self._staleness(v, value, edge, step)))
         return facts
 
     def _staleness(self, v: Var, value: int, edge: Edge, step: Step) -> str:
@@ -242,12 +290,9 @@ class Teller:
         cpu = self.interpreter.cpu(self.system.processes[edge.process], self.run.steps[number].before)
         return cpu is not None and any(self._holds(s.before, cpu) for s in self.run.steps[:number])
 
-    def _heading(self, edge: Edge) -> str:
+    def _heading(self, stack: tuple[str, ...], innermost: str) -> str:
         """The innermost function that is more than a wrapper around one access."""
-        for name in reversed(edge.stack):
-            if self._steps_in[name] > 1:
-                return name
-        return edge.function
+        return next((name for name in reversed(stack) if self._steps_in[name] > 1), innermost)
 
 
 def _writers_in(system: System) -> dict[Var, list[Process]]:

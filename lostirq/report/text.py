@@ -119,7 +119,16 @@ def _groups(told: list[_Told]) -> list[_Group]:
             groups[-1] = _Group(last.column, (*last.functions, said.function), ())
         else:
             groups.append(_Group(said.column, (said.function,) if said.function else (), said.facts))
-    return _without_passages(groups)
+    return _without_passages([_Group(g.column, g.functions, _once(g.facts)) for g in groups])
+
+
+def _once(facts: tuple[str, ...]) -> tuple[str, ...]:
+    """Facts of which a whole sequence is said several times (a function that is called twice): once, and how often."""
+    for size in range(1, len(facts) // 2 + 1):
+        times = len(facts) // size
+        if facts == facts[:size] * times:
+            return (*facts[:size], "(the same again)" if times == 2 else f"(the same {times} times in all)")
+    return facts
 
 
 def _without_passages(groups: list[_Group]) -> list[_Group]:
