@@ -95,12 +95,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a step says under one heading; `function` is '' where none is needed."""
+    """What a step says under one heading; `function` is '' where none is needed, `kernel` what it happens in mirrors
+    (`file:function`)."""
 
     column: str
     function: str
     facts: tuple[Fact, ...] = ()
     minor: bool = False
+    kernel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

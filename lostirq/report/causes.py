@@ -3,7 +3,8 @@
 
 A store to a variable that nobody else touches matters to a reader where a later decision depends on it: the guard of a
 step that has alternatives is true, and would be false if the variable still had the value from before the store.  So a
-field that is set and asked for, but decides nothing in this run, stays out.
+field that is set and asked for, but decides nothing in this run, stays out; and so does a second look that finds what
+the first one found.
 
 Invariant: every pair that is given is a step of the run and a variable that it writes (a store) or that its guard reads
 (a look), evaluated in the states of the run.
@@ -44,8 +45,8 @@ def decisions(run: Run, interpreter: Interpreter, column_of: Callable[[Process],
                 since, before = written[v]
                 other = [before if i == index[v] else x for i, x in enumerate(view)]
                 if not interpreter.holds(edge.guard, (tuple(other), buffers)):
+                    looks |= set() if (since, v) in stores else {(number, v)}
                     stores.add((since, v))
-                    looks.add((number, v))
         written |= {v: (number, view[index[v]]) for v, _ in edge.assigns if view[index[v]] != after[index[v]]}
     return frozenset(stores), frozenset(looks)
 

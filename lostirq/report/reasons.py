@@ -19,7 +19,7 @@ _LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY)
 _INFIX = {Op.EQ: "==", Op.LT: "<", Op.LE: "<=", Op.ADD: "+", Op.SUB: "-", Op.BAND: "&", Op.BOR: "|", Op.BXOR: "^"}
 _CALLED = {Op.HIGHEST: "highest", Op.COUNT: "count", Op.CONCAT: "concat", Op.PUT: "put", Op.EXTRACT: "extract",
            Op.ENCODE: "bits", Op.DECODE: "number"}
-LONG = 300      # characters of a condition that is told in whole
+LONG = 160      # characters of a condition that is told in whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,24 @@ class Speaker:
         """Why the formula has the value that it has."""
         value = evaluate(root, view)
         told: dict[Reason, None] = {}
+        resting = {self.reason(node, truth, value): column for node, truth in deciding(root, value)
+                   for column in [self._resting(node, truth, value)] if column}
         for node, truth in deciding(root, value):
             told.setdefault(self.reason(node, truth, value))
-        return tuple(told)
+        if len(resting) < 3:
+            return tuple(told)
+        return (*(r for r in told if r not in resting), Reason("at rest: " + ", ".join(resting.values())))
+
+    def _resting(self, node: Expr, truth: int, value: dict[Expr, int]) -> str:
+        """The column of which a condition says no more than that it is at rest; '' for any other."""
+        leaves = [n for n in postorder([node]) if n.op in (Op.VAR, Op.OLD)]
+        if len(leaves) != 1 or leaves[0].op is not Op.VAR or not truth:
+            return ""
+        v: Var = leaves[0].payload  # type: ignore[assignment]  # the payload of VAR is a Var
+        inside = self._locations(node, leaves[0]) if v.role is Role.PC else []
+        process = self.system.processes[v.owner] if inside else None
+        rests = process is not None and all(process.locations[k].idle for k in inside)
+        return self.column_of(v.owner) if rests and value[leaves[0]] in inside else ""
 
     def reason(self, node: Expr, truth: int, value: dict[Expr, int]) -> Reason:
         variables = [n for n in postorder([node]) if n.op in (Op.VAR, Op.OLD)]
@@ -111,9 +126,9 @@ class Speaker:
         """A condition that is too long to be read: by the values of its two sides, if it has them."""
         said = "true" if truth else "false"
         if node.op not in (Op.EQ, Op.LT, Op.LE):
-            return f"a condition of {size} variables is {said}"
+            return f"a condition on {size} variables is {said}"
         left, right = (a.type.show(value[a]) for a in node.args)
-        return f"{left} {_INFIX[node.op]} {right} is {said}; these two are computed from {size} variables"
+        return f"a comparison of {size} variables, {left} {_INFIX[node.op]} {right}, is {said}"
 
     def _says_itself(self, node: Expr, leaf: Expr, truth: int) -> bool:
         """`x == 3` that is true need not be followed by `x is 3`."""

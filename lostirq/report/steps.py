@@ -221,10 +221,10 @@ class Teller:
 
     def _grouped(self, column: str, edge: Edge, placed: list[_Placed]) -> list[Said]:
         """The facts under their functions, first that of the access, though it says nothing."""
-        groups: dict[str, list[str]] = {self._heading(edge.stack, edge.function): []}
+        groups: dict[str, list[str]] = {self.heading(edge): []}
         for stack, fact in placed:
-            groups.setdefault(self._heading(edge.stack, edge.function) if stack == edge.stack else
-                              stack[-1] if stack else edge.function, []).append(fact)
+            name = self.heading(edge) if stack == edge.stack else stack[-1] if stack else edge.function
+            groups.setdefault(name, []).append(fact)
         return [Said(column, function, tuple(facts)) for function, facts in groups.items()]
 
     def _notes(self, edge: Edge, step: Step) -> list[_Placed]:
@@ -239,7 +239,8 @@ class Teller:
 
     def _writes(self, number: int, edge: Edge, touch: Touch) -> list[_Placed]:
         facts: list[_Placed] = []
-        for v, (before, after) in touch.writes.items():
+        order = {v: n for n, v in enumerate(edge.written_in)}      # as the program has it
+        for v, (before, after) in sorted(touch.writes.items(), key=lambda write: order.get(write[0], -1)):
             same = before == after and (edge.access is Access.ATOMIC or self._writers[v] == {touch.column})
             if not self._tells_store(v, touch.column, number) or (same and not self.full):
                 continue
@@ -289,6 +290,10 @@ class Teller:
         """Did the CPU of a fence have a store in its buffer at some time before it?  Else the fence says nothing."""
         cpu = self.interpreter.cpu(self.system.processes[edge.process], self.run.steps[number].before)
         return cpu is not None and any(self._holds(s.before, cpu) for s in self.run.steps[:number])
+
+    def heading(self, edge: Edge) -> str:
+        """What the access of a step stands under."""
+        return self._heading(edge.stack, edge.function)
 
     def _heading(self, stack: tuple[str, ...], innermost: str) -> str:
         """The innermost function that is more than a wrapper around one access."""

@@ -10,15 +10,15 @@ import shlex
 import textwrap
 
 from lostirq.evidence.account import Account, Reason
-from lostirq.report.text import MEMORIES, WIDTH
+from lostirq.report.text import MEMORIES, WIDTH, count
 
 MOST_REASONS = 12
 
 
 def subject(account: Account) -> str:
-    """One line that names the project and what goes wrong."""
+    """One line that names the project and what is violated."""
     claim, prefix = account.claim, account.configuration.subject
-    return f"{prefix}: {claim.title or claim.headline}" if prefix else claim.headline
+    return f"{prefix}: violated: {claim.title or claim.headline}" if prefix else f"violated: {claim.headline}"
 
 
 def property_in_words(account: Account) -> str:
@@ -53,10 +53,13 @@ def configuration(account: Account) -> list[tuple[str, str]]:
 
 
 def functions(account: Account) -> list[tuple[str, str]]:
-    """What the functions of the run mirror, in the order in which they come in: (function, file)."""
+    """What the functions of the run mirror, in the order in which they come in: (function, file).  Those that say
+    nothing in a short report are left out: whoever maintains interrupt flags or SRCU has no part in the race."""
+    told = [said.kernel for step in account.steps for said in step.said
+            if not said.minor and any(not f.minor for f in said.facts)]
     found: dict[tuple[str, str], None] = {}
-    for step in account.steps:
-        file, _, name = step.kernel.partition(":")
+    for mirrored in told if any(told) else [step.kernel for step in account.steps]:
+        file, _, name = mirrored.partition(":")
         if name:
             found.setdefault((name, file))
     return list(found)
@@ -69,9 +72,11 @@ def files(account: Account) -> list[str]:
 
 def length(account: Account) -> str:
     if account.loop is not None:
-        return f"{account.loop} steps, then {len(account.steps) - account.loop} that repeat for ever"
+        repeated = len(account.steps) - account.loop
+        then = f"{repeated} that repeat{'s' if repeated == 1 else ''} for ever" if repeated else "nothing for ever"
+        return f"{count(account.loop, 'step')}, then {then}"
     best = " (no shorter run does it)" if account.minimal else ""
-    return f"{len(account.steps)} steps, {account.switches} changes of agent{best}"
+    return f"{count(len(account.steps), 'step')}, {count(account.switches, 'change')} of agent{best}"
 
 
 def reproduce(account: Account) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import lostirq
 from lostirq.evidence.account import (
@@ -111,20 +111,22 @@ class _Account:
 
     def step(self, number: int, s: Move) -> Step:
         touch = self.short.touched(number)
+        merged = _merged(self.short.told(number, number + 1), self.full.told(number, number + 1))
         common = {
-            "said": _merged(self.short.told(number, number + 1), self.full.told(number, number + 1)),
             "writes": tuple(Seen(self.position[v], new, v in touch.buffered) for v, (_, new) in touch.writes.items()),
             "changes": tuple(self.changes(s.before, s.after)),
             "buffers": tuple(self.buffers(s.before, s.after)),
         }
         if s.edge is None:
-            return Step(s.move, -1, touch.column, cpu=s.cpu, **common)  # type: ignore[arg-type]  # as above
+            return Step(s.move, -1, touch.column, merged, cpu=s.cpu, **common)  # type: ignore[arg-type]  # as above
         e = s.edge
         kernel = next((self.about.mirrors[f] for f in reversed(e.stack) if self.about.mirrors.get(f)), "")
         events = tuple(f"{name}({', '.join(map(str, args))})"
                        for name, args in self.short.interpreter.events(s.before, s.move))
+        said = tuple(replace(x, kernel=kernel if x.function == self.short.heading(e) else
+                             self.about.mirrors.get(x.function, "")) for x in merged)
         return Step(
-            s.move, e.process, touch.column, function=e.function, stack=e.stack, kernel=kernel, file=e.span.file,
+            s.move, e.process, touch.column, said, function=e.function, stack=e.stack, kernel=kernel, file=e.span.file,
             line=e.span.line, text=e.text.strip(), choice=e.choice, access=e.access.value, drains=e.drains,
             reads=tuple(Seen(self.position[v], value) for v, value in touch.reads.items()),
             events=events, **common)  # type: ignore[arg-type]  # as above
@@ -152,7 +154,7 @@ class _Account:
 
     def failure(self) -> str:
         if self.run.trace.property != STUCK:
-            return headline(self.prop, self.run.trace.property)
+            return f"violated: {headline(self.prop, self.run.trace.property)}"
         last = self.run.states[-1][0]
         places = ((p, p.locations[last[self.position[p.pc]]]) for p in self.system.processes)
         return "stuck: " + "; ".join(f"{p.name} waits in {at.function}()" for p, at in places if not at.idle)

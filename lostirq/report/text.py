@@ -59,11 +59,11 @@ def legend(account: Account) -> list[str]:
     if account.loop is not None:
         repeated = length - account.loop
         then = f"{repeated} that repeat" if repeated else "nothing for ever"
-        size = f"{_count(account.loop, 'step')}, then {then}; short, not claimed minimal"
+        size = f"{count(account.loop, 'step')}, then {then}; short, not claimed minimal"
     elif account.minimal:
-        size = f"{_count(length, 'step')}, the fewest possible; {_count(account.switches, 'change')} of agent"
+        size = f"{count(length, 'step')}, the fewest possible; {count(account.switches, 'change')} of agent"
     else:
-        size = f"{_count(length, 'step')}, not claimed minimal"
+        size = f"{count(length, 'step')}, not claimed minimal"
     judged = "" if account.claim.form == PATH else " - violated"
     rows = [f"{account.claim.headline}{judged}", f"scenario {configuration.scenario}, memory model {memory}", size]
     return [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent="  ")]
@@ -75,7 +75,8 @@ def table(account: Account, *, full: bool = False) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def _count(n: int, noun: str) -> str:
+def count(n: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 

@@ -8,6 +8,8 @@ from lostirq.evidence.verdict import Trace
 from lostirq.interpret import Interpreter
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory
+from lostirq.report.summary import functions
+from lostirq.report.tell import About, account
 from lostirq.report.text import render
 from tests.unit.language import compiled
 
@@ -125,3 +127,13 @@ def test_a_column_that_would_say_nothing_says_what_it_looked_at() -> None:
     moves = Interpreter(system).explore().violations["Q"]
     run = replay(system, Trace(system.name, "sc", digest(system), "Q", tuple(moves)))
     assert "looker(): LD stop == 0" in render(run, confirm(run))
+
+
+def test_functions_without_a_fact_are_not_affected_and_those_of_private_code_are() -> None:
+    system = compiled(MODEL.replace("{decision}", "quick").replace("{violated}", "posted and idle"), Memory.SC)
+    moves = Interpreter(system).explore().violations["Q"]
+    run = replay(system, Trace(system.name, "sc", digest(system), "Q", tuple(moves)))
+    mirrors = {"arm": "k.c:arm", "leave": "k.c:leave", "sender": "s.c:send", "guest": "g.c:run"}
+    told = account(run, confirm(run), About(mirrors=mirrors))
+    assert functions(told) == [("arm", "k.c"), ("leave", "k.c"), ("send", "s.c")]
+    assert "violated: Q: nobody idles on a post" in told.failure

@@ -225,7 +225,7 @@ def test_check_writes_all_files(tmp_path: Path, capsys: Capture, monkeypatch: py
     words = ["--junit", str(files[0]), "--sarif", str(files[1]), "--ktap", str(files[2]), "--github"]
     assert run(folder, "check", *words) == 1
     out = capsys.readouterr()[0]
-    assert "*** T-1: no post is missed ***" in out
+    assert "*** violated: T-1: no post is missed ***" in out
     [(kind, options, message)] = commands(out)
     assert kind == "error" and options["file"] == "model/toy.py" and "violated in" in message
     read = junitparser.JUnitXml.fromfile(str(files[0]))

@@ -140,7 +140,7 @@ def test_a_trace_of_an_older_model_is_found_anew(tmp_path: Path, capsys: Capture
     assert run(folder, "bugs", "no-fence") == 0
     assert "1 recorded traces are of an older model" in capsys.readouterr()[0]
     assert run(folder, "explain", "no-fence") == 0
-    assert "*** T-1: no post is missed ***" in capsys.readouterr()[0]
+    assert "*** violated: T-1: no post is missed ***" in capsys.readouterr()[0]
 
 
 def test_check_with_bugs(tmp_path: Path, capsys: Capture) -> None:

@@ -29,7 +29,7 @@ def test_violation_is_printed_as_a_table_and_kept(tmp_path: Path, capsys: Captur
     out, _ = capsys.readouterr()
     assert "  PASS  SC      T-1" in out
     assert "  FAIL  TSO     T-1" in out
-    assert "*** T-1: no post is missed ***" in out
+    assert "*** violated: T-1: no post is missed ***" in out
     assert "(in store buffer)" in " ".join(out.split())
     assert run(folder, "explain", "last") == 0
     explained, _ = capsys.readouterr()

@@ -81,14 +81,14 @@ def test_mail_is_a_mail_and_invents_no_address() -> None:
     steps = tuple(replace(s, kernel="arch/toy.c:post") for s in made.steps)
     made = replace(made, steps=steps, configuration=replace(made.configuration, subject="TOY", kernel="9.9"))
     message = email.message_from_string(mail(made))
-    assert message["Subject"] == "[BUG] TOY: a vector stays in PIR: never delivered"
+    assert message["Subject"] == "[BUG] TOY: violated: a vector stays in PIR: never delivered"
     assert "-f arch/toy.c" in " ".join(message["X-Maintainers"].split())
     body = message.get_payload()
     assert isinstance(body, str)
     assert "@" not in mail(made)
     for needed in ("kernel 9.9", "posting", "TSO", "What is accepted is delivered.", "post()", "arch/toy.c",
                    "lostirq check --scenario posting --property Q-2 --memory tso", "Fixes: <12 digits",
-                   "*** Q-2[0,2]: a vector stays in PIR: never delivered ***", "digest"):
+                   "*** violated: Q-2[0,2]: a vector stays in PIR: never delivered ***", "digest"):
         assert needed in body, needed
 
 
@@ -97,7 +97,7 @@ def test_a_long_subject_is_folded_and_comes_back_whole() -> None:
     title = "a title that is so long that no subject of a mail should ever be as long as this one is"
     out = mail(replace(made, claim=replace(made.claim, title=title, headline=title)))
     assert max(map(len, out.splitlines()[:3])) <= WIDTH
-    assert " ".join(email.message_from_string(out)["Subject"].split()) == f"[BUG] {title}"
+    assert " ".join(email.message_from_string(out)["Subject"].split()) == f"[BUG] violated: {title}"
 
 
 def test_mail_says_if_the_bug_was_planted() -> None:
@@ -391,9 +391,9 @@ def test_as_recorded_needs_no_model(checked: Path, capsys: Capture, tmp_path: Pa
     assert run(checked, "report", str(tmp_path / "t.json")) == 2
     assert "another model" in capsys.readouterr()[1]
     assert run(checked, "report", str(tmp_path / "t.json"), "--as-recorded") == 0
-    assert "*** T-1: no post is missed ***" in capsys.readouterr()[0]
+    assert "*** violated: T-1: no post is missed ***" in capsys.readouterr()[0]
     assert run(checked, "report", "last", "--as-recorded") == 0
-    assert "*** T-1: no post is missed ***" in capsys.readouterr()[0]
+    assert "*** violated: T-1: no post is missed ***" in capsys.readouterr()[0]
     (tmp_path / "bare.json").write_text(render(StoredTrace(stored.trace)))
     assert run(checked, "report", str(tmp_path / "bare.json"), "--as-recorded") == 2
     assert "no account" in capsys.readouterr()[1]

@@ -40,7 +40,7 @@ store buffer: vcpu.mode =
 vcpu_enter_guest(): vcpu.entered = 1
 
 in the end: vcpu.entered = 1, pi_desc.pir = {2}
-*** Q-2[0,2]: a vector stays in PIR: never delivered ***
+*** violated: Q-2[0,2]: a vector stays in PIR: never delivered ***
 """
 
 
