@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is in service is what the guest serves (G-1): ISR, its caches, SVI, and the vector on its way to its handler.
+
+Nobody but the vCPU and its processor touches any of it, so that these are facts about sequential code.
+
+References: arch/x86/kvm/lapic.c:apic_set_isr, apic_clear_isr, kvm_apic_update_apicv; Intel SDM vol. 3, "Virtual-interrupt
+delivery", "EOI virtualization".
+"""
+
+from lostirq.prelude import *
+from model.state import *
+from properties.views import *
+
+
+@pure
+def why(i: VcpuId) -> ExitReason:
+    """Why the processor left the guest last, in this turn of the loop."""
+    return local("vcpu_thread", i, "vcpu_enter_guest", "exit_reason")
+
+
+@pure
+def may_go_on(i: VcpuId) -> bool:
+    """In the guest, or in the fastpath that may go back there."""
+    return in_guest(i) or within("vcpu_thread", i, "fastpath") or within("vcpu_thread", i, "synced")
+
+
+@pure
+def active(i: VcpuId) -> bool:
+    """APICv is active, as the thread sees it, which alone changes it."""
+    return seen_by("vcpu_thread", i, vcpus[i].lapic.apicv_active)
+
+
+@lemma("APICv left behind", proves="Q-1, G-1", over=(VCPUS, PCPUS))
+def apicv_left_behind(i: VcpuId, c: CpuId) -> bool:
+    """A store to apicv_active is in no buffer but that of the pCPU that the thread is on: it drains before it is
+    moved."""
+    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
+    return settled("host_irq", c, vcpus[i].lapic.apicv_active) or (vcpus[i].task.cpu == c and not moving)
+
+
+@pure
+def eoi_owed(i: VcpuId) -> bool:
+    """The guest has ended its newest service, and the exit for that has not been handled."""
+    return why(i) == ExitReason.EOI and not function_of("vcpu_thread", i, "vmx_handle_exit")
+
+
+@lemma("in service", proves="Q-1, G-1", over=VCPUS)
+def in_service(i: VcpuId) -> bool:
+    """The ISR holds what the guest serves, the vector that is being injected, and the one whose EOI is not emulated."""
+    isr = vcpus[i].lapic.isr
+    kept = with_bit(isr, highest(isr) if eoi_owed(i) else -1, False)
+    begun = with_bit(vcpus[i].serving, local("vcpu_thread", i, "apic_set_isr", "vector"), True)
+    return kept == with_bit(begun, injecting(i), True)
+
+
+@lemma("EOI exit", proves="Q-1, G-1", over=VCPUS)
+def eoi_exit(i: VcpuId) -> bool:
+    """An EOI exits only with APICv inactive, and is no exit that the fastpath handles."""
+    handled = local("vcpu_thread", i, "vcpu_enter_guest", "exit_fastpath") != Fastpath.NONE or may_go_on(i)
+    return why(i) != ExitReason.EOI or (not active(i) and not handled)
+
+
+@lemma("asked", proves="G-2", over=VCPUS)
+def asked_and_not_sent(i: VcpuId) -> bool:
+    """An IPI to itself that is not sent yet is why the guest was left, and that has not been handled."""
+    handled = local("vcpu_thread", i, "vcpu_enter_guest", "exit_fastpath") != Fastpath.NONE or may_go_on(i)
+    by_register = why(i) == ExitReason.SELF_IPI and not handled
+    by_icr = why(i) == ExitReason.ICR and function_of("vcpu_thread", i, "handle_fastpath_wrmsr")
+    return not vcpus[i].asked or by_register or by_icr
+
+
+@lemma("cached", proves="Q-1, G-1", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
+def cached(i: VcpuId) -> bool:
+    """The cache of the highest vector in service is right, if it says one."""
+    cache = vcpus[i].lapic.highest_isr_cache
+    return cache == -1 or (cache == highest(vcpus[i].lapic.isr) and not active(i))
+
+
+@lemma("counted", proves="Q-1, G-1", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
+def counted(i: VcpuId) -> bool:
+    """With APICv inactive, vectors in service are counted; with APICv active, the count says only that there may be
+    some."""
+    count = vcpus[i].lapic.isr_count
+    return count == 1 if active(i) else count == popcount(vcpus[i].lapic.isr)
+
+
+@pure
+def newest(i: VcpuId) -> OptVector:
+    """What apic_find_highest_isr finds."""
+    apic = vcpus[i].lapic
+    if apic.isr_count == 0:
+        return -1
+    return highest(apic.isr) if apic.highest_isr_cache == -1 else apic.highest_isr_cache
+
+
+@lemma("one less", proves="Q-1, G-1", over=VCPUS)
+def one_less(i: VcpuId) -> bool:
+    """Before an EOI is emulated: without the vector that it ends, its word of the ISR has one vector less, and no other
+    one has.  (Arithmetic, said in small parts.)"""
+    isr = vcpus[i].lapic.isr
+    v = newest(i)
+    less = with_bit(isr, v, False)
+    ending = eoi_owed(i) and function_of("vcpu_thread", i, "srcu_read_lock")
+    words = all(
+        popcount(extract(isr, k * IRR_UNIT, IRR_UNIT))
+        == popcount(extract(less, k * IRR_UNIT, IRR_UNIT)) + (1 if k * IRR_UNIT <= v and v < (k + 1) * IRR_UNIT else 0)
+        for k in range(IRR_WORDS)
+    )
+    return not ending or words
+
+
+@lemma("one more", proves="Q-1, G-1", over=VCPUS)
+def one_more(i: VcpuId) -> bool:
+    """Before a vector comes into service: with it, its word of the ISR has one vector more, and no other one has."""
+    isr = vcpus[i].lapic.isr
+    v = local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector")
+    more = with_bit(isr, v, True)
+    words = all(
+        popcount(extract(more, k * IRR_UNIT, IRR_UNIT))
+        == popcount(extract(isr, k * IRR_UNIT, IRR_UNIT)) + (1 if k * IRR_UNIT <= v and v < (k + 1) * IRR_UNIT else 0)
+        for k in range(IRR_WORDS)
+    )
+    return not within("vcpu_thread", i, "clear_irr") or words
+
+
+@lemma("controls", proves="Q-1, G-1", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
+def controls(i: VcpuId) -> bool:
+    """The controls of the processor are those of APICv, and SVI is the vector in service."""
+    vcpu = vcpus[i]
+    agree = vcpu.vmcs.posted_interrupts == active(i) and vcpu.vmcs.virtual_interrupt_delivery == active(i)
+    return agree and (not active(i) or vcpu.vmcs.svi == highest(vcpu.lapic.isr))
+
+
+@lemma("virtual PPR", proves="Q-1, G-1", over=VCPUS)
+def virtual_ppr(i: VcpuId) -> bool:
+    """In the guest, with APICv active, the PPR is that of the TPR and SVI."""
+    vcpu = vcpus[i]
+    virtual = in_guest(i) and vcpu.vmcs.virtual_interrupt_delivery
+    return not virtual or vcpu.lapic.ppr == max(vcpu.lapic.tpr, class_of(vcpu.vmcs.svi))
+
+
+@lemma("recognised", proves="Q-1, G-1", over=VCPUS)
+def recognised(i: VcpuId) -> bool:
+    """What is recognised, in the guest and with APICv active, has a higher class than the PPR."""
+    vcpu = vcpus[i]
+    higher = class_of(vcpu.vmcs.rvi) > vcpu.lapic.ppr
+    return not vcpu.guest.recognised or (in_guest(i) and vcpu.vmcs.virtual_interrupt_delivery and higher)
+
+
+@lemma("looked for", proves="Q-1, G-1", over=VCPUS)
+def looked_for(i: VcpuId) -> bool:
+    """What is looked for has a higher class than what is in service."""
+    ppr = local("vcpu_thread", i, "apic_has_interrupt_for_ppr", "ppr")
+    looking = function_of("vcpu_thread", i, "apic_has_interrupt_for_ppr")
+    return not looking or ppr >= class_of(highest(vcpus[i].lapic.isr))
+
+
+@lemma("by software", proves="Q-1, G-1", over=VCPUS)
+def by_software(i: VcpuId) -> bool:
+    """Software looks for a vector to inject, and acknowledges it, only with APICv inactive."""
+    scanning = function_of("vcpu_thread", i, "kvm_apic_has_interrupt")
+    taking = function_of("vcpu_thread", i, "kvm_cpu_get_interrupt")
+    injects = function_of("vcpu_thread", i, "kvm_check_and_inject_events") and (scanning or taking)
+    return not injects or not active(i)
+
+
+@lemma("above", proves="Q-1, G-1", over=VCPUS, windows=("apic_set_isr",))
+def above(i: VcpuId) -> bool:
+    """The vector that is acknowledged has a higher class than what is in service."""
+    vector = local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector")
+    none = vector == -1 and not function_of("vcpu_thread", i, "kvm_apic_ack_interrupt")
+    return none or class_of(vector) > class_of(highest(vcpus[i].lapic.isr))
+
+
+@scenario(tier="proof", memory=("sc", "tso"), base=posted_interrupts_full, properties=("G-1", "G-2"))
+class posted_interrupts_service:
+    """What is in service, and what the guest asks for itself, at the full width of 256 vectors."""
