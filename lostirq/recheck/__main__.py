@@ -9,16 +9,17 @@ certificate is for another system or theorem, an obligation fails, or the solver
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lostirq.recheck import read
-from lostirq.recheck.obligations import Obligation, Steps, base, follows
+from lostirq.recheck.obligations import Steps, base, follows
 from lostirq.recheck.smtlib import Script
-from lostirq.recheck.solve import LIMITS, SOLVERS, ask, known
+from lostirq.recheck.solve import LIMITS, SOLVERS, TOGETHER, ask, known
 from lostirq.recheck.terms import Term, Wrong
 
 VERIFIED, NOT_VERIFIED, MALFORMED = 0, 125, 2
@@ -70,39 +71,46 @@ class Checker:
         goals += [("theorem:", key, [*invariant, terms.negation(t)]) for key, t in follows(c) if t not in invariant]
         answers = self._ask([query for _, _, query in goals])
         bad: Bad = [(f"{kind} {n}", a, ()) for (kind, n, _), a in zip(goals, answers, strict=True) if a != "unsat"]
-        steps = Steps(s, c)
-        return self._result(bad or self._steps(steps.obligations(), steps.singly))
+        return self._result(bad or self._steps(Steps(s, c)))
 
-    def _steps(self, todo: Sequence[Obligation], singly: Callable[[Obligation], list[Obligation]]) -> Bad:
+    def _steps(self, steps: Steps) -> Bad:
         """What is not unsatisfiable, edge by edge and goal by goal.  (Each by itself may be easier for the solver than
         all at once: then they are verified, one by one.)"""
-        answers = self._ask([self._query(o) for o in todo])
-        apart = [one for o, answer in zip(todo, answers, strict=True) if answer != "unsat" for one in singly(o)]
+        todo = steps.obligations()
+        answers = self._ask([o.query(self.system.terms) for o in todo])
+        apart = [one for o, answer in zip(todo, answers, strict=True) if answer != "unsat" for one in steps.singly(o)]
         found: Bad = []
-        for o, answer in zip(apart, self._ask([self._query(o) for o in apart]), strict=True):
+        for o, answer in zip(apart, self._ask([o.query(self.system.terms) for o in apart]), strict=True):
             if answer != "unsat":
                 [case] = o.cases
                 [edge] = case.edges
                 found.append((f"step: edge {edge}, {', '.join(case.goals)}", answer, (edge,)))
         return found
 
-    def _query(self, o: Obligation) -> list[Term]:
-        return [*o.assumptions, self.system.terms.any_of(case.broken for case in o.cases)]
-
     def _ask(self, queries: list[list[Term]]) -> list[str]:
-        """The answers; each is "unsat" if the obligation holds.  First of all the solver is asked whether there is an
-        initial state: one that does not say so is not believed."""
-        left = [q for q in queries if self.system.terms.false not in q]
+        """The answers; each is "unsat" if the obligation holds.  In each script, the solver is first asked whether
+        there is an initial state: one that does not say so is not believed."""
+        false = self.system.terms.false
+        left = [q for q in queries if false not in q]
         if not left:
             return ["unsat"] * len(queries)
-        asked = [self._start, *left]
+        size = TOGETHER[self._solver]
+        groups = [left[at : at + size] for at in range(0, len(left), size)]
+        self.queries += len(left)
+        found = iter(ask(self._solver, map(self._script, groups), len(groups) + len(left), self._limit))
+        answers: list[str] = []
+        for group in groups:
+            sane = next(found) == "sat"
+            answers += [answer if sane else "unknown" for answer in itertools.islice(found, len(group))]
+        decided = iter(answers)
+        return ["unsat" if false in q else next(decided) for q in queries]
+
+    def _script(self, queries: list[list[Term]]) -> str:
+        asked = [self._start, *queries]
         script = Script(self.system.terms, (t for q in asked for t in q))
         for q in asked:
             script.query(q)
-        self.queries += len(left)
-        first, *found = ask(self._solver, script.text(), len(asked), self._limit)
-        answers = iter(found if first == "sat" else ["unknown"] * len(left))
-        return ["unsat" if self.system.terms.false in q else next(answers) for q in queries]
+        return script.text()
 
     def _result(self, bad: Bad) -> Result:
         size = (len(self.certificate.conjuncts), len(self.system.edges), self.queries)

@@ -17,6 +17,7 @@ obligation makes it harder, never wrong.  A goal is left out for one of these re
 All edges with one source make one query.  Edges that also have one target are a relation between the variables before
 and *after* the step, which are variables of their own (numbered after those of the system); one edge alone is put into
 the goals instead.  The variables after the step may be assumed to be in range, because that is an obligation, too.
+Edges that stay where they are must only keep what they write: they are one relation for each set of variables written.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lostirq.recheck.read import Certificate, Edge, System
-from lostirq.recheck.terms import Term, high, low, parts, walk
+from lostirq.recheck.terms import Term, Terms, high, low, parts, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class Obligation:
     cases: tuple[Case, ...]
     assumptions: tuple[Term, ...]
 
+    def query(self, terms: Terms) -> list[Term]:
+        """What must have no solution."""
+        return [*self.assumptions, terms.any_of(case.broken for case in self.cases)]
+
 
 class Steps:
     """The obligations of all edges of a system, for the conjuncts and step properties of a certificate."""
@@ -62,9 +67,10 @@ class Steps:
 
     def obligations(self) -> list[Obligation]:
         """One for each source location from which something is left to prove."""
-        leaving: dict[tuple[int, int], dict[int, list[int]]] = {}
+        leaving: dict[tuple[int, int], dict[object, list[int]]] = {}
         for number, e in enumerate(self.system.edges):
-            leaving.setdefault((e.process, e.source), {}).setdefault(e.target, []).append(number)
+            alike = e.target if e.target != e.source else frozenset(e.assigns)
+            leaving.setdefault((e.process, e.source), {}).setdefault(alike, []).append(number)
         found = [self._leaving(k, place, list(groups.values())) for (k, place), groups in sorted(leaving.items())]
         return [o for o in found if o is not None]
 

@@ -27,6 +27,7 @@ class Script:
         self.int_width = _int_width(order)
         self._names: dict[Term, str] = {}
         self._declared: dict[int, str] = {}
+        self._masks: dict[tuple[str, int], str] = {}
         self._lines = ["(set-logic QF_BV)"]
         for t in order:
             self._define(t)
@@ -88,12 +89,10 @@ class Script:
             first, size = _two(t)
             return f"((_ extract {first + size - 1} {first}) {a[0]})"
         if op == "bit":
-            fits, index = self._index(t.args[0], a[1])
-            return f"(and {fits} (= ((_ extract 0 0) (bvlshr {a[0]} {index})) #b1))"
+            return f"(distinct (bvand {a[0]} {self._mask(t.args[0], a[1])}) (_ bv0 {width(t.args[0].sort)}))"
         if op == "put":
-            fits, index = self._index(t.args[0], a[1])
-            mask = f"(bvshl (_ bv1 {width(t.sort)}) {index})"
-            return f"(ite {fits} (ite {a[2]} (bvor {a[0]} {mask}) (bvand {a[0]} (bvnot {mask}))) {a[0]})"
+            mask = self._mask(t, a[1])
+            return f"(ite {a[2]} (bvor {a[0]} {mask}) (bvand {a[0]} (bvnot {mask})))"
         if op == "highest":
             return self._highest(a[0], width(t.args[0].sort))
         if op == "count":
@@ -115,11 +114,14 @@ class Script:
             return text if new == old else f"((_ extract {new - 1} 0) {text})"
         return f"((_ {extend} {new - old}) {text})"
 
-    def _index(self, bits: Term, i: str) -> tuple[str, str]:
-        """0 <= i < width, and i as a bit-vector of that width (any value if it is outside)."""
+    def _mask(self, bits: Term, i: str) -> str:
+        """Bit i alone, or no bit if i is outside; bits of one width and index share it."""
         size = width(bits.sort)
-        fits = f"(and (bvsle {self._int(0)} {i}) (bvslt {i} {self._int(size)}))"
-        return fits, self._resize(i, self.int_width, size, "zero_extend")
+        if (i, size) not in self._masks:
+            fits = f"(and (bvsle {self._int(0)} {i}) (bvslt {i} {self._int(size)}))"
+            shifted = f"(bvshl (_ bv1 {size}) {self._resize(i, self.int_width, size, 'zero_extend')})"
+            self._masks[i, size] = self._aux(f"(_ BitVec {size})", f"(ite {fits} {shifted} (_ bv0 {size}))")
+        return self._masks[i, size]
 
     def _member(self, a: str, values: tuple[int, ...]) -> str:
         """Membership, by runs of consecutive values."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Solvers, each in a process of its own: `python -m lostirq.recheck.solve NAME LIMIT` answers the script on stdin.
+"""Solvers, each in a process of its own: `python -m lostirq.recheck.solve NAME LIMIT` answers the scripts on stdin.
 
+Scripts are kept apart by lines `(reset)`: each is given to a new solver.
 One line for each check: sat, unsat or unknown.  Whatever else comes, or does not come, is no answer.
 """
 
@@ -10,13 +11,16 @@ import importlib.util
 import resource
 import subprocess
 import sys
+from collections.abc import Iterable
 
 from lostirq.recheck.terms import Wrong
 
 SOLVERS = {"bitwuzla": "bitwuzla", "cvc5": "cvc5", "z3": "z3"}          # name -> Python package
 LIMITS = {"bitwuzla": 60_000, "cvc5": 20_000_000, "z3": 50_000_000}     # of one query; milliseconds, or a count
+TOGETHER = {"bitwuzla": 12, "cvc5": 1, "z3": 12}    # queries to one solver: they share terms, and clauses (measured)
 ANSWERS = ("sat", "unsat", "unknown")
 MEMORY = 4 << 30
+RESET = "(reset)\n"
 
 
 def known(name: str) -> str:
@@ -28,10 +32,10 @@ def known(name: str) -> str:
     return name
 
 
-def ask(name: str, script: str, checks: int, limit: int) -> list[str]:
-    """The answers to a script, `checks` of them: those that did not come are unknown."""
+def ask(name: str, scripts: Iterable[str], checks: int, limit: int) -> list[str]:
+    """The answers to scripts, `checks` of them in all: those that did not come are unknown."""
     command = [sys.executable, "-m", "lostirq.recheck.solve", name, str(limit)]
-    done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=RESET.join(scripts), capture_output=True, text=True, check=False)
     lines = done.stdout.split("\n")[:-1]
     if done.returncode == 0 and len(lines) == checks and all(line in ANSWERS for line in lines):
         return lines
@@ -58,6 +62,7 @@ def _cvc5(script: str, limit: int) -> None:
 
     solver = cvc5.Solver(cvc5.TermManager())
     solver.setOption("incremental", "true")
+    solver.setOption("bitblast", "eager")                              # measured: lazily, most questions take minutes
     solver.setOption("rlimit-per", str(limit))
     symbols = cvc5.SymbolManager(solver)
     parser = cvc5.InputParser(solver, symbols)
@@ -69,13 +74,16 @@ def _cvc5(script: str, limit: int) -> None:
 def _z3(script: str, limit: int) -> None:
     import z3
 
-    print(z3.Z3_eval_smtlib2_string(z3.main_ctx().ref(), f"(set-option :rlimit {limit})\n{script}"), end="")
+    context = z3.Context()
+    text = f"(set-option :rlimit {limit})\n{script}"
+    print(z3.Z3_eval_smtlib2_string(context.ref(), text), end="", flush=True)
 
 
 def main(arguments: list[str]) -> int:
     name, limit = arguments
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    {"bitwuzla": _bitwuzla, "cvc5": _cvc5, "z3": _z3}[name](sys.stdin.read(), int(limit))
+    for script in sys.stdin.read().split(RESET):
+        {"bitwuzla": _bitwuzla, "cvc5": _cvc5, "z3": _z3}[name](script, int(limit))
     return 0
 
 

@@ -60,7 +60,7 @@ def answers(variables: tuple[Var, ...], cases: list[tuple[Expr, State]], solver:
     script = Script(terms, [t for q in queries for t in q])
     for q in queries:
         script.query(q)
-    return ask(solver, script.text(), len(queries), LIMITS[solver])
+    return ask(solver, [script.text()], len(queries), LIMITS[solver])
 
 
 def cases() -> st.SearchStrategy[tuple[Expr, State]]:
@@ -91,7 +91,7 @@ def test_ranges_of_ints_are_assumed() -> None:
     terms = Terms([("int", 3, 9)])
     script = Script(terms, [big := terms.build("<", (terms.const(9, ("int",)), terms.var(0)))])
     script.query([big])
-    assert ask("bitwuzla", script.text(), 1, 1000) == ["unsat"]
+    assert ask("bitwuzla", [script.text()], 1, 1000) == ["unsat"]
 
 
 def test_what_is_not_well_typed_is_refused() -> None:
