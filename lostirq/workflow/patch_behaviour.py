@@ -62,7 +62,7 @@ def behaviour(base: System, patched: System, events: tuple[str, ...], states: in
     lost = None if found.lost is None else _direction(base, graphs[0], found.lost)
     if found.bisimilar:
         return BehaviourReport(name, memory, "same", "bisimilar")
-    how = "by the sets of states after each sequence of events"
+    how = ("each simulates the other" if found.simulated else "by the sets of states after each sequence of events")
     if not all(found.decided):
         return BehaviourReport(name, memory, "undecided", f"more than {PAIRS} pairs of sets of states", gained, lost)
     relation = {(False, False): "same", (True, False): "more", (False, True): "less", (True, True): "different"}

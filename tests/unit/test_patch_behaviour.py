@@ -11,6 +11,7 @@ import pytest
 from cli_toys import BUG_PATCH, CONTROL_PATCH, run, toy
 
 from lostirq.workflow.patch_lts import Graph, compare, missing, reduce, run_of
+from lostirq.workflow.patch_simulation import simulated
 
 Capture = pytest.CaptureFixture[str]
 LONGEST = 7
@@ -55,6 +56,56 @@ def test_agrees_with_an_enumeration_of_words(seed: int) -> None:
             assert word in apart and len(word) == min(map(len, apart))
             taken = [label for move in run_of(has, word) for out in has.arcs for label, _, m in out if m == move]
             assert tuple(label for label in taken if label) == word
+
+
+def both(one: Graph, other: Graph) -> list[list[tuple[str, int]]]:
+    """The arcs of two graphs beside each other."""
+    shift = len(one.arcs)
+    return [[(label, t) for label, t, _ in out] for out in one.arcs] + \
+        [[(label, t + shift) for label, t, _ in out] for out in other.arcs]
+
+
+def greatest(arcs: list[list[tuple[str, int]]]) -> set[tuple[int, int]]:
+    """Weak simulation by its definition: pairs are struck out until nothing changes."""
+    states = range(len(arcs))
+    unseen = {s: {s} for s in states}
+    for _ in states:
+        unseen = {s: found | {t for u in found for label, t in arcs[u] if not label} for s, found in unseen.items()}
+
+    def answers(state: int, label: str) -> set[int]:
+        seen = {t for u in unseen[state] for found, t in arcs[u] if found == label}
+        return {u for t in seen for u in unseen[t]} if label else unseen[state]
+
+    pairs = {(p, q) for p in states for q in states}
+    while True:
+        kept = {(p, q) for p, q in pairs
+                if all(any((t, u) in pairs for u in answers(q, label)) for label, t in arcs[p])}
+        if kept == pairs:
+            return pairs
+        pairs = kept
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_simulation_is_that_of_its_definition(seed: int) -> None:
+    rng = random.Random(seed)
+    arcs = both(random_graph(rng), random_graph(rng))
+    expected = greatest(arcs)
+    for p in range(len(arcs)):
+        for q in range(len(arcs)):
+            assert simulated(arcs, p, q, 10_000) is ((p, q) in expected)
+    assert simulated(arcs, 0, len(arcs) - 1, 0) in (None, (0, len(arcs) - 1) in expected)
+
+
+def test_a_simulation_decides_where_the_subsets_are_too_many() -> None:
+    rng, size = random.Random(150), 150
+    arcs = [[(rng.choice(["", "a", "b", "c"]), rng.randrange(size)) for _ in range(2)] for _ in range(size)]
+    less = [out[:1] if n in (3, 5, 8) else out for n, out in enumerate(arcs)]
+    small, large = (Graph(tuple(tuple((label, t, n) for label, t in out) for n, out in enumerate(a)))
+                    for a in (less, arcs))
+    beside = both(small, large)
+    assert missing(beside, 0, size, 2_000) == (None, False)
+    found = compare(large, small, 2_000)
+    assert found.gained is None and found.decided[0]
 
 
 def test_bisimilar_needs_no_words() -> None:
