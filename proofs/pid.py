@@ -20,7 +20,7 @@ def announced(i: VcpuId) -> bool:
     return posted_in(i) == 0 or control.on or control.sn or posting(i)
 
 
-@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5", over=VCPUS)
+@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, Q-4", over=VCPUS)
 def preempted(i: VcpuId) -> bool:
     """A thread does not step while it is off its pCPU: nobody harvests beside a load."""
     return vcpus[i].task.preempted == (not at_rest("preemption", i))
@@ -81,9 +81,9 @@ class posted_interrupts_any:
     """The same with any number of software senders, instead of two."""
 
 
-@scenario(tier="proof", memory=("sc",), base=posted_interrupts_full, properties=("Q-3", "T-2", "T-4"))
-class posted_interrupts_sc:
-    """What is proved under sequential consistency only: the lemmas speak of memory, not of store buffers."""
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("Q-3", "T-2", "T-4"))
+class posted_interrupts_heard:
+    """Why a vCPU in the guest hears of what was posted; the lemmas speak of what is still in a store buffer."""
 
 
 @scenario(tier="proof", memory=("sc", "tso"), base=posted_interrupts_full, properties=("T-9", "T-9c", "T-16"))

@@ -30,6 +30,7 @@ from lostirq.symbolic.induction import DEFAULT_RLIMIT, prove
 from lostirq.symbolic.infer import Inferred
 from lostirq.symbolic.infer_step import of_step
 from lostirq.symbolic.outcome import BaseFails, Conjunct, Counterexample, NotInductive, Outcome, Proved, Statistics
+from lostirq.symbolic.ranges import ranges
 from lostirq.symbolic.rewrite import Rewriter
 from lostirq.symbolic.steps import prove_steps
 from lostirq.symbolic.windows import heal, inside
@@ -111,6 +112,7 @@ def invariant(system: System, targets: list[Property], lemmas: list[Property]) -
     for lemma in lemmas:
         conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula, known)
     conjuncts += in_order(system, (lemma.formula for lemma in lemmas))
+    conjuncts += ranges(system, (lemma.formula for lemma in lemmas))
     for process in system.processes:
         conjuncts += agreements(system, process, rewriter, known[process.index])
     back = tuple(lemma.key for lemma in lemmas if CARRIED in lemma.windows)
