@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`lostirq prove --infer`: the small instance of a proof scenario, and what is found with its states.
+"""`lostirq prove --infer` and `--k`: what is found with the states of a small instance, or with steps ahead.
 
 The small instance of a proof scenario S is the scenario S_small of proofs/, or the values given for its parameters: the
 same code, with as many words and registers, but few bits in each.  Its states are explored up to a number, or sampled.
@@ -23,6 +23,7 @@ from lostirq.symbolic.candidates import same_shape
 from lostirq.symbolic.infer import MOST as MOST
 from lostirq.symbolic.infer import Inferred, infer
 from lostirq.symbolic.outcome import Conjunct
+from lostirq.symbolic.strengthen import strengthened
 from lostirq.workflow.populate import populated
 
 SUFFIX = "_small"
@@ -86,3 +87,10 @@ def inference(
         return found
 
     return find
+
+
+def steps_ahead(k: int) -> Callable[[System, list[Conjunct]], Inferred] | None:
+    """What `prove_property` takes for k-induction."""
+    if k == 1:
+        return None
+    return lambda system, conjuncts: Inferred(strengthened(system, conjuncts, k))

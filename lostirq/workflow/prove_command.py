@@ -22,7 +22,7 @@ from lostirq.symbolic.outcome import Conjunct
 from lostirq.workflow import certificates, jobs, proofs_page
 from lostirq.workflow.certificates import Origin, Proof
 from lostirq.workflow.commands import Setting
-from lostirq.workflow.inferring import MOST, STATES, Wanted, inference, parameters
+from lostirq.workflow.inferring import MOST, STATES, Wanted, inference, parameters, steps_ahead
 from lostirq.workflow.outcome import Outcome, combine
 from lostirq.workflow.proofs_page import Times
 from lostirq.workflow.prove import TIER, load_with_proofs, prove_property
@@ -39,6 +39,8 @@ def add_prove_arguments(parser: argparse.ArgumentParser) -> None:
                         help="with --infer: the small instance, instead of the scenario that goes with the proof")
     parser.add_argument("--states", type=int, default=STATES, metavar="N", help="with --infer: of it to look at")
     parser.add_argument("--tables", type=int, default=MOST, metavar="N", help="with --infer: candidates to try")
+    parser.add_argument("--k", type=int, default=1, metavar="N",
+                        help="k-induction: N states are assumed good before the next (default: 1)")
     _solver(parser)
 
 
@@ -71,7 +73,11 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
         raise UsageError("--small, --states and --tables are for --infer")
     if o.states < 1 or o.tables < 0:
         raise UsageError("--states and --tables: give a positive number")
-    wanted_lemmas = Wanted(parameters(o.small), o.states, o.tables) if o.infer else None
+    if o.k < 1 or (o.infer and o.k > 1):
+        raise UsageError("--k N: a number from 1, without --infer")
+    wanted_lemmas: Wanted | int = o.k
+    if o.infer:
+        wanted_lemmas = Wanted(parameters(o.small), o.states, o.tables)
     solver = chosen(o.solver)
     workspace = load_with_proofs(s.root)
     todo = planned(workspace, tuple(o.property))
@@ -118,7 +124,7 @@ def planned(workspace: Workspace, wanted: tuple[str, ...]) -> list[Origin]:
 
 def _prove(
     root: Path, workspace: Workspace, about: Origin, annotated: System, solver: str, limit: int | None,
-    lemmas: Wanted | None, *, write: bool,
+    lemmas: Wanted | int, *, write: bool,
 ) -> _Answer:  # fmt: skip
     """One proof: found, written down, verified."""
     proofs: list[Proof] = []
@@ -127,7 +133,7 @@ def _prove(
         proofs.append(Proof(system, tuple(targets), tuple(lemmas), tuple(conjuncts)))
 
     named = about.property, about.scenario, about.memory
-    infer = inference(workspace, *named, lemmas) if lemmas is not None else None
+    infer = steps_ahead(lemmas) if isinstance(lemmas, int) else inference(workspace, *named, lemmas)
     report = prove_property(workspace, *named, on_proof=keep, infer=infer, annotated=annotated)
     if not proofs or not isinstance(report.verdict, Holds):
         undecided = isinstance(report.verdict, Unknown)

@@ -179,3 +179,67 @@ def test_retry_refuses_what_is_no_certificate(proved: Path, tmp_path: Path) -> N
     data = certificates.load(proved / HERE / "Q-full_width-sc.json") | {"terms": rows, "system": "of another model"}
     with pytest.raises(UsageError, match="does not come before it"):
         retry(data | {"lemmas": [["whole", [], 0]]}, system)
+
+
+# -- k-induction ------------------------------------------------------------------------------------------------------
+
+SHIFTS = """
+from lostirq.prelude import *
+
+
+class Pipe(Struct):
+    first: bool
+    second: bool
+    third: bool
+
+
+pipe: Pipe
+
+
+@thread()
+def shifter():
+    while True:
+        with atomic():
+            pipe.third = pipe.second
+            pipe.second = pipe.first
+            pipe.first = False
+
+
+@thread()
+def looker():
+    while True:
+        with atomic():
+            wait(pipe.third)
+            pipe.first = True
+
+
+@scenario(tier="proof", memory="sc", properties=("P",))
+class shifting:
+    '''Nothing comes in.'''
+"""
+NEVER = """
+from lostirq.prelude import *
+
+
+@invariant("P")
+def never() -> bool:
+    '''What does not come in does not come out.'''
+    return not pipe.third
+"""
+
+
+def test_what_needs_three_steps_is_proved_with_k_three(tmp_path: Path, capsys: Capture) -> None:
+    for name, text in {"model/p.py": SHIFTS, "properties/q.py": NEVER}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert run(tmp_path, "prove", "P", "--k", "2") == 125
+    assert "not inductive" in capsys.readouterr().out
+    assert run(tmp_path, "prove", "P", "--k", "3") == 0
+    assert "certificate verified by bitwuzla" in capsys.readouterr().out
+    assert run(tmp_path, "recheck", "--solver", "cvc5") == 0
+
+
+@pytest.mark.parametrize("words", [("--k", "0"), ("--k", "2", "--infer")])
+def test_k_that_makes_no_sense(words: tuple[str, ...], proved: Path, capsys: Capture) -> None:
+    assert run(proved, "prove", "Q", *words) == 2
+    assert "--k N: a number from 1, without --infer" in capsys.readouterr().err
