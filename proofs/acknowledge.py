@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is in service is what the guest serves (G-1): ISR, its caches, SVI, and the vector on its way to its handler.
+"""A vector from the IRR to its handler and its EOI: it is there when it is taken (S-1), and what is in service is what
+the guest serves (G-1), for the ISR, its caches, SVI and the injection.
 
-Nobody but the vCPU and its processor touches any of it, so that these are facts about sequential code.
+Nobody but the vCPU and its processor touches the ISR, so that these are mostly facts about sequential code.
 
 References: arch/x86/kvm/lapic.c:apic_set_isr, apic_clear_isr, kvm_apic_update_apicv; Intel SDM vol. 3, "Virtual-interrupt
 delivery", "EOI virtualization".
@@ -9,6 +10,8 @@ delivery", "EOI virtualization".
 
 from lostirq.prelude import *
 from model.state import *
+from proofs.injection import *
+from proofs.pid import *
 from properties.views import *
 
 
@@ -30,7 +33,7 @@ def active(i: VcpuId) -> bool:
     return seen_by("vcpu_thread", i, vcpus[i].lapic.apicv_active)
 
 
-@lemma("APICv left behind", proves="Q-1, G-1, Q-4", over=(VCPUS, PCPUS))
+@lemma("APICv left behind", proves="Q-1, G-1, S-1, Q-4", over=(VCPUS, PCPUS))
 def apicv_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to apicv_active is in no buffer but that of the pCPU that the thread is on: it drains before it is
     moved."""
@@ -53,7 +56,7 @@ def in_service(i: VcpuId) -> bool:
     return kept == with_bit(begun, injecting(i), True)
 
 
-@lemma("EOI exit", proves="Q-1, G-1, Q-4", over=VCPUS)
+@lemma("EOI exit", proves="Q-1, G-1, S-1, Q-4", over=VCPUS)
 def eoi_exit(i: VcpuId) -> bool:
     """An EOI exits only with APICv inactive, and is no exit that the fastpath handles."""
     handled = local("vcpu_thread", i, "vcpu_enter_guest", "exit_fastpath") != Fastpath.NONE or may_go_on(i)
@@ -69,14 +72,14 @@ def asked_and_not_sent(i: VcpuId) -> bool:
     return not vcpus[i].asked or by_register or by_icr
 
 
-@lemma("cached", proves="Q-1, G-1, Q-4", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
+@lemma("cached", proves="Q-1, G-1, S-1, Q-4", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
 def cached(i: VcpuId) -> bool:
     """The cache of the highest vector in service is right, if it says one."""
     cache = vcpus[i].lapic.highest_isr_cache
     return cache == -1 or (cache == highest(vcpus[i].lapic.isr) and not active(i))
 
 
-@lemma("counted", proves="Q-1, G-1, Q-4", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
+@lemma("counted", proves="Q-1, G-1, S-1, Q-4", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
 def counted(i: VcpuId) -> bool:
     """With APICv inactive, vectors in service are counted; with APICv active, the count says only that there may be
     some."""
@@ -93,7 +96,7 @@ def newest(i: VcpuId) -> OptVector:
     return highest(apic.isr) if apic.highest_isr_cache == -1 else apic.highest_isr_cache
 
 
-@lemma("one less", proves="Q-1, G-1, Q-4", over=VCPUS)
+@lemma("one less", proves="Q-1, G-1, S-1, Q-4", over=VCPUS)
 def one_less(i: VcpuId) -> bool:
     """Before an EOI is emulated: without the vector that it ends, its word of the ISR has one vector less, and no other
     one has.  (Arithmetic, said in small parts.)"""
@@ -109,7 +112,7 @@ def one_less(i: VcpuId) -> bool:
     return not ending or words
 
 
-@lemma("one more", proves="Q-1, G-1, Q-4", over=VCPUS)
+@lemma("one more", proves="Q-1, G-1, S-1, Q-4", over=VCPUS)
 def one_more(i: VcpuId) -> bool:
     """Before a vector comes into service: with it, its word of the ISR has one vector more, and no other one has."""
     isr = vcpus[i].lapic.isr
@@ -123,15 +126,20 @@ def one_more(i: VcpuId) -> bool:
     return not within("vcpu_thread", i, "clear_irr") or words
 
 
-@lemma("controls", proves="Q-1, G-1, Q-4", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
+@lemma("controls", proves="Q-1, G-1, S-1, Q-4", over=VCPUS, windows=("update_apicv",))
 def controls(i: VcpuId) -> bool:
-    """The controls of the processor are those of APICv, and SVI is the vector in service."""
+    """The controls of the processor are those of APICv."""
     vcpu = vcpus[i]
-    agree = vcpu.vmcs.posted_interrupts == active(i) and vcpu.vmcs.virtual_interrupt_delivery == active(i)
-    return agree and (not active(i) or vcpu.vmcs.svi == highest(vcpu.lapic.isr))
+    return vcpu.vmcs.posted_interrupts == active(i) and vcpu.vmcs.virtual_interrupt_delivery == active(i)
 
 
-@lemma("virtual PPR", proves="Q-1, G-1, Q-4", over=VCPUS)
+@lemma("SVI", proves="Q-1, G-1, Q-4", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
+def svi(i: VcpuId) -> bool:
+    """With APICv active, SVI is the highest vector in service."""
+    return not active(i) or vcpus[i].vmcs.svi == highest(vcpus[i].lapic.isr)
+
+
+@lemma("virtual PPR", proves="Q-1, G-1, S-1, Q-4", over=VCPUS)
 def virtual_ppr(i: VcpuId) -> bool:
     """In the guest, with APICv active, the PPR is that of the TPR and SVI."""
     vcpu = vcpus[i]
@@ -139,7 +147,7 @@ def virtual_ppr(i: VcpuId) -> bool:
     return not virtual or vcpu.lapic.ppr == max(vcpu.lapic.tpr, class_of(vcpu.vmcs.svi))
 
 
-@lemma("recognised", proves="Q-1, G-1, Q-4", over=VCPUS)
+@lemma("recognised", proves="Q-1, G-1, S-1, Q-4", over=VCPUS)
 def recognised(i: VcpuId) -> bool:
     """What is recognised, in the guest and with APICv active, has a higher class than the PPR."""
     vcpu = vcpus[i]
@@ -147,7 +155,7 @@ def recognised(i: VcpuId) -> bool:
     return not vcpu.guest.recognised or (in_guest(i) and vcpu.vmcs.virtual_interrupt_delivery and higher)
 
 
-@lemma("looked for", proves="Q-1, G-1, Q-4", over=VCPUS)
+@lemma("looked for", proves="Q-1, G-1, S-1, Q-4", over=VCPUS)
 def looked_for(i: VcpuId) -> bool:
     """What is looked for has a higher class than what is in service."""
     ppr = local("vcpu_thread", i, "apic_has_interrupt_for_ppr", "ppr")
@@ -155,7 +163,7 @@ def looked_for(i: VcpuId) -> bool:
     return not looking or ppr >= class_of(highest(vcpus[i].lapic.isr))
 
 
-@lemma("by software", proves="Q-1, G-1, Q-4", over=VCPUS)
+@lemma("by software", proves="Q-1, G-1, S-1, Q-4", over=VCPUS)
 def by_software(i: VcpuId) -> bool:
     """Software looks for a vector to inject, and acknowledges it, only with APICv inactive."""
     scanning = function_of("vcpu_thread", i, "kvm_apic_has_interrupt")
@@ -164,7 +172,7 @@ def by_software(i: VcpuId) -> bool:
     return not injects or not active(i)
 
 
-@lemma("above", proves="Q-1, G-1, Q-4", over=VCPUS, windows=("apic_set_isr",))
+@lemma("above", proves="Q-1, G-1, S-1, Q-4", over=VCPUS, windows=("apic_set_isr",))
 def above(i: VcpuId) -> bool:
     """The vector that is acknowledged has a higher class than what is in service."""
     vector = local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector")
@@ -172,6 +180,48 @@ def above(i: VcpuId) -> bool:
     return none or class_of(vector) > class_of(highest(vcpus[i].lapic.isr))
 
 
+@pure
+def waits_in_irr(i: VcpuId, v: OptVector) -> bool:
+    """The vector, if there is one, is in the IRR."""
+    return v == -1 or bit(requested_in(i), v)
+
+
+@lemma("found", proves="S-1", over=VCPUS)
+def found_in_the_irr(i: VcpuId) -> bool:
+    """What a scan or a harvest has found stays in the IRR: only the vCPU and its processor take a vector from there."""
+    scanned = waits_in_irr(i, local("vcpu_thread", i, "vmx_sync_pir_to_irr", "max_irr"))
+    updated = waits_in_irr(i, local("vcpu_thread", i, "kvm_apic_update_irr", "found").max_irr)
+    harvested = waits_in_irr(i, local("vcpu_thread", i, "__kvm_apic_update_irr", "found").max_irr)
+    processed = waits_in_irr(i, local("vcpu_thread", i, "process_posted_interrupts", "found"))
+    return scanned and updated and harvested and processed
+
+
+@lemma("still there", proves="S-1", over=VCPUS)
+def still_there(i: VcpuId) -> bool:
+    """The vector that is acknowledged is in the IRR until it is taken from there."""
+    v = local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector")
+    return waits_in_irr(i, v) or bit(vcpus[i].carried, v)
+
+
+@lemma("taken", proves="S-1", over=VCPUS, windows=("clear_irr",))
+def taken(i: VcpuId) -> bool:
+    """A vector that comes into service was taken from the IRR."""
+    v = local("vcpu_thread", i, "apic_set_isr", "vector")
+    return v == -1 or bit(vcpus[i].carried, v)
+
+
+@lemma("RVI", proves="S-1", over=VCPUS)
+def rvi_is_requested_too(i: VcpuId) -> bool:
+    """In the guest and just before, with APICv active, RVI is in the IRR."""
+    synced = in_guest(i) or within("vcpu_thread", i, "synced")
+    return not synced or not vcpus[i].vmcs.virtual_interrupt_delivery or waits_in_irr(i, vcpus[i].vmcs.rvi)
+
+
 @scenario(tier="proof", memory=("sc", "tso"), base=posted_interrupts_full, properties=("G-1", "G-2"))
 class posted_interrupts_service:
     """What is in service, and what the guest asks for itself, at the full width of 256 vectors."""
+
+
+@scenario(tier="proof", memory=("sc",), base=posted_interrupts_conserved, properties=("S-1",))
+class posted_interrupts_invented:
+    """Nothing is invented or delivered twice: as conservation, with four vectors and one sender."""

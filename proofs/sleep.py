@@ -10,6 +10,7 @@ pi_enable_wakeup_handler, pi_wakeup_handler; kernel/exit.c:rcuwait_wake_up.
 
 from lostirq.prelude import *
 from model.state import *
+from proofs.pid import *
 from properties.views import *
 
 
