@@ -19,6 +19,7 @@ from typing import NoReturn
 
 import lostirq
 from lostirq.errors import LostirqError, ModelErrors, UsageError
+from lostirq.evidence.trace_file import check_target
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
 from lostirq.workflow import ci, commands, impact_command, mutate, patch_ci, patch_command, report_command
@@ -72,7 +73,7 @@ def one_of(what: str, known: Sequence[str]) -> Callable[[str], str]:
 
 def memory_size(word: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT])i?B?", word, re.IGNORECASE)
-    if found is None:
+    if found is None or int(float(found.group(1)) * _UNITS[found.group(2).upper()]) == 0:
         raise UsageError(f"--max-memory {word}: give a size such as 3G or 500M")
     return int(float(found.group(1)) * _UNITS[found.group(2).upper()])
 
@@ -217,6 +218,8 @@ def dispatch(o: argparse.Namespace) -> Outcome:
             memory = _MEMORIES[o.memory][0]
             return commands.run_state_cost(setting, o.scenario[0], memory, o.max_states or COST_LIMIT)
         outputs, setting = _outputs(o, setting)
+        if o.save is not None:
+            check_target(o.save, folder=True)
         return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save,
                                   several=o.several, deliver=partial(ci.deliver_check, setting, outputs))
     if o.command == "bugs" and o.lift:

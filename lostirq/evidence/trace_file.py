@@ -212,6 +212,22 @@ def read_text(path: Path, what: str) -> str:
         raise UsageError(f"cannot read {what} {path}: byte {e.start} is not UTF-8 text") from None
 
 
+def check_target(path: Path, *, folder: bool = False) -> None:
+    """Before a long run: can a file (or folder) of this name be written at all?  Raises `UsageError`."""
+    above = path if folder else path.parent
+    while not os.path.lexists(above) and above != above.parent:
+        above = above.parent
+    if not folder and path.is_dir():
+        why = "it is a folder"
+    elif not above.is_dir():
+        why = f"{above} is no folder"
+    elif not os.access(above, os.W_OK | os.X_OK):
+        why = f"{above} is not writable"
+    else:
+        return
+    raise UsageError(f"cannot write {path}: {why}; give another place")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write beside the target, then rename.  Raises `UsageError`; the old file, if any, is then untouched."""
     temporary = ""

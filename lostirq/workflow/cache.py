@@ -61,7 +61,7 @@ class ResultCache:
                 return None
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as f:
                 raw = f.read(_MAX_ENTRY + 1)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as e:
             self.warn(f"result cache: {path.name} cannot be read ({e.strerror or e}); it is ignored")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import lostirq
 from lostirq.errors import UsageError
-from lostirq.evidence.trace_file import write_text
+from lostirq.evidence.trace_file import check_target, write_text
 from lostirq.report.annotations import summary, workflow_commands
 from lostirq.report.b4 import b4
 from lostirq.report.junit import junit
@@ -69,6 +69,9 @@ def outputs(o: argparse.Namespace) -> Outputs:
         raise UsageError("--json, --b4 and --ktap - each want standard output for themselves; give one of them")
     if found.github and (o.json or found.alone):
         raise UsageError("--github writes to standard output, beside the text; give it without --json, --b4, --ktap -")
+    for path in (found.junit, found.sarif, found.ktap):
+        if path is not None and path != Path("-"):
+            check_target(path)
     return found
 
 

@@ -14,6 +14,7 @@ from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.impact import Impact, Modelled, impact
 from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.patch_sources import patch_bytes
 
 WIDTH = 100
 
@@ -29,10 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_impact(s: Setting, o: argparse.Namespace, processes: int, standard_input: BinaryIO) -> Outcome:
     """Raises `UsageError`, `LostirqError`."""
-    try:
-        raw = standard_input.read() if o.file == "-" else Path(o.file).read_bytes()
-    except OSError as e:
-        raise UsageError(f"cannot read patch {o.file}: {e.strerror or e}") from None
+    raw = patch_bytes(o.file, standard_input if o.file == "-" else None)
     s.look_at_cache()
     results = ResultCache(s.cache / "results", lambda line: print(f"lostirq: {line}", file=s.err))
     name = "standard input" if o.file == "-" else o.file

@@ -21,7 +21,7 @@ from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patch import PatchOptions, patch
 from lostirq.workflow.patch_behaviour import STATES
 from lostirq.workflow.patch_report import PatchReport
-from lostirq.workflow.patch_sources import make_sides, read_patches, turned
+from lostirq.workflow.patch_sources import make_sides, patch_bytes, read_patches, turned
 from lostirq.workflow.progress import Status
 
 
@@ -77,7 +77,7 @@ def run_patch(s: Setting, wanted: PatchRequest, options: CheckOptions, standard_
     """`deliver` gets what was found, after the usual text.  Raises `UsageError`, `LostirqError`."""
     started = time.monotonic()
     root: Path = s.root
-    piped = standard_input.read() if "-" in (*wanted.files, *wanted.onto) else b""
+    piped = patch_bytes("-", standard_input) if "-" in (*wanted.files, *wanted.onto) else b""
     onto = read_patches(wanted.onto, piped)
     patches = read_patches(wanted.files, piped)
     sides = make_sides(root, turned(patches) if wanted.reverse else patches, onto, wanted.revision)

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import read_text
@@ -21,6 +22,7 @@ from lostirq.workflow.patching import FilePatch, apply_files, parse, reverse
 from lostirq.workflow.workspace import PARTS, SOURCES, sources
 
 SPECIFICATION = ("properties/", "model/scenarios/")
+LARGEST = 16 << 20      # bytes of a patch or of a mailbox
 _PROGRAMS = (*SOURCES, "proofs")
 
 
@@ -41,17 +43,25 @@ def read_patches(names: Sequence[str], standard_input: bytes) -> list[tuple[str,
     `UsageError`."""
     found: list[tuple[str, tuple[FilePatch, ...]]] = []
     for name in names:
-        raw = standard_input if name == "-" else _read(Path(name))
+        raw = standard_input if name == "-" else patch_bytes(name)
         shown = "standard input" if name == "-" else name
         found += [(letter.name, parse(letter.text, letter.name)) for letter in split(raw, shown)]
     return found
 
 
-def _read(path: Path) -> bytes:
+def patch_bytes(name: str, standard_input: BinaryIO | None = None) -> bytes:
+    """A patch as it stands in a file, or comes from a stream.  Raises `UsageError`."""
     try:
-        return path.read_bytes()
+        if standard_input is not None:
+            raw = standard_input.read(LARGEST + 1)
+        else:
+            with open(name, "rb") as f:
+                raw = f.read(LARGEST + 1)
     except OSError as e:
-        raise UsageError(f"cannot read patch {path}: {e.strerror or e}") from None
+        raise UsageError(f"cannot read patch {name}: {e.strerror or e}") from None
+    if len(raw) > LARGEST:
+        raise UsageError(f"cannot read patch {name}: larger than {LARGEST >> 20} MiB")
+    return raw
 
 
 def turned(patches: Sequence[tuple[str, tuple[FilePatch, ...]]]) -> list[tuple[str, tuple[FilePatch, ...]]]:

@@ -36,6 +36,7 @@ def one_line(capsys: Capture) -> str:
         (["check", "--engine", "compield"], "did you mean compiled?"),
         (["check", "--tier", "quik"], "did you mean quick?"),
         (["check", "--max-memory", "lots"], "give a size such as 3G"),
+        (["check", "--max-memory", "0G"], "give a size such as 3G"),
         (["check", "--timeout", "soon"], "is no time: give one such as"),
         (["check", "-j", "0"], "'0' is not a positive number"),
         (["check", "--set", "SENDERS"], "give NAME=NUMBER"),
@@ -221,3 +222,23 @@ def test_an_internal_error_is_one_line(tmp_path: Path, capsys: Capture, monkeypa
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert main(["list"]) == 3
     assert "internal error: ValueError: boom; please report it" in one_line(capsys)
+
+
+@pytest.mark.parametrize("option", ["--save", "--junit", "--sarif", "--ktap"])
+def test_a_place_that_cannot_be_written_is_said_before_the_search(tmp_path: Path, capsys: Capture, option: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    target = file if option == "--save" else tmp_path
+    for place in (target, file / "below"):
+        assert run(tmp_path, "check", "--workspace", str(toy(tmp_path / "w")), option, str(place)) == 2
+        assert "cannot write" in one_line(capsys)
+    assert file.read_text() == "kept"
+
+
+@pytest.mark.parametrize("command", ["patch", "impact"])
+def test_a_patch_without_an_end_is_refused(tmp_path: Path, capsys: Capture, command: str) -> None:
+    endless = tmp_path / "endless.patch"
+    with open(endless, "wb") as f:
+        f.truncate(1 << 32)
+    assert run(tmp_path, command, "--workspace", str(toy(tmp_path / "w")), str(endless)) == 2
+    assert "larger than 16 MiB" in one_line(capsys)
