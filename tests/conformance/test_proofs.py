@@ -18,6 +18,7 @@ from lostirq.workflow.workspace import SOURCES, load, sources
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = "posted_interrupts_full"
 HEARD = "posted_interrupts_heard"
+RECOGNISED = "posted_interrupts_recognised"
 CONSERVED = "posted_interrupts_conserved"
 SMALL = {"VECTORS": 4, "FIRST_VECTOR": 0, "PIR_WORD": 2, "IRR_WORD": 2, "CLASS_SHIFT": 1, "CLASS_BASE": 1,
          "SENDERS": 1, "KICKERS": 0, "IPIV": 0}  # fmt: skip
@@ -64,6 +65,7 @@ def test_the_small_width_is_proved_too() -> None:
     pytest.param("Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("T-2", HEARD, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("T-4", HEARD, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("Q-4", RECOGNISED, Memory.SC, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_what_else_is_proved(property_: str, scenario: str, memory: Memory) -> None:
     report = prove_property(load_with_proofs(ROOT), property_, scenario, memory, overrides=SMALL)
@@ -86,6 +88,7 @@ def _of_the_bug(slug: str, property_: str, scenario: str, memory: Memory) -> Pro
     pytest.param("cancelled-injection-dropped", "T-9", CONSERVED, Memory.SC, marks=pytest.mark.slow),
     pytest.param("planted-t2-load-keeps-cpu", "T-2", HEARD, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("planted-t4-load-keeps-ndst", "T-4", HEARD, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("planted-q4-eoi-without-evaluation", "Q-4", RECOGNISED, Memory.SC, marks=pytest.mark.slow),
     pytest.param("fastpath-without-sync", "Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("mode-read-before-on", "Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("pi-ipi-in-irqs-on-window", "Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
