@@ -23,6 +23,7 @@ from lostirq.recheck.solve import LIMITS, SOLVERS, TOGETHER, ask, known
 from lostirq.recheck.terms import Term, Wrong
 
 VERIFIED, NOT_VERIFIED, MALFORMED = 0, 125, 2
+FOREIGN = "the certificate is for another system: the model or the property has changed"
 SHOWN = 5          # failing obligations that are listed
 
 Bad = list[tuple[str, str, tuple[int, ...]]]      # name, answer and edges of what is not unsatisfiable
@@ -59,7 +60,7 @@ class Checker:
     def check(self) -> Result:
         s, c = self.system, self.certificate
         if c.digest != s.digest:
-            return Result("foreign", "the certificate is for another system: the model or the property has changed")
+            return Result("foreign", FOREIGN)
         if c.theorem != s.properties:
             return Result("foreign", "the theorem of the certificate is not the property of the model")
         for key, (form, _) in c.theorem.items():
@@ -128,8 +129,10 @@ class Checker:
 def verify(system: Path, certificate: Path, solver: str, limit: int | None) -> Result:
     try:
         name = known(solver)
-        s = read.system(read.load(system))
-        c = read.certificate(read.load(certificate), s)
+        s, data = read.system(read.load(system)), read.load(certificate)
+        if isinstance(data.get("system"), str) and data["system"] != s.digest:
+            return Result("foreign", FOREIGN)          # its terms may speak of what this system does not have
+        c = read.certificate(data, s)
         return Checker(s, c, name, LIMITS[name] if limit is None else limit).check()
     except Wrong as error:
         return Result("malformed", str(error))
