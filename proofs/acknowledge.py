@@ -232,3 +232,8 @@ class posted_interrupts_service:
 @scenario(tier="proof", memory=("sc",), base=posted_interrupts_conserved, properties=("S-1",))
 class posted_interrupts_invented:
     """Nothing is invented or delivered twice: as conservation, with four vectors and one sender."""
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("G-2",))
+class posted_interrupts_asked:
+    """What the guest asks for itself, with all 256 vectors."""
