@@ -172,7 +172,7 @@ def _noted(wanted: Callable[[Notes], tuple[Note, ...]]) -> Callable[[list[Mutant
         for note in wanted(notes):
             parts.append(f"- {note.said}\n" + "".join(f"  - `{n}`: {by_name[n].what}\n" for n in note.mutants
                                                       if n in by_name))
-        return "".join(parts)
+        return "".join(parts) or "None.\n"
 
     return build
 
