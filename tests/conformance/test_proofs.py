@@ -17,7 +17,6 @@ from lostirq.workflow.workspace import SOURCES, load, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = "posted_interrupts_full"
-HEARD = "posted_interrupts_heard"
 RECOGNISED = "posted_interrupts_recognised"
 CONSERVED = "posted_interrupts_conserved"
 SMALL = {"VECTORS": 4, "FIRST_VECTOR": 0, "PIR_WORD": 2, "IRR_WORD": 2, "CLASS_SHIFT": 1, "CLASS_BASE": 1,
@@ -36,8 +35,7 @@ BUGS = sorted(path.parent.name for path in (ROOT / "counterexamples").glob("*/bu
 
 
 PROOFS = (
-    (SCENARIO, Memory.SC),
-    pytest.param(SCENARIO, Memory.TSO, marks=pytest.mark.slow),
+    (SCENARIO, Memory.TSO),
     pytest.param("posted_interrupts_attach", Memory.TSO, marks=pytest.mark.slow),
 )
 
@@ -60,11 +58,10 @@ def test_the_small_width_is_proved_too() -> None:
     ("T-5", SCENARIO, Memory.TSO),
     ("T-16", CONSERVED, Memory.TSO),
     pytest.param("T-9c", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("T-9", CONSERVED, Memory.SC, marks=pytest.mark.slow),
     pytest.param("T-9", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("T-2", HEARD, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("T-4", HEARD, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("Q-3", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("T-2", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("T-4", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("Q-4", RECOGNISED, Memory.SC, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_what_else_is_proved(property_: str, scenario: str, memory: Memory) -> None:
@@ -84,15 +81,15 @@ def _of_the_bug(slug: str, property_: str, scenario: str, memory: Memory) -> Pro
     ("planted-t16-on-first", "T-16", CONSERVED, Memory.TSO),
     pytest.param("planted-t9c-update-stops-early", "T-9c", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("planted-t9c-ack-not-queued", "T-9c", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("planted-t9-pir-stored-back", "T-9", CONSERVED, Memory.SC, marks=pytest.mark.slow),
-    pytest.param("cancelled-injection-dropped", "T-9", CONSERVED, Memory.SC, marks=pytest.mark.slow),
-    pytest.param("planted-t2-load-keeps-cpu", "T-2", HEARD, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("planted-t4-load-keeps-ndst", "T-4", HEARD, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("planted-t9-pir-stored-back", "T-9", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("cancelled-injection-dropped", "T-9", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("planted-t2-load-keeps-cpu", "T-2", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("planted-t4-load-keeps-ndst", "T-4", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("planted-q4-eoi-without-evaluation", "Q-4", RECOGNISED, Memory.SC, marks=pytest.mark.slow),
-    pytest.param("fastpath-without-sync", "Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("mode-read-before-on", "Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("pi-ipi-in-irqs-on-window", "Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
-    pytest.param("apicv-off-vcpu-ignores-pir", "Q-3", HEARD, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("fastpath-without-sync", "Q-3", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("mode-read-before-on", "Q-3", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("pi-ipi-in-irqs-on-window", "Q-3", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
+    pytest.param("apicv-off-vcpu-ignores-pir", "Q-3", SCENARIO, Memory.TSO, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_a_bug_of_another_property_is_not_proved(slug: str, property_: str, scenario: str, memory: Memory) -> None:
     report = _of_the_bug(slug, property_, scenario, memory)
