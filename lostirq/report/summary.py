@@ -9,16 +9,17 @@ from __future__ import annotations
 import shlex
 import textwrap
 
-from lostirq.evidence.account import Account, Reason
+from lostirq.evidence.account import PATH, Account, Reason
 from lostirq.report.text import MEMORIES, WIDTH, count
 
 MOST_REASONS = 12
 
 
 def subject(account: Account) -> str:
-    """One line that names the project and what is violated."""
+    """One line that names the project and what is violated, or what is shown of a path that violates nothing."""
     claim, prefix = account.claim, account.configuration.subject
-    return f"{prefix}: violated: {claim.title or claim.headline}" if prefix else f"violated: {claim.headline}"
+    said = "" if claim.form == PATH else "violated: "
+    return f"{prefix}: {said}{claim.title or claim.headline}" if prefix else f"{said}{claim.headline}"
 
 
 def property_in_words(account: Account) -> str:
