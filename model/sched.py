@@ -66,10 +66,10 @@ def threads_start_on_pcpus_of_their_own():
         vcpus[i].task.cpu = i % PCPUS
         vcpus[i].cpu = i % PCPUS
         vcpus[i].pi_desc.control.ndst = i % PCPUS
-        # A vCPU of which there is no pCPU left was created, and never loaded.
+        # A vCPU for which there is no pCPU left is in userspace, as its creation (a load and a put) has left it.
         vcpus[i].task.on_cpu = i < PCPUS
         vcpus[i].task.preempt_off = i >= PCPUS
-        vcpus[i].pi_desc.control.sn = i >= PCPUS
+        vcpus[i].pi_desc.control.sn = i >= PCPUS and (IPIV or DEVICES > 0 and BYPASSERS == 0)
 
 
 @function(kernel="kernel/sched/core.c:__schedule")

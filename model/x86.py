@@ -52,12 +52,12 @@ def vcpu_run(vcpu: Vcpu):
                 case "exit to userspace":
                     unfair()
                     stays = False
+        # Abstraction: an exit that comes after these (a signal) is one that came before them, in a turn that had
+        # nothing to clear and nothing to inject: the next turn begins in the same state.
         if stays:
             kvm_clear_request_unblock(vcpu)
             if TIMERS > 0:
                 kvm_inject_apic_timer_irqs(vcpu)
-        # Abstraction: an exit that comes after these (a signal) is one that came before them, in a turn that had
-        # nothing to clear and nothing to inject: the next turn begins in the same state.
         else:
             with window("switch"):
                 exit_to_userspace(vcpu)

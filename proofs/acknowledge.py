@@ -217,16 +217,9 @@ def rvi_is_requested_too(i: VcpuId) -> bool:
     return not synced or not vcpus[i].vmcs.virtual_interrupt_delivery or waits_in_irr(i, vcpus[i].vmcs.rvi)
 
 
-@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("G-1", "G-2"))
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("G-1", "G-2"))
 class posted_interrupts_service:
     """What is in service, and what the guest asks for itself: everybody who takes part, but four vectors."""
-
-    VECTORS = 4
-    FIRST_VECTOR = 0
-    PIR_WORD = 2
-    IRR_WORD = 2
-    CLASS_SHIFT = 1
-    CLASS_BASE = 1
 
 
 @scenario(tier="proof", memory=("sc",), base=posted_interrupts_conserved, properties=("S-1",))

@@ -93,13 +93,6 @@ def event_heard(i: VcpuId) -> bool:
     return not committed(i) or not event or leaving
 
 
-@scenario(tier="proof", memory=("sc",), base=posted_interrupts_full, properties=("Q-4",))
+@scenario(tier="proof", memory=("sc",), base=posted_interrupts_four, properties=("Q-4",))
 class posted_interrupts_recognised:
     """What is recognised in the guest: everybody who takes part, but four vectors in two words of two bits."""
-
-    VECTORS = 4
-    FIRST_VECTOR = 0
-    PIR_WORD = 2
-    IRR_WORD = 2
-    CLASS_SHIFT = 1
-    CLASS_BASE = 1

@@ -128,13 +128,6 @@ def nothing_owned(i: VcpuId) -> bool:
     return vcpus[i].mp_state != MpState.HALTED or injecting(i) == -1
 
 
-@scenario(tier="proof", memory=("sc",), base=posted_interrupts_full, properties=("Q-1",))
+@scenario(tier="proof", memory=("sc",), base=posted_interrupts_four, properties=("Q-1",))
 class posted_interrupts_asleep:
     """A vCPU that sleeps: everybody who takes part, but four vectors in two words of two bits."""
-
-    VECTORS = 4
-    FIRST_VECTOR = 0
-    PIR_WORD = 2
-    IRR_WORD = 2
-    CLASS_SHIFT = 1
-    CLASS_BASE = 1

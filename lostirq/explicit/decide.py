@@ -11,7 +11,7 @@ Reference: Knuth, The Art of Computer Programming 4A, 7.1.2 (truth tables as num
 
 from __future__ import annotations
 
-from lostirq.ir.expr import Expr, Kind, Op, Role, Var, apply, is_const, postorder, value_of
+from lostirq.ir.expr import LEAVES, Expr, Kind, Op, Role, Var, apply, is_const, postorder, value_of
 
 _MOST_ROWS = 1 << 13        # beyond, the answer is "maybe"
 _MOST_PAIRS = 4096          # combinations of operand values that are looked at, likewise
@@ -90,7 +90,7 @@ class _Tables:
             return self.truth(self.all & ~args[0].get(1, 0))
         if n.op is Op.ITE:
             return self.choice(args[0].get(1, 0), args[1], args[2])
-        if n.op in (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED):
+        if n.op in LEAVES:
             raise _TooLarge
         return self.combine(n, args)
 

@@ -88,7 +88,7 @@ _INFIX = {
 
 def _pair(node: Expr) -> tuple[int, int]:
     """The payload of EXTRACT (low, width) or ENCODE (lo, width)."""
-    return node.payload  # type: ignore[return-value]  # a CONST carries an int
+    return node.payload  # type: ignore[return-value]  # two ints
 
 
 class Block:

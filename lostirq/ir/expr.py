@@ -317,7 +317,7 @@ def settled(cpu: int, e: Expr) -> Expr:
 
 # -- rewriting ---------------------------------------------------------------------------------------------------------
 
-_LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED)
+LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED)    # what no operator computes
 
 _BUILD: dict[Op, Callable[..., Expr]] = {
     Op.NOT: not_, Op.AND: and_, Op.OR: or_, Op.EQ: eq, Op.LT: lt, Op.LE: le, Op.ADD: add, Op.SUB: sub, Op.ITE: ite,
@@ -357,7 +357,7 @@ def substitute(root: Expr, mapping: Callable[[Expr], Expr | None], memo: dict[Ex
 
     def visit(node: Expr, args: list[Expr]) -> Expr:
         rebuilt = rebuild(node, args) if args else node
-        if node.op in _LEAVES:  # a leaf of the source: never one put in its place
+        if node.op in LEAVES:  # a leaf of the source: never one put in its place
             return mapping(rebuilt) or rebuilt
         return rebuilt
 

@@ -19,7 +19,7 @@ from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.verdict import Progress
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory, System
-from lostirq.language import Workspace, compile_memories, load_sources
+from lostirq.language import Workspace, compile_memories, compile_scenario, load_sources
 from lostirq.report.tell import account
 from lostirq.report.text import text
 from lostirq.workflow import jobs
@@ -44,7 +44,7 @@ class Pair:
 
 def compiled(workspace: Workspace, job: Job, options: CheckOptions) -> System:
     """Raises `ModelErrors`."""
-    return compile_memories(workspace, job.scenario, (job.memory,), overrides=dict(options.overrides))[job.memory]
+    return compile_scenario(workspace, job.scenario, job.memory, overrides=dict(options.overrides))
 
 
 class _Systems:

@@ -284,7 +284,7 @@ class pv_kick:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class overcommit:
-    """Two vCPUs share one pCPU: one runs while the other sleeps, or has not been loaded yet; a device posts to both."""
+    """Two vCPUs share one pCPU: one runs while the other sleeps, or is in userspace still; a device posts to both."""
 
     VCPUS = 2
     DEVICES = 1

@@ -16,6 +16,7 @@ from lostirq.evidence.verdict import SearchOptions, Violated
 from lostirq.explicit.search import check
 from lostirq.ir.system import Memory
 from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.workflow.patching import apply
 from lostirq.workflow.workspace import sources
 
 ROOT = Path(__file__).parents[2]
@@ -69,3 +70,13 @@ def test_a_guest_may_stay_and_a_sleeper_may_sleep(workspace: Workspace, tmp_path
     verdicts = check(replace(system, properties=stays), SearchOptions(), tmp_path).verdicts
     assert stays
     assert [p.key for p in stays if not isinstance(verdicts[p.key], Violated)] == []
+
+
+def test_a_thread_that_waits_for_its_turn_excuses_no_lost_wakeup(tmp_path: Path) -> None:
+    """Two vCPUs on one pCPU: where the wakeup handler forgets one, its interrupt is lost, whoever has the pCPU."""
+    bug = ROOT / "counterexamples" / "wakeup-handler-stops-at-the-first" / "bug.patch"
+    patched = apply(sources(ROOT), bug.read_text(), bug.name)
+    system = compile_scenario(load_sources(patched.sources), "overcommit", Memory.SC)
+    lost = tuple(p for p in system.properties if p.id == "LV-1")
+    verdicts = check(replace(system, properties=lost), SearchOptions(), tmp_path).verdicts
+    assert any(isinstance(verdicts[p.key], Violated) for p in lost), verdicts
