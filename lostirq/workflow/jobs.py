@@ -8,6 +8,7 @@ started; no process outlives this one (each watches a pipe that only the parent 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -137,6 +138,7 @@ def _child(job: J, work: Callable[[J, Report], R], pipe: Connection, life: tuple
     """The body of a fork: own process group (the parent passes Ctrl-C on, once), ends with the parent."""
     os.setpgid(0, 0)
     os.close(life[1])
+    gc.freeze()         # what it inherits is no garbage
     threading.Thread(target=_watch, args=(life[0],), daemon=True).start()
     last = [0.0]
 

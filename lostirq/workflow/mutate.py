@@ -13,13 +13,13 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.ir.digest import digest
-from lostirq.ir.system import Memory
+from lostirq.ir.system import Memory, System
 from lostirq.language import compile_scenario, load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.check import CheckOptions, check_system
@@ -28,6 +28,7 @@ from lostirq.workflow.mutate_edit import diff, mutated, name_of, what_of
 from lostirq.workflow.mutate_record import begin, keep, model_name, read_record, to_json
 from lostirq.workflow.mutate_run import (
     BaseCase,
+    Case,
     Fate,
     Group,
     MutantResult,
@@ -100,8 +101,8 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
         return _show(s, todo[0], texts, options, record.results[asked.show])
     started = time.monotonic()
     workspace = load_sources(texts)
-    digests = [digest(compile_scenario(workspace, *c)) for c in cases(workspace, TIER)]
-    model = model_name(digests)
+    systems = {c: compile_scenario(workspace, *c) for c in cases(workspace, TIER)}
+    model = model_name([digest(system) for system in systems.values()])
     base = list(record.baselines.get(model, ())) or baseline(workspace, TIER, options)
     if isinstance(base, jobs.Failure):
         if base.outcome is Outcome.USAGE:
@@ -109,7 +110,7 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
         _complain(s, [base])
         return base.outcome
     if asked.show:
-        return _show_new(s, todo[0], texts, base, options)
+        return _show_new(s, todo[0], texts, base, systems, options)
     begin(path, base, record)
     done = {n: r for n, r in record.results.items() if not asked.again}
     old = sum(r.model != model for n, r in done.items() if n in {name_of(g) for g in todo})
@@ -119,7 +120,7 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     missing = [g for g in todo if name_of(g) not in done or (looked_at(done[name_of(g)]) or few) < few]
     status = Status(s.err, len(missing))
     failures: list[jobs.Failure] = []
-    for group, result in _run(missing, texts, base, options, status, asked.up_to):
+    for group, result in _run(missing, texts, base, systems, options, status, asked.up_to):
         if isinstance(result, jobs.Failure):
             failures.append(result)
             continue
@@ -161,14 +162,15 @@ def chosen(found: Sequence[Group], asked: MutateRequest) -> list[Group]:
     return picked
 
 
-def _run(todo: Sequence[Group], texts: dict[str, str], base: Sequence[BaseCase], options: CheckOptions,
-         status: Status, up_to: int | None = None) -> Iterator[tuple[Group, MutantResult | jobs.Failure]]:
+def _run(todo: Sequence[Group], texts: dict[str, str], base: Sequence[BaseCase], systems: Mapping[Case, System],
+         options: CheckOptions, status: Status, up_to: int | None = None,
+         ) -> Iterator[tuple[Group, MutantResult | jobs.Failure]]:
     """Each mutant and what became of it, in the order in which they are decided."""
     options = options.shared_by(len(todo))
     with tempfile.TemporaryDirectory(prefix="lostirq-mutants-") as folder:
         warmed = Path(folder) / "build"
         warmed.mkdir(mode=0o700)
-        setup = prepare(texts, base if todo else (), options, warmed, up_to)
+        setup = prepare(texts, base if todo else (), systems, options, warmed, up_to)
         for done in jobs.run(todo, lambda g, report: attempt(g, setup, report),
                              processes=options.processes, seconds=options.seconds,
                              on_progress=lambda n, p: status.show(name_of(todo[n]), p)):
@@ -201,9 +203,9 @@ def _list(s: Setting, todo: Sequence[Group]) -> Outcome:
 
 
 def _show_new(s: Setting, group: Group, texts: dict[str, str], base: Sequence[BaseCase],
-              options: CheckOptions) -> Outcome:
+              systems: Mapping[Case, System], options: CheckOptions) -> Outcome:
     """A mutant that is not in the file of results."""
-    [(_, found)] = _run([group], texts, base, options, Status(s.err, 1))
+    [(_, found)] = _run([group], texts, base, systems, options, Status(s.err, 1))
     if isinstance(found, MutantResult):
         return _show(s, group, texts, options, found)
     _complain(s, [found])

@@ -74,11 +74,13 @@ class BaseCase:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all mutants have in common: the sources and scenarios of the base, the folder of what was compiled for all
-    of them, the states of the largest scenario to look at, and, by scenario, the functions that it may execute."""
+    """What all mutants have in common: the sources, scenarios and systems of the base, the folder of what was compiled
+    for all of them, the states of the largest scenario to look at, and, by scenario, the functions that it may execute.
+    """
 
     texts: Mapping[str, str]
     base: Sequence[BaseCase]
+    systems: Mapping[Case, System]
     options: CheckOptions
     warmed: Path
     up_to: int | None
@@ -179,13 +181,13 @@ def looked_at(r: MutantResult) -> int | None:
     return int(words[2]) if r.fate is Fate.UNKNOWN and r.why.startswith("alive in ") else None
 
 
-def prepare(texts: Mapping[str, str], base: Sequence[BaseCase], options: CheckOptions, warmed: Path,
-            up_to: int | None) -> Setup:
+def prepare(texts: Mapping[str, str], base: Sequence[BaseCase], systems: Mapping[Case, System], options: CheckOptions,
+            warmed: Path, up_to: int | None) -> Setup:
     """Compile for all, and see which scenario executes what."""
     warm(base, options, warmed)
     trees = [ast.parse(text) for name, text in texts.items() if name.startswith("model/")]
     executes = {(b.scenario, b.memory): called_from(trees, b.processes) for b in base}
-    return Setup(texts, base, options, warmed, up_to, executes)
+    return Setup(texts, base, systems, options, warmed, up_to, executes)
 
 
 def attempt(group: Group, setup: Setup, report: jobs.Report) -> MutantResult:
@@ -253,9 +255,8 @@ class _Attempt:
 
     def _same(self, changed: Sequence[tuple[BaseCase, System]]) -> bool:
         """Is the reachable graph of every scenario that of the base?"""
-        workspace = load_sources(dict(self.setup.texts))
         for case, system in changed:
-            asked = question(compile_scenario(workspace, case.scenario, case.memory), system)
+            asked = question(self.setup.systems[case.scenario, case.memory], system)
             if asked is None:
                 return False
             seen = self._search(asked, (KEY,), stop_first=True)
