@@ -172,6 +172,13 @@ def by_software(i: VcpuId) -> bool:
     return not injects or not active(i)
 
 
+@lemma("asked by the synchronisation", proves="S-1", over=VCPUS)
+def asked_by_the_synchronisation(i: VcpuId) -> bool:
+    """A synchronisation makes a request only with APICv inactive; else it writes RVI."""
+    syncing = function_of("vcpu_thread", i, "vmx_sync_pir_to_irr") and function_of("vcpu_thread", i, "kvm_make_request")
+    return not syncing or not active(i)
+
+
 @lemma("above", proves="Q-1, G-1, S-1, Q-4", over=VCPUS, windows=("apic_set_isr",))
 def above(i: VcpuId) -> bool:
     """The vector that is acknowledged has a higher class than what is in service."""
@@ -220,11 +227,6 @@ def rvi_is_requested_too(i: VcpuId) -> bool:
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("G-1", "G-2"))
 class posted_interrupts_service:
     """What is in service, and what the guest asks for itself: everybody who takes part, but four vectors."""
-
-
-@scenario(tier="proof", memory=("sc",), base=posted_interrupts_conserved, properties=("S-1",))
-class posted_interrupts_invented:
-    """Nothing is invented or delivered twice: as conservation, with four vectors and one sender."""
 
 
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("G-2",))

@@ -90,10 +90,11 @@ def _cut(e: Expr) -> Expr:
 
 
 def _cuts(system: System) -> dict[int, tuple[tuple[int, int], ...]]:
-    """By width of a set of bits: the parts (low, width) between the places where the code cuts such sets."""
+    """By width of a set of bits: the parts (low, width) between the places where the code cuts such sets.  What
+    a store buffer holds is cut by its lowering alone."""
     found: dict[int, set[int]] = {}
     for node in postorder(system.expressions()):
-        if node.op is Op.EXTRACT:
+        if node.op is Op.EXTRACT and getattr(node.args[0].payload, "role", None) is not Role.BUFFER:
             low, width = cast(tuple[int, int], node.payload)
             found.setdefault(node.args[0].type.width, {0, node.args[0].type.width}).update((low, low + width))
     cuts = {width: sorted(places) for width, places in found.items()}

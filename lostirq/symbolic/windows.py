@@ -24,12 +24,14 @@ from lostirq.ir.expr import (
     TRUE,
     Expr,
     Op,
+    Role,
     and_,
     const,
     eq,
     fold,
     implies,
     in_set,
+    is_const,
     not_,
     or_,
     postorder,
@@ -89,9 +91,16 @@ def _whichever(ways: Mapping[Expr, list[Expr]]) -> Expr:
 
 
 def given(guard: Expr, e: Expr) -> Expr:
-    """The expression where the guard holds: what the guard says need not be asked again."""
+    """The expression where the guard holds: what the guard says need not be asked again.  A store that waits for a free
+    slot of its buffer will find one."""
     known = {g.args[0] if g.op is Op.NOT else g: FALSE if g.op is Op.NOT else TRUE for g in conjuncts_of(guard)}
+    known |= {part: TRUE for g in conjuncts_of(guard) if g.op is Op.OR for part in g.args if _free(part)}
     return fold(e, lambda node, args: known.get(node) or (rebuild(node, args) if args else node))
+
+
+def _free(e: Expr) -> bool:
+    """The expression says that a slot of a store buffer is free."""
+    return e.op is Op.EQ and getattr(e.args[0].payload, "role", None) is Role.BUFFER and is_const(e.args[1])
 
 
 def healed(
