@@ -247,17 +247,19 @@ def inhibits_last() -> bool:
 
 @invariant(
     "G-6",
-    title="a thread that runs has a pCPU of its own",
+    title="a thread that runs has a pCPU of its own, one that sleeps has none",
     source="kernel/sched/core.c:prepare_task_switch, finish_task",
     over=VCPUS,
     witness="W-kicked-in-guest",
     planted="planted-g6-leaves-before-put",
 )
 def runs_on_its_own_pcpu(i: VcpuId) -> bool:
-    """From its load to its put, a vCPU thread occupies its pCPU, and no other one does."""
+    """From its load to its put, a vCPU thread occupies its pCPU, and no other one does; asleep it occupies none."""
     moving = function_of("vcpu_thread", i, "kvm_arch_vcpu_put") or function_of("vcpu_thread", i, "kvm_arch_vcpu_load")
     switched = function_of("preemption", i, "kvm_sched_out") or function_of("preemption", i, "kvm_sched_in")
     runs = moving or switched or in_guest(i) or within("vcpu_thread", i, "entry")
+    if sleeps(i):
+        return not vcpus[i].task.on_cpu
     return not runs or (vcpus[i].task.on_cpu and vacant(vcpus[i].task.cpu, i))
 
 

@@ -185,8 +185,13 @@ def outranks(i: VcpuId, v: AnyVector) -> bool:
 
 @pure
 def interruptible(i: VcpuId) -> bool:
-    """The guest accepts interrupts at this boundary."""
-    return vcpus[i].guest.interrupt_flag and not vcpus[i].guest.sti_shadow
+    """The guest accepts interrupts at this boundary.
+
+    The shadow of STI excuses while the guest runs. A guest that is halted has executed the instruction after STI: a
+    shadow that is still recorded is stale.
+    """
+    shadow = vcpus[i].guest.sti_shadow and vcpus[i].mp_state != MpState.HALTED
+    return vcpus[i].guest.interrupt_flag and not shadow
 
 
 @pure

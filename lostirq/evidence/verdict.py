@@ -76,8 +76,8 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """What a search may use.  `properties`: keys to check (None: all of the system).  `stop_early`: stop as soon as
-    every checked property is decided (violated, or for a witness: reached); `stop_first`: as soon as one is, at the end
-    of its level.  `compiler`: path or name of a C compiler, "" for none."""
+    every checked property is decided (violated, or for a witness: reached); `stop_first`: as soon as an invariant or a
+    step property is violated, at the end of its level.  `compiler`: path or name of a C compiler, "" for none."""
 
     properties: tuple[str, ...] | None = None
     threads: int = 1

@@ -62,12 +62,15 @@ def available_bytes() -> int:
 
 
 def wanted_checks(plan: Plan, options: SearchOptions) -> set[int]:
-    """Checks that must have hit before the search may stop early; empty: it never may."""
+    """Checks that must have hit before the search may stop early, or with `stop_first` one of them; empty: it never
+    may."""
     keys = [k for k in plan.numbers if k not in (STUCK, RANGE)]
     if options.properties is not None:
         keys = list(options.properties)
-    recurring = set(plan.goals)
-    return set() if recurring else {plan.numbers[k] for k in keys}
+    if options.stop_first:
+        others = {p.key for p in plan.system.properties if p.form not in (Form.INVARIANT, Form.STEP)}
+        return {plan.numbers[k] for k in keys if k not in others}
+    return set() if plan.goals else {plan.numbers[k] for k in keys}
 
 
 def result(system: System, plan: Plan, properties: tuple[Property, ...], options: SearchOptions, found: Outcome,

@@ -228,7 +228,8 @@ def check_bounded(system: System, options: SearchOptions) -> SearchResult:
     flat = {p.key: p for p in search.unrolling.system.properties}
     still: dict[str, Property | None] = {p.key: flat[p.key] for p in wanted if p.form is not Form.RECURRENCE}
     still |= {STUCK: None, RANGE: None}
-    judged = tuple(k for k in still if k in (options.properties or [p.key for p in wanted]))
+    judged = tuple(k for k, p in still.items() if k in (options.properties or [p.key for p in wanted])
+                   and not (options.stop_first and p is not None and p.form in WITNESSES))
     run = _Run(search, wanted, judged, still)
     run.go(options, started)
     return _result(system, run, time.monotonic() - started)

@@ -2,10 +2,10 @@
 """Try mutants on the scenarios of a workspace: each is killed, equivalent, a survivor, refused, or unknown.
 
 A mutant is searched in the scenarios whose transition system it changes, the cheapest first, under TSO where the
-scenario allows it (a run under SC is a run under TSO that flushes at once), until one property is violated:
-first the safety properties, in all scenarios; then, for what is left, whether the reachable graph has changed at all;
-then liveness, in the scenarios of up to `LIVE` states, and whether a witness that the base reaches is reached in no
-scenario any more, which makes its property vacuous.
+scenario allows it (a run under SC is a run under TSO that flushes at once), until a safety property is violated.  What
+none of them sees is killed by the first loop that violates a liveness property, which is asked in the scenarios of up
+to `LIVE` states; is equivalent if the reachable graph has not changed at all; or is killed by a witness that the base
+reaches and that is reached in no scenario any more, which makes its property vacuous.
 
 Invariants: nothing but an exhausted search makes an equivalent mutant or a survivor; a bound that was hit is unknown; a
 killed mutant has the shortest run of the first scenario that kills it, and of the properties violated in that length
@@ -19,7 +19,7 @@ import ast
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import combinations
 from pathlib import Path
@@ -40,10 +40,8 @@ from lostirq.workflow.outcome import Outcome
 
 Case = tuple[str, Memory]
 Group = tuple[Mutant, ...]
-SAFETY = (Form.INVARIANT, Form.STEP)
-WITNESS = (Form.REACHABLE, Form.REACHABLE_STEP)
 ROOM = 3                # entries of a store buffer that a mutant has left without a bound
-LIVE = 150_000          # states of the base beyond which liveness is not asked
+LIVE = 1_000_000        # states of the base beyond which liveness is not asked
 MANY = 40               # a mutant may have so many times the states of the largest base system
 
 
@@ -202,6 +200,18 @@ def attempt(group: Group, setup: Setup, report: jobs.Report) -> MutantResult:
         return _Attempt(group, replace(setup, options=options), report).run()
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What the scenarios so far have shown: those that differ, the first loop, the witnesses that are reached, why one
+    was not decided, and whether a store buffer was cut short."""
+
+    changed: list[tuple[BaseCase, System]] = field(default_factory=list)
+    loop: tuple[BaseCase, str] | None = None
+    reached: set[str] = field(default_factory=set)
+    unknown: str = ""
+    cut: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     group: Group
@@ -211,40 +221,47 @@ class _Attempt:
     def run(self) -> MutantResult:
         try:
             workspace = load_sources(mutated(self.setup.texts, self.group))
-            return self._safety(workspace)
+            return self._search_all(workspace)
         except ModelErrors as e:
             return self._result(Fate.REFUSED, why=f"{e.diagnostics[0].code}: {e.diagnostics[0].message}")
 
-    def _safety(self, workspace: Workspace) -> MutantResult:
-        changed: list[tuple[BaseCase, System]] = []
-        unknown, cut = "", False
+    def _search_all(self, workspace: Workspace) -> MutantResult:
+        seen = _Seen()
         few = cheap(self.setup.base, self.setup.up_to)
         for case in self.setup.base[:few]:
             found = self._changed(workspace, case)
             if found is None:
                 continue
             system, short = found
-            cut |= short
-            changed.append((case, system))
-            keys = (STUCK, RANGE, *(p.key for p in system.properties if p.form in SAFETY))
-            seen = self._search(system, keys, stop_first=True)
-            bad = [(len(v.trace.moves), k) for k, v in seen.verdicts.items() if isinstance(v, Violated)]
-            if bad:
-                length, key = min(bad)
-                return self._result(Fate.KILLED, case, key, length, SHORT if short else "", len(changed))
-            unknown = unknown or _undecided(case, seen)
+            result = self._one(case, system, short, seen)
+            if result is not None:
+                return result
         rest = self.setup.base[few:]
-        if rest and (changed or any(self._changed(workspace, case) is not None for case in rest)):
+        if rest and (seen.changed or any(self._changed(workspace, case) is not None for case in rest)):
             return self._result(Fate.UNKNOWN, why=f"alive in {few} of {len(self.setup.base)} scenarios, the cheapest")
-        if cut:
+        if seen.cut:
             return self._result(Fate.UNKNOWN, why=f"not killed {SHORT}; with more it is not decided")
-        if not changed:
-            return self._result(Fate.EQUIVALENT, why="unchanged: no transition system differs")
-        if unknown:
-            return self._result(Fate.UNKNOWN, why=unknown, systems=len(changed))
-        if self._same(changed):
-            return self._result(Fate.EQUIVALENT, why="same reachable graph", systems=len(changed))
-        return self._rest(changed)
+        return self._judged(seen)
+
+    def _one(self, case: BaseCase, system: System, short: bool, seen: _Seen) -> MutantResult | None:
+        """One scenario that differs; the result if a safety property is violated there."""
+        seen.cut |= short
+        seen.changed.append((case, system))
+        live = case.states <= LIVE and not short
+        keys = (STUCK, RANGE, *(p.key for p in system.properties
+                                if p.form is not Form.RECURRENCE or live and seen.loop is None))
+        found = self._search(system, keys)
+        traces = {k: v.trace for k, v in found.verdicts.items() if isinstance(v, Violated)}
+        bad = [(len(trace.moves), k) for k, trace in traces.items() if trace.loop is None]
+        if bad:
+            length, key = min(bad)
+            return self._result(Fate.KILLED, case, key, length, SHORT if short else "", len(seen.changed))
+        loops = sorted(traces)
+        if loops and seen.loop is None:
+            seen.loop = case, loops[0]
+        seen.unknown = seen.unknown or _undecided(case, found)
+        seen.reached |= set(_reached(system, found))
+        return None
 
     def _changed(self, workspace: Workspace, case: BaseCase) -> tuple[System, bool] | None:
         """The system of a scenario, and whether its store buffers are short; None if it is that of the base."""
@@ -259,39 +276,32 @@ class _Attempt:
             asked = question(self.setup.systems[case.scenario, case.memory], system)
             if asked is None:
                 return False
-            seen = self._search(asked, (KEY,), stop_first=True)
+            seen = self._search(asked, (KEY,))
             if not isinstance(seen.verdicts[KEY], Holds):
                 return False
         return True
 
-    def _rest(self, changed: Sequence[tuple[BaseCase, System]]) -> MutantResult:
-        """Liveness and witnesses, of what no safety property sees."""
-        same = {b.digest for b in self.setup.base} - {c.digest for c, _ in changed}
-        reached = {w for b in self.setup.base if b.digest in same for w in b.reached}
-        wanted = {w for b in self.setup.base for w in b.reached}
-        unknown = ""
-        for case, system in changed:
-            live = case.states <= LIVE
-            keys = tuple(p.key for p in system.properties if live and p.form is Form.RECURRENCE
-                         or p.form in WITNESS and p.id in wanted - reached)
-            if not keys:
-                continue
-            seen = self._search(system, keys, stop_early=not live)
-            bad = sorted(k for k, v in seen.verdicts.items() if isinstance(v, Violated))
-            if bad:
-                return self._result(Fate.KILLED, case, bad[0], why="a loop", systems=len(changed))
-            unknown = unknown or (_undecided(case, seen) if seen.reason != "stopped early" else "")
-            reached |= set(_reached(system, seen))
-        if unknown:
-            return self._result(Fate.UNKNOWN, why=unknown, systems=len(changed))
-        if wanted - reached:
-            return self._result(Fate.KILLED, None, min(wanted - reached), why="no longer reached", systems=len(changed))
-        return self._result(Fate.SURVIVOR, why=f"{len(changed)} systems exhausted", systems=len(changed))
+    def _judged(self, seen: _Seen) -> MutantResult:
+        """The fate of what no safety property sees: loops, the same graph, witnesses that are gone."""
+        systems = len(seen.changed)
+        if not seen.changed:
+            return self._result(Fate.EQUIVALENT, why="unchanged: no transition system differs")
+        if seen.loop is not None:
+            return self._result(Fate.KILLED, *seen.loop, why="a loop", systems=systems)
+        if seen.unknown:
+            return self._result(Fate.UNKNOWN, why=seen.unknown, systems=systems)
+        if self._same(seen.changed):
+            return self._result(Fate.EQUIVALENT, why="same reachable graph", systems=systems)
+        same = {b.digest for b in self.setup.base} - {c.digest for c, _ in seen.changed}
+        reached = seen.reached.union(*(b.reached for b in self.setup.base if b.digest in same))
+        gone = {w for b in self.setup.base for w in b.reached} - reached
+        if gone:
+            return self._result(Fate.KILLED, None, min(gone), why="no longer reached", systems=systems)
+        return self._result(Fate.SURVIVOR, why=f"{systems} systems exhausted", systems=systems)
 
-    def _search(self, system: System, keys: tuple[str, ...], *, stop_first: bool = False,
-                stop_early: bool = False) -> SearchResult:
+    def _search(self, system: System, keys: tuple[str, ...]) -> SearchResult:
         given = self.setup.options
-        options = replace(given.search_options(keys, self.report, stop_early=stop_early), stop_first=stop_first)
+        options = replace(given.search_options(keys, self.report, stop_early=False), stop_first=True)
         return search(system, given.engine, options, given.cache_dir)
 
     def _result(self, fate: Fate, case: BaseCase | None = None, key: str = "", length: int = 0, why: str = "",

@@ -144,9 +144,11 @@ def test_built_in_properties() -> None:
 
 
 def test_stops_early() -> None:
+    """At the first violation: a witness that is reached before is none."""
     s = exclusion(broken=True)
     assert check_bounded(s, SearchOptions(stop_early=True, properties=("safe",))).depth == 7
-    assert check_bounded(s, SearchOptions(stop_first=True)).depth < 7
+    found = check_bounded(s, SearchOptions(stop_first=True))
+    assert found.depth == 7 and found.witnesses
 
 
 def test_store_buffers() -> None:
