@@ -10,11 +10,13 @@ from model.state import *
 from properties.views import *
 
 
-@lemma("carried", proves="T-9c, T-9, Q-1, S-1", over=VCPUS, windows=("kvm_apic_update_irr", "kvm_apic_ack_interrupt"))
+@lemma("carried", proves="T-9c, T-9, Q-1, S-1", over=VCPUS)
 def carried(i: VcpuId) -> bool:
-    """No vector is in a local outside of the update of the IRR and of the acknowledgement: both put down what they
-    took."""
-    return vcpus[i].carried == 0
+    """A vector is in a local only during the update of the IRR, which puts down word by word what it took, and during
+    the acknowledgement: there it is the one that is acknowledged."""
+    if function_of("vcpu_thread", i, "kvm_apic_ack_interrupt"):
+        return with_bit(vcpus[i].carried, local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector"), False) == 0
+    return function_of("vcpu_thread", i, "kvm_apic_update_irr") or vcpus[i].carried == 0
 
 
 @pure

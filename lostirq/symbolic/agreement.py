@@ -70,6 +70,8 @@ def _learnt(guard: Expr) -> Facts:
             found[atom] = boolean(not negated)
         elif not negated and _test(atom):
             found[atom.args[0]] = _normal(atom.args[1])
+            if atom.args[0].op is Op.CONCAT and value_of(atom.args[1]) == 0:
+                found.update({piece: const(0, piece.type) for piece in atom.args[0].args})
     return found
 
 
@@ -111,7 +113,10 @@ def part_of(e: Expr, low: int, width: int) -> Expr:
     if e.op is Op.CONCAT:
         return _piece(e.args, low, width)
     if e.op is Op.ITE:
-        return ite(e.args[0], part_of(e.args[1], low, width), part_of(e.args[2], low, width))
+        test, then, other = e.args[0], part_of(e.args[1], low, width), part_of(e.args[2], low, width)
+        if _test(test) and test.args[0] is then:
+            then = const(value_of(test.args[1]), then.type)
+        return ite(test, then, other)
     if e.op in (Op.BAND, Op.BOR, Op.BXOR):
         a, b = (part_of(x, low, width) for x in e.args)
         absent = e.op is Op.BAND and (a is bnot(b) or b is bnot(a))
@@ -223,6 +228,7 @@ class _Analysis:
         learnt = _learnt(self.guards[edge])
         if any(is_const(before[s]) and before[s] is not value for s, value in learnt.items() if s in before):
             return None
+        learnt |= {before[s]: x for s, x in learnt.items() if s in before and before[s].op in (Op.VAR, Op.EXTRACT)}
         known = before | learnt
         for s in [s for s, test in before.items() if _test(test) and known[s] is TRUE]:
             known[before[s].args[0]] = _normal(before[s].args[1])

@@ -23,6 +23,7 @@ from lostirq.ir.expr import (
     FALSE,
     TRUE,
     Expr,
+    Kind,
     Op,
     Role,
     and_,
@@ -37,6 +38,7 @@ from lostirq.ir.expr import (
     postorder,
     rebuild,
     substitute,
+    value_of,
     var,
 )
 from lostirq.ir.system import CARRIED, PROMISED, Edge, Process, Sort, System
@@ -90,17 +92,26 @@ def _whichever(ways: Mapping[Expr, list[Expr]]) -> Expr:
     return and_(*(implies(guards[way], way) for way in others), implies(rest, last))
 
 
-def given(guard: Expr, e: Expr) -> Expr:
-    """The expression where the guard holds: what the guard says need not be asked again.  A store that waits for a free
-    slot of its buffer will find one."""
+def given(guard: Expr, e: Expr, free: Iterable[Expr] = ()) -> Expr:
+    """The expression where the guard holds: what the guard says need not be asked again.  `free`: slots of store
+    buffers for which a store waits; it will find them free."""
     known = {g.args[0] if g.op is Op.NOT else g: FALSE if g.op is Op.NOT else TRUE for g in conjuncts_of(guard)}
-    known |= {part: TRUE for g in conjuncts_of(guard) if g.op is Op.OR for part in g.args if _free(part)}
+    known |= dict.fromkeys(free, TRUE)
     return fold(e, lambda node, args: known.get(node) or (rebuild(node, args) if args else node))
 
 
-def _free(e: Expr) -> bool:
-    """The expression says that a slot of a store buffer is free."""
+def _slot(e: Expr) -> bool:
+    """The expression compares the tag of a slot of a store buffer with a number; 0: the slot is free."""
     return e.op is Op.EQ and getattr(e.args[0].payload, "role", None) is Role.BUFFER and is_const(e.args[1])
+
+
+def _awaited(edge: Edge, after: Expr) -> list[Expr]:
+    """The slots that must be free for the edge to store something of which the formula speaks."""
+    tags = [rhs for v, rhs in edge.assigns if v.role is Role.BUFFER and v.type.kind is Kind.INT]
+    stored = {value_of(n) for n in postorder(tags) if is_const(n) and n.type.kind is Kind.INT} - {0}
+    if stored.isdisjoint(value_of(n.args[1]) for n in postorder([after]) if _slot(n)):
+        return []
+    return [part for g in conjuncts_of(edge.guard) if g.op is Op.OR for part in g.args if _slot(part)]
 
 
 def healed(
@@ -123,7 +134,7 @@ def healed(
             guard = substitute(e.guard, fixed)
             if guard is FALSE:
                 continue
-            here = given(guard, substitute(weakest_precondition(changed, after), fixed))
+            here = given(guard, substitute(weakest_precondition(changed, after), fixed), _awaited(e, after))
             ways.setdefault(here, []).append(guard)
         needed[i] = _whichever(ways)
     return [(None, goal), *((i, needed[i]) for i in places)]

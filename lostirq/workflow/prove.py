@@ -18,7 +18,7 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
 from lostirq.ir.digest import digest
-from lostirq.ir.expr import Expr, Op, and_, is_const
+from lostirq.ir.expr import Expr, Op, and_, const, is_const, postorder, substitute, var
 from lostirq.ir.system import CARRIED, Form, Memory, Process, Property, System, served
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
@@ -138,11 +138,17 @@ def _constants(system: System, process: Process, lemmas: list[Property]) -> dict
         windows = frozenset(lemma.windows)
         if any(inside(p, windows) for p in system.processes if p is not process):
             continue
-        facts = {c.args[0]: c.args[1] for c in conjuncts_of(lemma.formula)
-                 if c.op is Op.EQ and c.args[0].op is Op.VAR and is_const(c.args[1])}  # fmt: skip
+        by_place = any(_constant(part) for part in postorder([lemma.formula]))
         for place in sorted(set(range(len(process.locations))) - set(inside(process, windows))):
-            found.setdefault(place, {}).update(facts)
+            here = {var(process.pc): const(place, process.pc.type)}
+            formula = substitute(lemma.formula, here.get) if by_place else lemma.formula
+            found.setdefault(place, {}).update((c.args[0], c.args[1]) for c in conjuncts_of(formula) if _constant(c))
     return found
+
+
+def _constant(e: Expr) -> bool:
+    """A variable is equal to a constant."""
+    return e.op is Op.EQ and e.args[0].op is Op.VAR and is_const(e.args[1])
 
 
 def prove_property(
