@@ -40,28 +40,35 @@ def vcpu_thread(i: VcpuId):
 @function(kernel="arch/x86/kvm/x86.c:vcpu_run")
 def vcpu_run(vcpu: Vcpu):
     while True:
+        exited: bool = False
         if kvm_vcpu_running(vcpu):
-            vcpu_enter_guest(vcpu)
+            exited = vcpu_enter_guest(vcpu)
         else:
             vcpu_block(vcpu)
         stays: bool = True
-        if USERSPACE:
-            match choose():
-                case "stay":
-                    pass
-                case "exit to userspace":
-                    unfair()
-                    stays = False
-        # Abstraction: an exit that comes after these (a signal) is one that came before them, in a turn that had
-        # nothing to clear and nothing to inject: the next turn begins in the same state.
+        if USERSPACE and exited:
+            stays = goes_on()
         if stays:
             kvm_clear_request_unblock(vcpu)
             if TIMERS > 0:
                 kvm_inject_apic_timer_irqs(vcpu)
-        else:
+            if USERSPACE:
+                stays = goes_on()
+        if not stays:
             with window("switch"):
                 exit_to_userspace(vcpu)
                 vcpu_load(vcpu)
+
+
+@function(kernel="arch/x86/kvm/x86.c:vcpu_run")
+def goes_on() -> bool:
+    """False: an exit that userspace has to handle (r <= 0), or, at the end of a turn, a signal."""
+    match choose():
+        case "stay":
+            return True
+        case "exit to userspace":
+            unfair()
+            return False
 
 
 @function(kernel="arch/x86/kvm/x86.c:kvm_vcpu_running")
@@ -80,7 +87,8 @@ def kvm_vcpu_exit_request(vcpu: Vcpu) -> bool:
 
 
 @function(kernel="arch/x86/kvm/x86.c:vcpu_enter_guest")
-def vcpu_enter_guest(vcpu: Vcpu):
+def vcpu_enter_guest(vcpu: Vcpu) -> bool:
+    """True: the guest was entered, and has exited; false: the entry was given up."""
     req_immediate_exit: bool = False
     if kvm_request_pending(vcpu):
         kvm_check_request(Request.KVM_REQ_OTHER, vcpu)
@@ -109,7 +117,7 @@ def vcpu_enter_guest(vcpu: Vcpu):
         srcu_read_lock()
         with window("cancel"):
             cancel_injection(vcpu, req_immediate_exit)
-        return
+        return False
     if req_immediate_exit:
         with window("synced"):
             kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
@@ -142,6 +150,7 @@ def vcpu_enter_guest(vcpu: Vcpu):
     srcu_read_lock()
     kvm_lapic_sync_from_vapic(vcpu)
     vmx_handle_exit(vcpu, exit_reason, exit_fastpath)
+    return True
 
 
 @function(kernel="arch/x86/kvm/x86.c:vcpu_enter_guest")

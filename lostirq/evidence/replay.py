@@ -16,7 +16,7 @@ from lostirq.errors import LostirqError, UsageError
 from lostirq.evidence.verdict import Trace
 from lostirq.interpret import Interpreter, RangeError, State
 from lostirq.ir.digest import digest
-from lostirq.ir.system import RANGE, STUCK, Edge, Fair, Form, Property, System
+from lostirq.ir.system import RANGE, STUCK, Edge, Fair, FairClass, Form, Property, System, fairness_class
 
 
 class ReplayError(LostirqError):
@@ -152,16 +152,15 @@ def _lasso_violates(interpreter: Interpreter, run: Run, prop: Property) -> bool:
 def is_fair(interpreter: Interpreter, states: Sequence[State], steps: Sequence[Step]) -> bool:
     """Is the run that repeats `steps` for ever fair?  `states` are those of one round; see `lostirq.ir.system`."""
     taken = {_class(interpreter.system, s.move) for s in steps}
-    enabled = [{_class(interpreter.system, m) for m in interpreter.moves(s)} for s in states]
+    enabled = [{c for m in interpreter.moves(s) if (c := _class(interpreter.system, m)) is not None} for s in states]
     postponed = {kind for kinds in enabled for kind in kinds} - taken
     if any(kind[0] is Fair.STRONG for kind in postponed):
         return False
     return not any(kind[0] is Fair.WEAK and all(kind in kinds for kinds in enabled) for kind in postponed)
 
 
-def _class(system: System, move: int) -> tuple[Fair, int]:
+def _class(system: System, move: int) -> FairClass | None:
     """The fairness class of a move; the flushes of CPU c are one of their own."""
     if move >= len(system.edges):
-        return Fair.WEAK, -1 - (move - len(system.edges))
-    edge = system.edges[move]
-    return edge.fair, edge.process
+        return Fair.WEAK, -1 - (move - len(system.edges)), -1
+    return fairness_class(system.edges[move])

@@ -15,9 +15,8 @@ from lostirq.evidence.verdict import RANGE
 from lostirq.explicit.emit_py import Hit, PythonModel, Step
 from lostirq.explicit.outcome import Outcome
 from lostirq.explicit.plan import Plan
-from lostirq.ir.system import Fair
+from lostirq.ir.system import Fair, FairClass, fairness_class
 
-Class = tuple[Fair, int]
 Arc = tuple[int, int]       # (successor or -1, edge)
 
 
@@ -27,14 +26,14 @@ class Graph:
 
     states: list[int]
     arcs: list[list[Arc]]
-    class_of: dict[int, Class]
+    class_of: dict[int, FairClass]
     goals: list[set[int]]
     triggered: list[bool]
 
     def kept(self, v: int) -> list[Arc]:
         return [(w, e) for w, e in self.arcs[v] if w >= 0 and e not in self.goals[v]]
 
-    def enabled(self, v: int) -> set[Class]:
+    def enabled(self, v: int) -> set[FairClass]:
         return {self.class_of[e] for _, e in self.arcs[v] if e in self.class_of}
 
 
@@ -48,7 +47,7 @@ def build(plan: Plan, model: PythonModel, levels: list[list[int]]) -> Graph:
         model.expand(s, 1 << plan.numbers[RANGE], steps, hits)
         taken = [(number[to], e) for e, to in steps if to >= 0]
         arcs.append(taken + [(-1, e) for e, to in steps if to < 0])
-    class_of: dict[int, Class] = {e.index: (e.fair, e.process) for e in plan.system.edges if e.fair is not Fair.NONE}
+    class_of = {e.index: c for e in plan.system.edges if (c := fairness_class(e)) is not None}
     return Graph(states, arcs, class_of, [], [])
 
 
@@ -143,7 +142,7 @@ def components(graph: Graph, region: set[int]) -> Iterator[set[int]]:
 def loop(graph: Graph, nodes: set[int], start: int) -> list[int]:
     """A short closed walk from `start` that owes nothing to fairness; empty if the run may stay there."""
     moves: list[int] = []
-    taken: set[Class] = set()
+    taken: set[FairClass] = set()
     weak = {c for c in graph.enabled(start) if c[0] is Fair.WEAK}
     strong = {c for c in graph.enabled(start) if c[0] is Fair.STRONG}
     at = start
@@ -161,7 +160,7 @@ def loop(graph: Graph, nodes: set[int], start: int) -> list[int]:
             at = v
 
 
-def _nearest(graph: Graph, nodes: set[int], start: int, at: int, owed: set[Class]) -> list[tuple[int, int]]:
+def _nearest(graph: Graph, nodes: set[int], start: int, at: int, owed: set[FairClass]) -> list[tuple[int, int]]:
     """The way to the nearest arc or state that pays something owed, or if nothing is, to the start: (edge, state)."""
     weak = {c for c in owed if c[0] is Fair.WEAK}
     came: dict[int, list[tuple[int, int]]] = {at: []}

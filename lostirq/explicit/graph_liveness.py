@@ -6,7 +6,7 @@ Arcs on which `goal` occurs are removed; what such a run visits infinitely often
 states with these properties (fairness as `lostirq.ir.system` has it):
 
   weak    for each process: some WEAK edge of it is taken inside, or none is enabled in some state of the set;
-  strong  for each process: some STRONG edge of it is taken inside, or none is enabled in any state of the set;
+  strong  for each location of a process: some STRONG edge from it is taken inside, or none is enabled in any state;
   goal    some state satisfies `formula`.
 
 A component that fails `weak` or `goal` has no subset that passes, because a subset has fewer arcs and fewer states; one
@@ -26,7 +26,7 @@ import networkx as nx
 
 from lostirq.explicit.state_graph import StateGraph
 from lostirq.interpret import State
-from lostirq.ir.system import Fair, Form, Property
+from lostirq.ir.system import Fair, FairClass, Form, Property, fairness_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,17 @@ class FairGraph:
 
     def __init__(self, states: StateGraph) -> None:
         self.states = states
-        of_edge = [(e.fair, e.process) if e.fair is not Fair.NONE else None for e in states.flat.edges]
+        of_edge = [fairness_class(e) for e in states.flat.edges]
         self.of_edge = of_edge
         self.enabled = [frozenset(c for m in moves if (c := of_edge[m]) is not None) for moves in states.enabled]
-        self.classes = sorted({c for c in of_edge if c is not None}, key=lambda c: (c[0].value, c[1]))
+        self.classes = sorted({c for c in of_edge if c is not None}, key=lambda c: (c[0].value, *c[1:]))
 
-    def unfair(self, graph: nx.MultiDiGraph, nodes: set[int]) -> list[tuple[Fair, int]]:
+    def unfair(self, graph: nx.MultiDiGraph, nodes: set[int]) -> list[FairClass]:
         """The classes to which a run that visits exactly these nodes for ever, on arcs of `graph`, is not fair."""
         taken = {
             self.of_edge[key] for n in nodes for after, keys in graph.adj[n].items() if after in nodes for key in keys
         }
-        somewhere = frozenset[tuple[Fair, int]]().union(*(self.enabled[n] for n in nodes))
+        somewhere = frozenset[FairClass]().union(*(self.enabled[n] for n in nodes))
         everywhere = somewhere.intersection(*(self.enabled[n] for n in nodes))
         obliged = {Fair.WEAK: everywhere, Fair.STRONG: somewhere}
         return [c for c in self.classes if c in obliged[c[0]] and c not in taken]

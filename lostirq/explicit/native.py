@@ -10,18 +10,18 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lostirq.evidence.verdict import RANGE, Progress, SearchOptions
 from lostirq.explicit.build import Compiler, Upgrade, load_model, load_runtime
 from lostirq.explicit.outcome import Outcome, available_bytes, wanted_checks
 from lostirq.explicit.plan import Plan
-from lostirq.ir.system import Fair
+from lostirq.ir.system import Edge, Fair, FairClass, fairness_class
 
 _NEVER = 0xFFFFFFFF
 _REASONS = {0: "", 1: "interrupted", 2: "states", 3: "memory", 4: "stopped early"}
-_FAIR = {Fair.NONE: 0, Fair.WEAK: 1, Fair.STRONG: 2}
+_CLASSES = 64           # of each kind, for runtime/live.h
 _PATIENCE = 1.0     # seconds after which it pays to optimise the generated code
 _PATIENT = SearchOptions()
 _TICK = 0.1         # seconds between two looks at the clock
@@ -72,6 +72,20 @@ def _declare(library: ctypes.CDLL) -> None:
 
 def _address(model: ctypes.CDLL) -> int:
     return ctypes.addressof(ctypes.c_char.in_dll(model, "lq_the_model"))
+
+
+def _number_classes(edges: Iterable[Edge], out: ctypes.Array[ctypes.c_uint8]) -> bool:
+    """Writes the number of the fairness class of each edge, as runtime/live.h has it; true if there are too many."""
+    numbers: dict[Fair, dict[FairClass, int]] = {Fair.WEAK: {}, Fair.STRONG: {}}
+    for e in edges:
+        kind = fairness_class(e)
+        if kind is not None:
+            known = numbers[kind[0]]
+            number = known.setdefault(kind, len(known))
+            if number >= _CLASSES:
+                return True
+            out[e.index] = 1 + number + (_CLASSES if e.fair is Fair.STRONG else 0)
+    return False
 
 
 class Native:
@@ -145,8 +159,9 @@ class Native:
         plan, lib = self.plan, self._runtime
         size = 1 + max((e.index for e in plan.system.edges), default=0)
         fair = (ctypes.c_uint8 * size)()
-        for e in plan.system.edges:
-            fair[e.index] = _FAIR[e.fair]
+        if _number_classes(plan.system.edges, fair):
+            found.undecided = dict.fromkeys(plan.goals, f"more than {_CLASSES} fairness classes")
+            return
         limit = SearchOptions(seconds=options.seconds)
         found.undecided = dict.fromkeys(plan.goals, "memory")
         keys = list(plan.goals)

@@ -70,7 +70,7 @@ class Sort(Enum):
 
 class Fair(Enum):
     """NONE: may be postponed for ever; WEAK: not while continuously enabled; STRONG: not while enabled infinitely
-    often."""
+    often.  What must not be postponed is a class of edges, one of which has to be taken (`fairness_class`)."""
 
     NONE = "none"
     WEAK = "weak"
@@ -140,6 +140,16 @@ class Process:
     cpu: Expr | None = None
     symmetric: str = ""
     column: str = ""                  # heading in reports, from role=
+
+
+FairClass = tuple[Fair, int, int]
+
+
+def fairness_class(edge: Edge) -> FairClass | None:
+    """WEAK: the steps of a process; STRONG: those of a process from one location (the last number is -1 otherwise)."""
+    if edge.fair is Fair.NONE:
+        return None
+    return edge.fair, edge.process, edge.src if edge.fair is Fair.STRONG else -1
 
 
 class Form(Enum):

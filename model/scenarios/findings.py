@@ -13,3 +13,13 @@ class detach_sender:
     DEVICES = 1
     SENDERS = 1
     GUEST_HLT = True
+
+
+@scenario(tier="standard", memory=("sc", "tso"), bugs=True)
+class migration_sender:
+    """No device: a vCPU thread that halts is preempted and migrates while a software sender posts."""
+
+    SENDERS = 1
+    PREEMPTION = True
+    PCPUS = 2
+    GUEST_HLT = True

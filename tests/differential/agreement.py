@@ -178,15 +178,16 @@ def shows_lasso(reference: Interpreter, trace: Trace, prop: Property, states: li
         assert not reference.holds_step(prop.goal, before, move, after)
     enabled = [{_class(reference, m) for m in reference.moves(s)} for s in loop]
     taken = {_class(reference, m) for m in moves}
-    for fair, process in set().union(*enabled) - taken:
+    for fair, process, location in set().union(*enabled) - taken:
         if fair is Fair.WEAK:
-            assert any((fair, process) not in e for e in enabled), f"unfair to process {process}"
-        assert fair is not Fair.STRONG, f"unfair to process {process}"
+            assert any((fair, process, location) not in e for e in enabled), f"unfair to process {process}"
+        assert fair is not Fair.STRONG, f"unfair to process {process} at {location}"
 
 
-def _class(reference: Interpreter, move: int) -> tuple[Fair, int]:
+def _class(reference: Interpreter, move: int) -> tuple[Fair, int, int]:
     """The fairness class of a move; a flush belongs to the store buffer, numbered after the processes."""
     edges = reference.system.edges
     if move >= len(edges):
-        return Fair.WEAK, len(reference.system.processes) + move - len(edges)
-    return edges[move].fair, edges[move].process
+        return Fair.WEAK, len(reference.system.processes) + move - len(edges), 0
+    edge = edges[move]
+    return edge.fair, edge.process, edge.src if edge.fair is Fair.STRONG else 0

@@ -7,6 +7,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from lostirq.evidence.replay import find_property, replay
 from lostirq.evidence.verdict import Holds, SearchOptions, SearchResult, Violated
 from lostirq.explicit.search import check
@@ -18,23 +20,29 @@ from lostirq.workflow.workspace import sources
 
 ROOT = Path(__file__).parents[2]
 FINDINGS = ROOT / "counterexamples" / "findings"
-DETACHED = FINDINGS / "last-device-detached-while-blocking"
+DETACHED = "last-device-detached-while-blocking"
+MIGRATED = "preempted-sleeper-migrates-under-a-post"
 HIT = {"Q-1[0]", "LV-1[0,0]"}
+WHERE = {DETACHED: ("bypass", {"BYPASS_DETACH": 1}), MIGRATED: ("migration_sender", {})}
+DEAF = ("detach_sender", "migration_sender")      # with a software sender
+EACH = pytest.mark.parametrize("finding", sorted(WHERE))
 
 
 @cache
-def detachment(fixed: bool) -> SearchResult:
-    """Scenario bypass with a device that is detached too, all properties, with and without the fix."""
+def searched(finding: str, fixed: bool) -> SearchResult:
+    """All properties in the scenario of a finding, with and without its fix."""
     texts = sources(ROOT)
     if fixed:
-        texts = apply(texts, (DETACHED / "fix.patch").read_text()).sources
-    system = compile_scenario(load_sources(texts), "bypass", Memory.SC, overrides={"BYPASS_DETACH": 1})
+        texts = apply(texts, (FINDINGS / finding / "fix.patch").read_text()).sources
+    name, overrides = WHERE[finding]
+    system = compile_scenario(load_sources(texts), name, Memory.SC, overrides=dict(overrides))
     return check(system, SearchOptions())
 
 
-def test_a_sender_does_not_wake_the_sleeper() -> None:
-    """Scenario detach_sender: whatever a software sender does afterwards, the vCPU sleeps on."""
-    system = compile_scenario(load_sources(sources(ROOT)), "detach_sender", Memory.SC)
+@pytest.mark.parametrize("scenario", DEAF)
+def test_a_sender_does_not_wake_the_sleeper(scenario: str) -> None:
+    """Whatever a software sender does afterwards, the vCPU sleeps on."""
+    system = compile_scenario(load_sources(sources(ROOT)), scenario, Memory.SC)
     found = check(system, SearchOptions(properties=("Q-1[0]",), stop_first=True, liveness=False))
     verdict = found.verdicts["Q-1[0]"]
     assert isinstance(verdict, Violated)
@@ -58,30 +66,32 @@ def test_a_sender_does_not_wake_the_sleeper() -> None:
     assert sent > 0
 
 
-def test_every_finding_is_complete() -> None:
-    folders = sorted(p for p in FINDINGS.iterdir() if p.is_dir())
-    assert DETACHED in folders
-    for folder in folders:
-        assert {"README.md", "trace.txt", "fix.patch"} <= {p.name for p in folder.iterdir()}, folder
+@EACH
+def test_every_finding_is_complete(finding: str) -> None:
+    assert {p.name for p in FINDINGS.iterdir() if p.is_dir()} == set(WHERE)
+    assert {"README.md", "trace.txt", "fix.patch"} <= {p.name for p in (FINDINGS / finding).iterdir()}
 
 
-def test_detachment_is_lost_and_nothing_else_is_violated() -> None:
-    found = detachment(False)
+@EACH
+def test_it_is_lost_and_nothing_else_is_violated(finding: str) -> None:
+    found = searched(finding, False)
     assert found.complete
     assert {key for key, verdict in found.verdicts.items() if isinstance(verdict, Violated)} == HIT
 
 
-def test_recorded_trace_is_as_short_as_the_shortest() -> None:
-    verdict = detachment(False).verdicts["Q-1[0]"]
+@EACH
+def test_recorded_trace_is_as_short_as_the_shortest(finding: str) -> None:
+    verdict = searched(finding, False).verdicts["Q-1[0]"]
     assert isinstance(verdict, Violated)
-    recorded = re.search(r"^(\d+) steps, the fewest possible", (DETACHED / "trace.txt").read_text(), re.MULTILINE)
+    recorded = re.search(r"^(\d+) steps, the fewest possible", (FINDINGS / finding / "trace.txt").read_text(), re.MULTILINE)
     assert recorded is not None
     assert int(recorded[1]) == len(verdict.trace.moves)
-    assert f"{recorded[1]} steps" in (DETACHED / "README.md").read_text()
+    assert f"{recorded[1]} steps" in (FINDINGS / finding / "README.md").read_text()
 
 
-def test_fix_verifies() -> None:
-    found = detachment(True)
+@EACH
+def test_fix_verifies(finding: str) -> None:
+    found = searched(finding, True)
     assert found.complete
     checked = [key for key in found.verdicts if not key.startswith("W-")]
     assert set(checked) >= HIT

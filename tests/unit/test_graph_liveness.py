@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import networkx as nx
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
+from lostirq.evidence.verdict import Holds, SearchOptions, Violated
 from lostirq.explicit.graph_liveness import Lasso, recurrence_violation
+from lostirq.explicit.search import check
 from lostirq.explicit.state_graph import StateGraph, explore_graph
 from lostirq.ir import expr as x
 from lostirq.ir.system import Event, Fair, Form, Memory, Property
@@ -83,6 +86,25 @@ def test_the_states_of_an_unfair_strong_class_are_left_out_and_the_rest_searched
     assert violation(s, x.not_(x.var(A))) == Lasso((), (0, 1))
 
 
+@pytest.mark.parametrize(("elsewhere", "holds"), [(True, True), (False, False)])
+def test_strong_fairness_is_owed_at_each_location(elsewhere: bool, holds: bool, tmp_path: Path) -> None:
+    """A process that goes round by another strong step must still take the one that leads to the goal, unless both
+    are steps from one location, which are one class; all three engines say so."""
+    s = Sketch(A, model=Memory.SC)
+    s.process(2)
+    s.process(1)
+    s.edge(0, 0, 1, fair=Fair.NONE)
+    s.edge(0, 0, 0, fair=Fair.STRONG, events=(GOAL,))
+    s.edge(0, 1, 0, fair=Fair.STRONG)
+    if not elsewhere:
+        s.edge(0, 0, 1, fair=Fair.STRONG)
+    s.edge(1, 0, 0, (A, x.not_(x.var(A))))
+    assert (violation(s) is None) == holds
+    for compiler in (None, ""):
+        verdict = check(s.system(), SearchOptions(compiler=compiler), tmp_path).verdicts["L"]
+        assert isinstance(verdict, Holds if holds else Violated)
+
+
 def test_refuses_what_it_cannot_judge() -> None:
     s = worker(Fair.NONE)
     s.property("I", Form.INVARIANT, x.TRUE)
@@ -106,7 +128,8 @@ def enumerated(states: StateGraph, prop: Property) -> bool:
         if not step(prop.goal, states.state(n), key, states.state(after))
     ]
     good = set(states.where(prop.formula))
-    fair = {e.index: (e.fair, e.process) for e in states.flat.edges if e.fair is not Fair.NONE}
+    fair = {e.index: (e.fair, e.process, e.src if e.fair is Fair.STRONG else 0)
+            for e in states.flat.edges if e.fair is not Fair.NONE}
     enabled = [{fair[m] for m in moves if m in fair} for moves in states.enabled]
     for size in range(1, states.states + 1):
         for chosen in itertools.combinations(range(states.states), size):
@@ -125,9 +148,9 @@ def _connected(chosen, inside) -> bool:
 
 def _fair(chosen, inside, fair, enabled) -> bool:
     taken = {fair[key] for _, _, key in inside if key in fair}
-    for kind, process in set(fair.values()) - taken:
-        where = [(kind, process) in enabled[n] for n in chosen]
-        if all(where) if kind is Fair.WEAK else any(where):
+    for kind in set(fair.values()) - taken:
+        where = [kind in enabled[n] for n in chosen]
+        if all(where) if kind[0] is Fair.WEAK else any(where):
             return False
     return True
 

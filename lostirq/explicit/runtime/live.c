@@ -2,7 +2,7 @@
 /* Liveness: fair strongly connected components of the complete graph (the algorithm of graph_liveness.py, compiled).
  *
  * The graph is stored as successors by state, with edge numbers; an enabled edge without successor (out of range) leads
- * to NOWHERE, since it counts as enabled.  Fairness classes are bits: process p, weak or strong.  For one recurrence,
+ * to NOWHERE, since it counts as enabled.  Fairness classes are bits, up to 64 of each kind.  For one recurrence,
  * arcs that reach its goal are skipped; each component with a trigger is judged, and one that is unfair only to strong
  * classes is searched again without the states that enable them.  Tarjan's algorithm without recursion. */
 #include <stdlib.h>
@@ -91,13 +91,13 @@ static void open_labels(u64 *open, const lq_labels *l)
     }
 }
 
-/* The graph of a complete search, labelled for some recurrences.  `fair`: per edge 0 (none), 1 (weak), 2 (strong);
+/* The graph of a complete search, labelled for some recurrences.  `fair`: see lq_graph;
  * `range`: the number of the RANGE check.  NULL: no memory, or stopped. */
 lq_graph *lq_graph_open(lq_search *s, const u8 *fair, u32 range, const lq_labels *l)
 {
     const u64 n = s->states, m = s->transitions;
     const u64 taken = s->bytes + n * (sizeof(lq_node) + 9) + m * sizeof(lq_arc);
-    if (taken > s->max_bytes || s->model->edges > 0xffff || s->model->processes > 64)
+    if (taken > s->max_bytes || s->model->edges > 0xffff)
         return NULL;
     if (taken > s->peak_bytes)
         s->peak_bytes = taken;

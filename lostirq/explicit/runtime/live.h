@@ -8,7 +8,7 @@
 #define NOWHERE 0xffffffffu
 
 typedef struct {
-    u64 weak, strong;       /* bit p: a class of process p */
+    u64 weak, strong;       /* bit k: class number k of that kind */
 } lq_classes;
 
 typedef struct {
@@ -30,7 +30,7 @@ typedef struct {            /* what up to 8 recurrences ask: check numbers of tr
 
 typedef struct {
     lq_search *s;
-    const u8 *fair;         /* per edge: 0 none, 1 weak, 2 strong */
+    const u8 *fair;         /* per edge: 0 none, 1 + k: weak class k, 65 + k: strong class k */
     u64 n, room;
     lq_arc *arc;
     lq_node *node;
@@ -43,11 +43,11 @@ typedef struct {
 /* Adds the class of an edge. */
 static inline void lq_take(const lq_graph *g, u32 edge, lq_classes *c)
 {
-    const u64 bit = (u64)1 << g->s->model->process_of[edge];
-    if (g->fair[edge] == 1)
-        c->weak |= bit;
-    else if (g->fair[edge] == 2)
-        c->strong |= bit;
+    const u8 k = g->fair[edge];
+    if (k > 64)
+        c->strong |= (u64)1 << (k - 65);
+    else if (k)
+        c->weak |= (u64)1 << (k - 1);
 }
 
 static inline const lq_arc *lq_arcs(const lq_graph *g, u64 v)
