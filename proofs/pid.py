@@ -98,4 +98,4 @@ class posted_interrupts_four:
 
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("T-9", "T-9c", "T-16", "S-1"))
 class posted_interrupts_conserved:
-    """Conservation: nothing disappears, nothing is invented or delivered twice.  Everybody who takes part, four vectors."""
+    """Nothing disappears, nothing is invented or delivered twice: everybody who takes part, but four vectors."""

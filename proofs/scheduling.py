@@ -77,7 +77,7 @@ def destination(i: VcpuId) -> bool:
     return vcpus[i].pi_desc.control.ndst == seen_by("vcpu_thread", i, vcpus[i].cpu)
 
 
-@lemma("cpu in memory", proves="Q-3, T-2, T-4, Q-4", over=(VCPUS, PCPUS))
+@lemma("cpu in memory", proves="Q-3, Q-1, T-2, T-4, Q-4", over=(VCPUS, PCPUS))
 def cpu_in_memory(i: VcpuId, c: CpuId) -> bool:
     """A store to vcpu->cpu waits in no buffer but that of the pCPU that it names, and only for the request."""
     return settled("host_irq", c, vcpus[i].cpu) or (stored(i) and vcpus[i].task.cpu == c)

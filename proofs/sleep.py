@@ -2,7 +2,8 @@
 """Why nobody sleeps on an interrupt (Q-1): what was there is seen by the last look, what comes later wakes.
 
 A thread that blocks says that it waits, makes itself interruptible, and only then looks.  Whoever puts a vector into the
-IRR wakes it afterwards; whoever sets ON does, or sends the vector that NV names.
+IRR wakes it afterwards; whoever sets ON does, or sends the vector that NV names.  Of what the thread stores, nothing is
+in a store buffer any more when it looks ("stored", "registered"); irr_pending alone may be, and then it is true.
 
 References: virt/kvm/kvm_main.c:kvm_vcpu_block, kvm_vcpu_check_block; arch/x86/kvm/vmx/posted_intr.c:vmx_vcpu_pi_put,
 pi_enable_wakeup_handler, pi_wakeup_handler; kernel/exit.c:rcuwait_wake_up.
@@ -10,6 +11,7 @@ pi_enable_wakeup_handler, pi_wakeup_handler; kernel/exit.c:rcuwait_wake_up.
 
 from lostirq.prelude import *
 from model.state import *
+from proofs.acknowledge import *
 from proofs.pid import *
 from properties.views import *
 
@@ -26,10 +28,65 @@ def leaving(i: VcpuId) -> bool:
     return function_of("vcpu_thread", i, "schedule") and not function_of("vcpu_thread", i, "kvm_sched_in")
 
 
-@lemma("outside", proves="Q-1", over=VCPUS, windows=("vcpu_enter_guest",))
+@pure
+def entering(i: VcpuId) -> bool:
+    """An entry, or the guest, until the fence behind it is passed."""
+    handled = within("vcpu_thread", i, "cancel") or function_of("vcpu_thread", i, "vmx_handle_exit")
+    return function_of("vcpu_thread", i, "vcpu_enter_guest") and not handled
+
+
+@lemma("outside", proves="Q-1", over=VCPUS, carried_back=True)
 def outside(i: VcpuId) -> bool:
-    """The mode is that of the host wherever no entry is under way: posters wake, instead of sending."""
-    return vcpus[i].mode == Mode.OUTSIDE_GUEST_MODE
+    """The mode is that of the host, but with interrupts off on the way into the guest and back: posters wake, instead
+    of sending."""
+    masked = vcpus[i].task.irqs_off and vcpus[i].task.preempt_off
+    back = function_of("vcpu_thread", i, "vmx_handle_exit_irqoff")
+    other = back or function_of("vcpu_thread", i, "kvm_vcpu_update_apicv")
+    inside = function_of("vcpu_thread", i, "vcpu_enter_guest") and not other
+    return (inside and masked) or seen_by("vcpu_thread", i, vcpus[i].mode) == Mode.OUTSIDE_GUEST_MODE
+
+
+@lemma("mode stored", proves="Q-1", over=VCPUS)
+def mode_stored(i: VcpuId) -> bool:
+    """There its store has reached memory."""
+    return entering(i) or settled("vcpu_thread", i, vcpus[i].mode)
+
+
+@lemma("left behind", proves="Q-1", over=(VCPUS, PCPUS))
+def left_behind(i: VcpuId, c: CpuId) -> bool:
+    """What the thread stores is in no buffer but that of the pCPU that it is on: it drains before the thread moves."""
+    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
+    waiting = vcpus[i].wait_task and vcpus[i].task.state == TaskState.TASK_RUNNING
+    mine = waiting and vcpus[i].mode == Mode.IN_GUEST_MODE and vcpus[i].lapic.irr_pending
+    return settled("host_irq", c, mine) or (vcpus[i].task.cpu == c and not moving)
+
+
+@pure
+def awake_again(i: VcpuId) -> bool:
+    """The fence behind kvm_vcpu_halt is still to come."""
+    fence = function_of("vcpu_thread", i, "vcpu_block") and function_of("vcpu_thread", i, "srcu_read_lock")
+    return fence and not function_of("vcpu_thread", i, "kvm_vcpu_halt")
+
+
+@pure
+def looks_or_leaves(i: VcpuId) -> bool:
+    """In kvm_vcpu_block, after set_current_state: the thread looks for a reason to go on, or leaves its pCPU."""
+    looks_now = function_of("vcpu_thread", i, "kvm_vcpu_check_block") or function_of("vcpu_thread", i, "schedule")
+    return looks_now and function_of("vcpu_thread", i, "kvm_vcpu_block")
+
+
+@lemma("state stored", proves="Q-1", over=VCPUS)
+def state_stored(i: VcpuId) -> bool:
+    """The state is set with a locked operation, but for the last time, before a fence."""
+    return awake_again(i) or settled("vcpu_thread", i, vcpus[i].task.state)
+
+
+@lemma("registered", proves="Q-1", over=VCPUS)
+def registered(i: VcpuId) -> bool:
+    """A thread that looks, or leaves, has registered itself as the one to be woken, and that has reached memory."""
+    seen = seen_by("vcpu_thread", i, vcpus[i].wait_task) or not function_of("vcpu_thread", i, "set_current_state")
+    there = vcpus[i].wait_task and settled("vcpu_thread", i, vcpus[i].wait_task)
+    return seen and (there or not looks_or_leaves(i))
 
 
 @lemma("on the run queue", proves="Q-1", over=VCPUS)
@@ -90,10 +147,19 @@ def woken_by_a_post(i: VcpuId) -> bool:
     return not armed_here or not control.on or is_woken(i) or pcpus[vcpus[i].task.cpu].apic.wakeup
 
 
+@lemma("hint in the buffer", proves="Q-1", over=VCPUS, carried_back=True)
+def hint_in_the_buffer(i: VcpuId) -> bool:
+    """The thread stores true, so that it sees what senders store; false it stores only before it takes a vector from
+    the IRR, which drains."""
+    taking = within("vcpu_thread", i, "clear_irr") and not function_of("vcpu_thread", i, "apic_search_irr")
+    return taking or buffered("vcpu_thread", i, vcpus[i].lapic.irr_pending)
+
+
 @lemma("hint", proves="Q-1", over=VCPUS, windows=("clear_irr", "irr_update", "update_apicv"), promised=("set_irr",))
 def hint(i: VcpuId) -> bool:
-    """irr_pending is false only if APICv is inactive and the IRR empty, or a sender is about to set it."""
-    return vcpus[i].lapic.irr_pending or (requested_in(i) == 0 and not vcpus[i].lapic.apicv_active)
+    """The thread sees irr_pending, or APICv is inactive and the IRR empty, or a sender is about to set it."""
+    nothing = requested_in(i) == 0 and not active(i)
+    return seen_by("vcpu_thread", i, vcpus[i].lapic.irr_pending) or nothing
 
 
 @lemma(
@@ -112,7 +178,8 @@ def seen_or_woken(i: VcpuId) -> bool:
 
 @lemma("priority", proves="Q-1", over=VCPUS, windows=("kvm_vcpu_check_block",))
 def priority(i: VcpuId) -> bool:
-    """The PPR of a thread that leaves, and whose guest accepts interrupts, is not above what its guest serves and its TPR."""
+    """The PPR of a thread that leaves, and whose guest accepts interrupts, is not above what its guest serves and its
+    TPR."""
     return not leaving(i) or not interruptible(i) or vcpus[i].lapic.ppr <= owed_priority(i)
 
 
@@ -124,10 +191,10 @@ def halted(i: VcpuId) -> bool:
 
 @lemma("nothing owned", proves="Q-1", over=VCPUS, windows=("handle_fastpath_hlt",))
 def nothing_owned(i: VcpuId) -> bool:
-    """A vCPU that is halted owns no vector outside of PIR and IRR."""
-    return vcpus[i].mp_state != MpState.HALTED or injecting(i) == -1
+    """A vCPU that is halted owns no vector outside of PIR and IRR, and its guest is behind the shadow of an STI."""
+    return vcpus[i].mp_state != MpState.HALTED or (injecting(i) == -1 and not vcpus[i].guest.sti_shadow)
 
 
-@scenario(tier="proof", memory=("sc",), base=posted_interrupts_four, properties=("Q-1",))
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-1",))
 class posted_interrupts_asleep:
     """A vCPU that sleeps: everybody who takes part, but four vectors in two words of two bits."""
