@@ -83,7 +83,8 @@ def test_it_is_lost_and_nothing_else_is_violated(finding: str) -> None:
 def test_recorded_trace_is_as_short_as_the_shortest(finding: str) -> None:
     verdict = searched(finding, False).verdicts["Q-1[0]"]
     assert isinstance(verdict, Violated)
-    recorded = re.search(r"^(\d+) steps, the fewest possible", (FINDINGS / finding / "trace.txt").read_text(), re.MULTILINE)
+    text = (FINDINGS / finding / "trace.txt").read_text()
+    recorded = re.search(r"^(\d+) steps, the fewest possible", text, re.MULTILINE)
     assert recorded is not None
     assert int(recorded[1]) == len(verdict.trace.moves)
     assert f"{recorded[1]} steps" in (FINDINGS / finding / "README.md").read_text()

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the other properties take for granted: counts and caches are right, and nobody writes what is not his.
+
+Invariants
+  - None of these is about an interrupt; each names a state from which one is lost, invented or delayed sooner or later,
+    or which excuses a loss because a property believes it.
+
+References: arch/x86/kvm/lapic.c:apic_set_isr, apic_clear_isr, kvm_inject_apic_timer_irqs;
+arch/x86/kvm/x86.h:kvm_set_mp_state.
+"""
+
+from lostirq.prelude import *
+from model.state import *
+from properties.views import *
+
+
+@invariant(
+    "G-7",
+    title="count and cache of services are right",
+    source="lapic.c:apic_set_isr, apic_clear_isr, kvm_apic_update_apicv",
+    over=VCPUS,
+    excuses=("update_apicv", "acknowledge"),
+    witness="W-nested-service",
+    planted="planted-g7-count-not-lowered",
+)
+def services_are_counted(i: VcpuId) -> bool:
+    """Without APICv, isr_count is the number of vectors in the ISR, and the cache is empty or the highest of them.
+
+    (With APICv hardware has them, and KVM a constant.  apicv_active may be in a store buffer.)
+    """
+    lapic = vcpus[i].lapic
+    changing = within("vcpu_thread", i, "update_apicv") or within("vcpu_thread", i, "acknowledge") or not buffers_empty()
+    cached = lapic.highest_isr_cache == -1 or lapic.highest_isr_cache == highest(lapic.isr)
+    return changing or lapic.apicv_active or (lapic.isr_count == popcount(lapic.isr) and cached)
+
+
+@step_property(
+    "G-8",
+    title="a timer fires when it has expired",
+    source="lapic.c:kvm_inject_apic_timer_irqs",
+    over=VCPUS,
+    when=TIMERS > 0,
+    witness="W-expired",
+    planted="planted-g8-timer-fires-unexpired",
+)
+def fires_when_expired(i: VcpuId) -> bool:
+    """The vector of the timer is sent once for each expiry."""
+    return not occurs("fire", i) or old(vcpus[i].lapic.timer_pending)
+
+
+@step_property(
+    "G-9",
+    title="a kick that ends a halt is kept",
+    source="x86.h:kvm_set_mp_state; lapic.c:__apic_accept_irq (APIC_DM_REMRD)",
+    over=VCPUS,
+    when=PV_KICKERS > 0,
+    witness="W-unhalted",
+    planted="planted-g9-halt-forgets-the-kick",
+)
+def kick_is_kept(i: VcpuId) -> bool:
+    """pv_unhalted is taken back only when the vCPU is runnable."""
+    forgotten = old(vcpus[i].pv_unhalted) and not vcpus[i].pv_unhalted
+    return not forgotten or vcpus[i].mp_state == MpState.RUNNABLE
+
+
+@step_property(
+    "G-10",
+    title="TPR and IF are the guest's",
+    source="lapic.c:kvm_lapic_sync_from_vapic; Intel SDM, Task and processor priorities",
+    over=VCPUS,
+    witness="W-blocked",
+    planted="planted-g10-stale-tpr-written-back",
+)
+def host_changes_no_priority(i: VcpuId) -> bool:
+    """They change in steps of the guest only, or as it is entered: a host that changes them would excuse itself."""
+    task_priority = old(vcpus[i].lapic.tpr) == vcpus[i].lapic.tpr
+    flag = old(vcpus[i].guest.interrupt_flag) == vcpus[i].guest.interrupt_flag
+    return (task_priority and flag) or old(in_guest(i)) or in_guest(i)
+
+
+@step_property(
+    "G-11",
+    title="a halt ends for a reason",
+    source="x86.c:vcpu_block, kvm_arch_vcpu_runnable; Intel SDM, HLT",
+    over=VCPUS,
+    witness="W-woken",
+    planted="planted-g11-halt-ends-with-if-clear",
+)
+def halt_ends_for_a_reason(i: VcpuId) -> bool:
+    """A halted vCPU becomes runnable because the guest would take what is pending, or by a kick that ends halts."""
+    ended = old(vcpus[i].mp_state) == MpState.HALTED and vcpus[i].mp_state == MpState.RUNNABLE
+    taken = outranks(i, highest(pending_in(i))) and interruptible(i)
+    return not ended or taken or old(vcpus[i].pv_unhalted)
+
+
+@reachable("W-unhalted", over=VCPUS, when=PV_KICKERS > 0)
+def w_unhalted(i: VcpuId) -> bool:
+    """A vCPU is woken by a kick that ends its halt."""
+    return within("vcpu_thread", i, "asleep") and vcpus[i].task.on_rq and vcpus[i].pv_unhalted
