@@ -29,9 +29,10 @@ def services_are_counted(i: VcpuId) -> bool:
     (With APICv hardware has them, and KVM a constant.  apicv_active may be in a store buffer.)
     """
     lapic = vcpus[i].lapic
-    changing = within("vcpu_thread", i, "update_apicv") or within("vcpu_thread", i, "acknowledge") or not buffers_empty()
+    changing = within("vcpu_thread", i, "update_apicv") or within("vcpu_thread", i, "acknowledge")
     cached = lapic.highest_isr_cache == -1 or lapic.highest_isr_cache == highest(lapic.isr)
-    return changing or lapic.apicv_active or (lapic.isr_count == popcount(lapic.isr) and cached)
+    hardware = lapic.apicv_active or not buffers_empty()
+    return changing or hardware or (lapic.isr_count == popcount(lapic.isr) and cached)
 
 
 @step_property(
@@ -72,10 +73,13 @@ def kick_is_kept(i: VcpuId) -> bool:
     planted="planted-g10-stale-tpr-written-back",
 )
 def host_changes_no_priority(i: VcpuId) -> bool:
-    """They change in steps of the guest only, or as it is entered: a host that changes them would excuse itself."""
+    """They change in steps of the guest, or where its handler is entered: a host that changed them would excuse
+    itself.
+    """
     task_priority = old(vcpus[i].lapic.tpr) == vcpus[i].lapic.tpr
     flag = old(vcpus[i].guest.interrupt_flag) == vcpus[i].guest.interrupt_flag
-    return (task_priority and flag) or old(in_guest(i)) or in_guest(i)
+    entered = any(occurs("enter", i, v) for v in range(VECTORS))
+    return (task_priority and flag) or old(in_guest(i)) or entered
 
 
 @step_property(

@@ -200,6 +200,16 @@ class spinner_moves:
     GUEST_VECTORING = True
 
 
+@scenario(tier="quick", memory=("tso",))
+class ipiv_toggler:
+    """IPI virtualization while APICv comes and goes."""
+
+    IPIV = True
+    IPIV_SENDERS = 1
+    TOGGLERS = 1
+    GUEST_HLT = True
+
+
 @scenario(tier="standard", memory=("tso",))
 class sender_userspace:
     """A software sender while the vCPU thread exits to userspace."""
@@ -217,17 +227,6 @@ class ipiv_beside_sender:
     IPIV = True
     IPIV_SENDERS = 1
     SENDERS = 1
-    GUEST_HLT = True
-
-
-@scenario(tier="standard", memory=("tso",))
-class ipiv_toggler:
-    """IPI virtualization while APICv comes and goes, and the vCPU thread exits to userspace."""
-
-    IPIV = True
-    IPIV_SENDERS = 1
-    TOGGLERS = 1
-    USERSPACE = True
     GUEST_HLT = True
 
 
