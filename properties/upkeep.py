@@ -66,20 +66,22 @@ def kick_is_kept(i: VcpuId) -> bool:
 
 @step_property(
     "G-10",
-    title="TPR and IF are the guest's",
-    source="lapic.c:kvm_lapic_sync_from_vapic; Intel SDM, Task and processor priorities",
+    title="TPR, IF and shadow are the guest's",
+    source="lapic.c:kvm_lapic_sync_from_vapic; vmx.c:vmx_skip_emulated_instruction; Intel SDM, Task priority",
     over=VCPUS,
     witness="W-blocked",
     planted="planted-g10-stale-tpr-written-back",
 )
 def host_changes_no_priority(i: VcpuId) -> bool:
-    """They change in steps of the guest, or where its handler is entered: a host that changed them would excuse
-    itself.
+    """They change in steps of the guest, or where its handler is entered, and a shadow ends where KVM skips an
+    instruction: a host that changed them otherwise would excuse itself.
     """
     task_priority = old(vcpus[i].lapic.tpr) == vcpus[i].lapic.tpr
     flag = old(vcpus[i].guest.interrupt_flag) == vcpus[i].guest.interrupt_flag
+    shadow = old(vcpus[i].guest.sti_shadow) == vcpus[i].guest.sti_shadow
+    skips = function_of("vcpu_thread", i, "kvm_emulate_halt")
     entered = any(occurs("enter", i, v) for v in range(VECTORS))
-    return (task_priority and flag) or old(in_guest(i)) or entered
+    return (task_priority and flag and (shadow or skips)) or old(in_guest(i)) or entered
 
 
 @step_property(

@@ -61,8 +61,9 @@ class injection_migration:
 
 @scenario(tier="quick", memory=("tso",))
 class injection_userspace:
-    """APICv is off, and the vCPU thread exits to userspace while a sender delivers."""
+    """APICv is off, and the vCPU thread polls, halts and exits to userspace while a sender delivers."""
 
+    HALT_POLL = True
     APICV = False
     SENDERS = 1
     USERSPACE = True
