@@ -20,8 +20,10 @@ SCENARIO = "posted_interrupts_full"
 RECOGNISED = "posted_interrupts_recognised"
 CONSERVED = "posted_interrupts_conserved"
 SERVICE = "posted_interrupts_service"
+ASLEEP = "posted_interrupts_asleep"
 SMALL = {"VECTORS": 4, "FIRST_VECTOR": 0, "PIR_WORD": 2, "IRR_WORD": 2, "CLASS_SHIFT": 1, "CLASS_BASE": 1,
          "SENDERS": 1, "KICKERS": 0, "IPIV": 0}  # fmt: skip
+STEADY = {**SMALL, "TOGGLERS": 0}  # APICv stays on: fewer transitions
 WORKSPACE = load(ROOT)
 
 
@@ -72,10 +74,13 @@ def test_what_else_is_proved(property_: str, scenario: str, memory: Memory) -> N
     assert isinstance(report.verdict, Holds), report.render()
 
 
-def _of_the_bug(slug: str, property_: str, scenario: str, memory: Memory) -> ProofReport:
+def _of_the_bug(
+    slug: str, property_: str, scenario: str, memory: Memory, sizes: dict[str, int] | None = None
+) -> ProofReport:
     before = sources(ROOT, (*SOURCES, "proofs"))
     patched = apply(before, (ROOT / "counterexamples" / slug / "bug.patch").read_text(), slug)
-    return prove_property(load_sources({**before, **patched.sources}), property_, scenario, memory, overrides=SMALL)
+    changed = load_sources({**before, **patched.sources})
+    return prove_property(changed, property_, scenario, memory, overrides=sizes or SMALL)
 
 
 @pytest.mark.parametrize("slug, property_, scenario, memory", [
@@ -101,6 +106,27 @@ def test_a_bug_of_another_property_is_not_proved(slug: str, property_: str, scen
     report = _of_the_bug(slug, property_, scenario, memory)
     assert isinstance(report.verdict, Unknown) and "not inductive" in report.verdict.reason, report.render()
     assert report.step, report.render()
+
+
+@pytest.mark.slow
+def test_nobody_sleeps_on_an_interrupt() -> None:
+    report = prove_property(load_with_proofs(ROOT), "Q-1", ASLEEP, Memory.TSO, overrides=STEADY)
+    assert isinstance(report.verdict, Holds), report.render()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug, lemma", [
+    ("post-then-switch-nv", "woken by a post"),
+    ("sn-set-when-blocking", "armed"),
+    ("both-sleep-fences-removed", "state stored"),
+    ("acrn-idle-sti-hlt-window", "registered"),
+    ("arm-stale-priority-mask-at-block", "looked for"),
+])  # fmt: skip
+def test_a_sleeper_that_is_forgotten_is_not_proved(slug: str, lemma: str) -> None:
+    """What fails first is the lemma that says what went wrong."""
+    report = _of_the_bug(slug, "Q-1", ASLEEP, Memory.TSO, STEADY)
+    assert isinstance(report.verdict, Unknown) and "not inductive" in report.verdict.reason, report.render()
+    assert report.step[-1].startswith(f"which breaks {lemma}"), report.render()
 
 
 @pytest.mark.parametrize("slug", BUGS)
