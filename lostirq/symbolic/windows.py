@@ -46,6 +46,7 @@ from lostirq.symbolic.encode import conjuncts_of, weakest_precondition
 from lostirq.symbolic.outcome import Conjunct
 
 Facts = Mapping[int, Mapping[Expr, Expr]]
+Known = Callable[[Process, int, Expr], bool]  # is the formula known wherever the process is at the location?
 
 # Who heals first: the innermost formula is that of the process that runs last.
 _ORDER = {Sort.THREAD: 0, Sort.SCHEDULER: 1, Sort.HANDLER: 2, Sort.HARDWARE: 3, Sort.BUFFER: 4}
@@ -115,10 +116,15 @@ def _awaited(edge: Edge, after: Expr) -> list[Expr]:
 
 
 def healed(
-    system: System, process: Process, windows: frozenset[str], goal: Expr, facts: Facts | None = None
+    system: System,
+    process: Process,
+    windows: frozenset[str],
+    goal: Expr,
+    facts: Facts | None = None,
+    implied: Known | None = None,
 ) -> list[tuple[int | None, Expr]]:
     """(location, what must hold there); None: outside of the windows.  `facts`: what variables are equal to, by
-    location; it makes the formulas smaller."""
+    location; it makes the formulas smaller.  What is `implied` is not carried further."""
     places = inside(process, windows)
     outgoing = system.edges_from()
     leaving = {i: outgoing.get((process.index, i), []) for i in places}
@@ -137,6 +143,8 @@ def healed(
             here = given(guard, substitute(weakest_precondition(changed, after), fixed), _awaited(e, after))
             ways.setdefault(here, []).append(guard)
         needed[i] = _whichever(ways)
+        if implied is not None and implied(process, i, needed[i]):
+            needed[i] = TRUE
     return [(None, goal), *((i, needed[i]) for i in places)]
 
 
@@ -166,10 +174,15 @@ def promised(
 
 
 def heal(
-    system: System, name: str, windows: Iterable[str], goal: Expr, known: Mapping[int, Facts] | None = None
+    system: System,
+    name: str,
+    windows: Iterable[str],
+    goal: Expr,
+    known: Mapping[int, Facts] | None = None,
+    implied: Known | None = None,
 ) -> list[Conjunct]:
     """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left.
-    `known`: by process, what is known at its locations."""
+    `known`: by process, what is known at its locations.  `implied`: what need not be said."""
     named = tuple(windows)
     wanted = frozenset(name for name in named if not name.startswith(PROMISED) and name != CARRIED)
     promises = frozenset(name.removeprefix(PROMISED) for name in named if name.startswith(PROMISED))
@@ -182,7 +195,8 @@ def heal(
             continue
         grown: list[tuple[str, Expr, Expr]] = []
         for title, where, fact in facts:
-            for place, needed in healed(system, process, wanted, fact, (known or {}).get(process.index)):
+            here_known = (known or {}).get(process.index)
+            for place, needed in healed(system, process, wanted, fact, here_known, implied):
                 label = title if place is None else f"{title} at {process.name}:{place}"
                 here = and_(where, _at(process, place, places))
                 grown.append((label, here, needed))

@@ -18,7 +18,7 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
 from lostirq.ir.digest import digest
-from lostirq.ir.expr import Expr, Op, and_, const, is_const, postorder, substitute, var
+from lostirq.ir.expr import TRUE, Expr, Op, and_, const, is_const, postorder, substitute, var
 from lostirq.ir.system import CARRIED, Form, Memory, Process, Property, System, served
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
@@ -26,6 +26,7 @@ from lostirq.symbolic.agreement import agreed, agreements, shields
 from lostirq.symbolic.backward import needed
 from lostirq.symbolic.buffered import in_order
 from lostirq.symbolic.encode import conjuncts_of
+from lostirq.symbolic.implied import Implied
 from lostirq.symbolic.induction import DEFAULT_RLIMIT, prove
 from lostirq.symbolic.infer import Inferred
 from lostirq.symbolic.infer_step import of_step
@@ -38,6 +39,7 @@ from lostirq.workflow.populate import populated
 from lostirq.workflow.workspace import SOURCES, sources
 
 GAVE_UP = "the solver gave up"
+LARGE = 1000  # nodes: conjuncts of which it is asked whether others imply them
 TIER = "proof"  # tier of the scenarios that exist for proofs: too large to be explored
 
 
@@ -109,12 +111,14 @@ def invariant(system: System, targets: list[Property], lemmas: list[Property]) -
             for p in system.processes
         }
     conjuncts = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.INVARIANT]
-    for lemma in lemmas:
-        conjuncts += heal(system, lemma.key, lemma.windows, lemma.formula, known)
+    conjuncts += [Conjunct(lemma.key, lemma.formula) for lemma in lemmas if not lemma.windows]
     conjuncts += in_order(system, (lemma.formula for lemma in lemmas))
     conjuncts += ranges(system, (lemma.formula for lemma in lemmas))
     for process in system.processes:
         conjuncts += agreements(system, process, rewriter, known[process.index])
+    for lemma in lemmas:
+        if lemma.windows:
+            conjuncts += _spread(system, lemma, known, conjuncts)
     back = tuple(lemma.key for lemma in lemmas if CARRIED in lemma.windows)
     if back:
         facts = {p: {place: {s: e for s, e in here.items() if s.op is Op.VAR} for place, here in places.items()}
@@ -122,6 +126,18 @@ def invariant(system: System, targets: list[Property], lemmas: list[Property]) -
         names = [c.name for c in conjuncts if c.name.startswith(back)]
         conjuncts += needed(system, conjuncts, names, facts)
     return conjuncts
+
+
+def _spread(
+    system: System, lemma: Property, known: dict[int, dict[int, dict[Expr, Expr]]], conjuncts: list[Conjunct]
+) -> list[Conjunct]:
+    """A lemma, spread over its windows; without what the conjuncts imply, if it gets large."""
+    spread = heal(system, lemma.key, lemma.windows, lemma.formula, known)
+    if all(sum(1 for _ in postorder([c.formula])) <= LARGE for c in spread):
+        return spread
+    implied = Implied(system, conjuncts)
+    shorter = heal(system, lemma.key, lemma.windows, lemma.formula, known, implied)
+    return [c for c in shorter if c.formula is not TRUE]
 
 
 def _exclusions(lemmas: list[Property]) -> list[tuple[Expr, Expr]]:

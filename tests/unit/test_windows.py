@@ -8,7 +8,8 @@ from dataclasses import replace
 from lostirq.errors import Span
 from lostirq.ir import expr as x
 from lostirq.ir.expr import BOOL, Expr, Role, Var, bits_type
-from lostirq.ir.system import Location, System
+from lostirq.ir.system import Location, Process, System
+from lostirq.symbolic.implied import SMALL, Implied
 from lostirq.symbolic.induction import prove
 from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 from lostirq.symbolic.windows import heal
@@ -58,6 +59,26 @@ def test_a_property_with_a_window_needs_the_healed_lemma() -> None:
     lemma = heal(s, "pid whole", ["harvest"], whole(s))
     assert [c.name for c in lemma] == ["pid whole", "pid whole at harvester:1", "pid whole at harvester:2"]
     assert isinstance(prove(s, [excused(s), *lemma]), Proved)
+
+
+def test_what_is_implied_is_not_carried_further() -> None:
+    """Before the bits are read there is nothing to say but what holds anyway: the lemma stays where they are known."""
+    s = descriptor()
+    harvester = s.processes[1]
+    asked: list[int] = []
+
+    def known(process: Process, place: int, needed: Expr) -> bool:
+        asked.append(place)
+        return place == 1
+
+    lemma = heal(s, "pid whole", ["harvest"], whole(s), implied=known)
+    assert [c.name for c in lemma if c.formula is not x.TRUE] == ["pid whole", "pid whole at harvester:2"]
+    assert asked == [2, 1]
+    pc, read = x.eq(x.var(harvester.pc), x.integer(1)), x.eq(x.var(PIR), NOTHING)
+    implied = Implied(s, [Conjunct("read", x.or_(x.not_(pc), read))])
+    goal = x.or_(read, x.and_(*(x.bit(x.var(SEEN), x.integer(k)) for k in range(SMALL))))
+    assert implied(harvester, 1, goal) and not implied(harvester, 2, goal)
+    assert not implied(harvester, 1, read), "a short formula is said"
 
 
 def test_reading_before_clearing_is_not_proved() -> None:
