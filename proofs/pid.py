@@ -20,13 +20,13 @@ def announced(i: VcpuId) -> bool:
     return posted_in(i) == 0 or control.on or control.sn or posting(i)
 
 
-@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, Q-4", over=VCPUS)
+@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, Q-4, Q-5", over=VCPUS)
 def preempted(i: VcpuId) -> bool:
     """A thread does not step while it is off its pCPU: nobody harvests beside a load."""
     return vcpus[i].task.preempted == (not at_rest("preemption", i))
 
 
-@lemma("readers", proves="Q-7, Q-6, Q-3, Q-1")
+@lemma("readers", proves="Q-7, Q-6, Q-3, Q-1, Q-5")
 def readers() -> bool:
     """apicv_update_lock counts the vCPU threads between their down_read and their up_read."""
     holding: Int[0, VCPUS] = 0

@@ -13,13 +13,13 @@ from proofs.guest import *
 from proofs.pid import *
 
 
-@lemma("hint with APICv", proves="Q-4", over=VCPUS, carried_back=True)
+@lemma("hint with APICv", proves="Q-4, Q-5", over=VCPUS, carried_back=True)
 def hint_is_set(i: VcpuId) -> bool:
     """With virtual-interrupt delivery, irr_pending is set, as the thread sees it."""
     return not vcpus[i].vmcs.virtual_interrupt_delivery or seen_by("vcpu_thread", i, vcpus[i].lapic.irr_pending)
 
 
-@lemma("hint left behind", proves="Q-4", over=(VCPUS, PCPUS))
+@lemma("hint left behind", proves="Q-4, Q-5", over=(VCPUS, PCPUS))
 def hint_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to irr_pending is in no buffer but that of the pCPU that the thread is on, or of a sender."""
     moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
@@ -67,21 +67,32 @@ def exits_at_once(i: VcpuId) -> bool:
     return local("vcpu_thread", i, "vcpu_enter_guest", "req_immediate_exit")
 
 
-@lemma("instructions", proves="Q-4", over=VCPUS, carried_back=True)
+@lemma("instructions", proves="Q-4, Q-5", over=VCPUS, carried_back=True)
 def instructions(i: VcpuId) -> bool:
     """An entry that forces an exit reaches no instruction of the guest."""
     return not within("vcpu_thread", i, "boundary") or not exits_at_once(i)
 
 
-@lemma("does not wait", proves="Q-4", over=VCPUS)
+@lemma("does not wait", proves="Q-4, Q-5", over=VCPUS)
 def does_not_wait(i: VcpuId) -> bool:
     """Only inside kvm_vcpu_block a thread waits, so that a kick of a running vCPU wakes nobody, and interrupts."""
-    return function_of("vcpu_thread", i, "kvm_vcpu_block") or vcpus[i].task.state == TaskState.TASK_RUNNING
+    state = seen_by("vcpu_thread", i, vcpus[i].task.state)
+    return function_of("vcpu_thread", i, "kvm_vcpu_block") or state == TaskState.TASK_RUNNING
+
+
+@lemma("state left behind", proves="Q-4, Q-5", over=(VCPUS, PCPUS))
+def state_left_behind(i: VcpuId, c: CpuId) -> bool:
+    """The store that ends the waiting is in no buffer but that of the pCPU that the thread is on, until the fence that
+    follows it."""
+    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
+    fence = function_of("vcpu_thread", i, "vcpu_block") and function_of("vcpu_thread", i, "srcu_read_lock")
+    here = fence and vcpus[i].task.cpu == c and not moving
+    return settled("host_irq", c, vcpus[i].task.state) or here
 
 
 @lemma(
     "event heard",
-    proves="Q-4",
+    proves="Q-4, Q-5",
     over=VCPUS,
     windows=("kvm_vcpu_exit_request",),
     promised=("kick",),
@@ -93,6 +104,6 @@ def event_heard(i: VcpuId) -> bool:
     return not committed(i) or not event or leaving
 
 
-@scenario(tier="proof", memory=("sc",), base=posted_interrupts_four, properties=("Q-4",))
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-4", "Q-5"))
 class posted_interrupts_recognised:
     """What is recognised in the guest: everybody who takes part, but four vectors in two words of two bits."""
