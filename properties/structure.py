@@ -153,9 +153,11 @@ def hint_never_hides(i: VcpuId) -> bool:
 def svi_is_in_service(i: VcpuId) -> bool:
     """While APICv is active, SVI is the highest vector of the ISR.
 
-    Excused: while APICv is being switched, and while apicv_active may still be in a store buffer.
+    Excused: while APICv is being switched, while apicv_active may still be in a store buffer, and between the two
+    writes of an EOI that KVM emulates.
     """
-    if not vcpus[i].lapic.apicv_active or within("vcpu_thread", i, "update_apicv") or not buffers_empty():
+    changing = within("vcpu_thread", i, "update_apicv") or ending_service(i) or not buffers_empty()
+    if not vcpus[i].lapic.apicv_active or changing:
         return True
     return vcpus[i].vmcs.svi == highest(vcpus[i].lapic.isr)
 

@@ -29,7 +29,8 @@ def services_are_counted(i: VcpuId) -> bool:
     (With APICv hardware has them, and KVM a constant.  apicv_active may be in a store buffer.)
     """
     lapic = vcpus[i].lapic
-    changing = within("vcpu_thread", i, "update_apicv") or within("vcpu_thread", i, "acknowledge")
+    switching = within("vcpu_thread", i, "update_apicv") or within("vcpu_thread", i, "acknowledge")
+    changing = switching or ending_service(i)
     cached = lapic.highest_isr_cache == -1 or lapic.highest_isr_cache == highest(lapic.isr)
     hardware = lapic.apicv_active or not buffers_empty()
     return changing or hardware or (lapic.isr_count == popcount(lapic.isr) and cached)

@@ -72,6 +72,12 @@ def changing_nv(i: VcpuId) -> bool:
 
 
 @pure
+def ending_service(i: VcpuId) -> bool:
+    """KVM stands between an ISR bit that it has cleared and what follows from it: SVI, or the count."""
+    return function_of("vcpu_thread", i, "apic_clear_isr")
+
+
+@pure
 def scheduled_out(i: VcpuId) -> bool:
     """The vCPU is off its pCPU, or on the way out or in."""
     return vcpus[i].task.preempted or within("vcpu_thread", i, "switch")
