@@ -99,3 +99,8 @@ class posted_interrupts_four:
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("T-9", "T-9c", "T-16", "S-1"))
 class posted_interrupts_conserved:
     """Nothing disappears, nothing is invented or delivered twice: everybody who takes part, but four vectors."""
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("T-9c",))
+class posted_interrupts_carried:
+    """Nothing stays in a local between PIR, IRR and the injection, with all 256 vectors."""

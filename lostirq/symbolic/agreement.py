@@ -27,6 +27,7 @@ from lostirq.ir.expr import (
     Role,
     Var,
     and_,
+    bits_type,
     bnot,
     boolean,
     concat,
@@ -153,6 +154,7 @@ class _Analysis:
         self.locals = [*own_variables(system, process), *shields]
         self.rewriter = rewriter
         cuts = _cuts(system)
+        self.units = sorted({width for parts in cuts.values() for _, width in parts})
         self.parts = {v: self._parts(v, cuts) for v in self.locals}
         self.leaving: dict[int, list[Edge]] = {}
         for e in system.edges:
@@ -226,6 +228,9 @@ class _Analysis:
     def _through(self, edge: Edge, before: Facts) -> dict[Expr, Expr] | None:
         """The value after the edge of each symbol that is live then, over the state before; None if it never goes."""
         learnt = _learnt(self.guards[edge])
+        empty = [e for e, value in learnt.items() if e.type.kind is Kind.BITS and value_of(value) == 0]
+        learnt |= {part_of(e, low, unit): const(0, bits_type(unit)) for e in empty for unit in self.units
+                   if e.type.width % unit == 0 for low in range(0, e.type.width, unit)}  # fmt: skip
         if any(is_const(before[s]) and before[s] is not value for s, value in learnt.items() if s in before):
             return None
         learnt |= {before[s]: x for s, x in learnt.items() if s in before and before[s].op in (Op.VAR, Op.EXTRACT)}
