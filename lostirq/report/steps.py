@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from lostirq.evidence.replay import Run, Step
 from lostirq.interpret import Interpreter, State
-from lostirq.ir.expr import Op, Role, Var, is_const, postorder
+from lostirq.ir.expr import Kind, Op, Role, Var, is_const, postorder, variables
 from lostirq.ir.system import Access, Edge, Form, Process, Property, System
 from lostirq.report.causes import decisions
 from lostirq.report.justify import justify
@@ -65,6 +65,7 @@ class Teller:
         self._private_stores, self._private_looks = decisions(run, self.interpreter, self.column_of, self._touchers)
         self._objects = {o for v in self._writers if self._disputed(v) for o in [v.name.rpartition(".")[0]] if "." in o}
         self._rivals = _writers_in(run.system)
+        self._places = _places(run.system)
         self._mute: frozenset[str] = frozenset()
         self._alone = len({t.column for t in self._touches}) < 2
         self._marks = _events_of(prop)
@@ -228,9 +229,9 @@ class Teller:
         return [Said(column, function, tuple(facts)) for function, facts in groups.items()]
 
     def _notes(self, edge: Edge, step: Step) -> list[_Placed]:
-        """What the instrumentation notes down, as far as the violation depends on it."""
+        """What the instrumentation notes down, as far as the violation depends on it, and where threads go."""
         found: list[_Placed] = []
-        told = {v for v, _, _ in self._final()}
+        told = {v for v, _, _ in self._final()} | self._places
         for v, _ in edge.assigns:
             before, after = step.before[0][self._index[v]], step.after[0][self._index[v]]
             if v.role is Role.GHOST and before != after and (self.full or v in told):
@@ -307,6 +308,12 @@ def _writers_in(system: System) -> dict[Var, list[Process]]:
         for v, _ in edge.assigns:
             found.setdefault(v, {})[edge.process] = system.processes[edge.process]
     return {v: list(by.values()) for v, by in found.items()}
+
+
+def _places(system: System) -> frozenset[Var]:
+    """Where threads are: the numbers, instrumentation of the model, on which it depends who may run."""
+    found = variables(e for p in system.processes for e in (p.runs, p.cpu) if e is not None)
+    return frozenset(v for v in found if v.role is Role.GHOST and v.type.kind is Kind.INT)
 
 
 def _events_of(prop: Property | None) -> frozenset[str]:

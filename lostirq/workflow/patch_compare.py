@@ -59,6 +59,11 @@ class Change:
     report: str = ""
     run: str = ""
 
+    @property
+    def new_run(self) -> bool:
+        """Does the patched side have a counterexample that the base is not known to have?"""
+        return self.after == VIOLATED and self.before != VIOLATED
+
 
 def worst(verdicts: Iterable[PatchVerdict]) -> PatchVerdict:
     """One verdict for several; *keeps* if there are none."""

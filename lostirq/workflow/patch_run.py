@@ -141,7 +141,7 @@ def _case(case: Case, base: _Systems, patched: _Systems, options: CheckOptions, 
     if not identity_holds((before, after)):
         raise LostirqError(f"{case.label}: a side compared with itself is not unchanged")
     found = tuple(c for c in changes(before, after) if whole or {c.key, c.id} & set(case.properties))
-    if any(c.verdict is PatchVerdict.BREAKS for c in found):
+    if any(c.new_run for c in found):
         found = _told(found, base.of(job), new, after)
     return CaseResult(case, False, before, after, found)
 
@@ -160,9 +160,9 @@ def _identity(sides: Iterable[tuple[Workspace, str, str]], job: Job, options: Ch
 
 
 def _told(found: tuple[Change, ...], base: System, patched: System, after: ScenarioResult) -> tuple[Change, ...]:
-    """The counterexamples of what breaks, told anew with marks on the changed steps; the shortest ones."""
+    """The counterexamples of what breaks, or may, told anew with marks on the changed steps; the shortest ones."""
     traces = {row.key: row.trace.trace for row in after.rows if row.trace is not None}
-    broken = sorted((c for c in found if c.verdict is PatchVerdict.BREAKS and c.key in traces),
+    broken = sorted((c for c in found if c.new_run and c.key in traces),
                     key=lambda c: (c.loop, c.length or 0, c.key))
     steps = Steps(base)
     reports: dict[str, str] = {}

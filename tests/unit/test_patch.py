@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cli_toys import BUG_PATCH, CONTROL_PATCH, FILES, run, toy
 
-from lostirq.workflow.patch_compare import ABSENT, HOLDS, VIOLATED, PatchVerdict, judge, worst
+from lostirq.workflow.patch_compare import ABSENT, HOLDS, VIOLATED, Change, PatchVerdict, judge, worst
 
 Capture = pytest.CaptureFixture[str]
 UNKNOWN = "undecided: memory"
@@ -157,6 +157,16 @@ def test_lost_witness_is_vacuous_and_breaks(folder: Path, capsys: Capture) -> No
 def test_cut_off_is_undecided(folder: Path, capsys: Capture) -> None:
     code, out, _ = patched(folder, BUG_PATCH, capsys, "--max-states", "5")
     assert code == 125 and "SUMMARY: undecided" in out
+
+
+@pytest.mark.parametrize(("before", "after", "shown"), [
+    (HOLDS, VIOLATED, True), (ABSENT, VIOLATED, True), (UNKNOWN, VIOLATED, True), (VIOLATED, VIOLATED, False),
+    (HOLDS, UNKNOWN, False), (VIOLATED, HOLDS, False),
+])  # fmt: skip
+def test_a_counterexample_is_shown_where_the_base_is_not_known_to_have_it(before: str, after: str, shown: bool) -> None:
+    """Also where the search of the base was cut off: then it is shown, and is no verdict."""
+    change = Change("T-1[0]", "T-1", "", "one", "sc", before, after, judge(before, after))
+    assert change.new_run is shown
 
 
 def test_first_stops_at_the_known_bug(folder: Path, capsys: Capture) -> None:
