@@ -223,6 +223,8 @@ def kvm_apic_set_irq(vcpu: Vcpu, vector: Vector, running: bool):
     __apic_accept_irq(vcpu, vector, running)
     event("sent", index(vcpu), vector)
     if running:
+        if not vcpu.asked:
+            event("unasked", index(vcpu))
         vcpu.asked = False
 
 

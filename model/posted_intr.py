@@ -110,6 +110,10 @@ def change_wakeup_list(vcpu: Vcpu, listed: bool):
             wait(not pcpus[cpu].wakeup_lock)
             pcpus[cpu].wakeup_lock = True
             pcpus[cpu].wakeup_vcpus = with_bit(pcpus[cpu].wakeup_vcpus, index(vcpu), listed)
+            if listed:
+                event("list", index(vcpu))
+            else:
+                event("unlist", index(vcpu))
         smp_store_release(pcpus[cpu].wakeup_lock, False)
 
 

@@ -229,6 +229,7 @@ def kvm_emulate_halt(vcpu: Vcpu):
     vcpu.guest.sti_shadow = False
     if kvm_vcpu_has_events(vcpu) or vcpu.pv_unhalted:
         set_runnable(vcpu)
+        event("unhalt", index(vcpu))
     else:
         vcpu.mp_state = MpState.HALTED
         event("halt", index(vcpu))

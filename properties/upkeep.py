@@ -26,14 +26,16 @@ from properties.views import *
 def services_are_counted(i: VcpuId) -> bool:
     """Without APICv, isr_count is the number of vectors in the ISR, and the cache is empty or the highest of them.
 
-    (With APICv hardware has them, and KVM a constant.  apicv_active may be in a store buffer.)
+    With APICv, where hardware changes the ISR, the count is one and the cache empty, so that the ISR is always searched.
+    (apicv_active may be in a store buffer.)
     """
     lapic = vcpus[i].lapic
     switching = within("vcpu_thread", i, "update_apicv") or within("vcpu_thread", i, "acknowledge")
     changing = switching or ending_service(i)
     cached = lapic.highest_isr_cache == -1 or lapic.highest_isr_cache == highest(lapic.isr)
-    hardware = lapic.apicv_active or not buffers_empty()
-    return changing or hardware or (lapic.isr_count == popcount(lapic.isr) and cached)
+    counted = lapic.isr_count == popcount(lapic.isr) and cached
+    searched = lapic.isr_count == 1 and lapic.highest_isr_cache == -1
+    return changing or not buffers_empty() or (searched if lapic.apicv_active else counted)
 
 
 @step_property(
@@ -56,7 +58,7 @@ def fires_when_expired(i: VcpuId) -> bool:
     source="x86.h:kvm_set_mp_state; lapic.c:__apic_accept_irq (APIC_DM_REMRD)",
     over=VCPUS,
     when=PV_KICKERS > 0,
-    witness="W-unhalted",
+    witness="W-kick-used",
     planted="planted-g9-halt-forgets-the-kick",
 )
 def kick_is_kept(i: VcpuId) -> bool:
@@ -94,13 +96,41 @@ def host_changes_no_priority(i: VcpuId) -> bool:
     planted="planted-g11-halt-ends-with-if-clear",
 )
 def halt_ends_for_a_reason(i: VcpuId) -> bool:
-    """A halted vCPU becomes runnable because the guest would take what is pending, or by a kick that ends halts."""
-    ended = old(vcpus[i].mp_state) == MpState.HALTED and vcpus[i].mp_state == MpState.RUNNABLE
+    """A halt ends, or does not begin, because the guest would take what is pending, or by a kick that ends halts."""
     taken = outranks(i, highest(pending_in(i))) and interruptible(i)
-    return not ended or taken or old(vcpus[i].pv_unhalted)
+    return not occurs("unhalt", i) or taken or old(vcpus[i].pv_unhalted)
 
 
-@reachable("W-unhalted", over=VCPUS, when=PV_KICKERS > 0)
-def w_unhalted(i: VcpuId) -> bool:
-    """A vCPU is woken by a kick that ends its halt."""
-    return within("vcpu_thread", i, "asleep") and vcpus[i].task.on_rq and vcpus[i].pv_unhalted
+@step_property(
+    "G-12",
+    title="an IPI to itself is one that the guest has asked for",
+    source="x86.c:handle_fastpath_wrmsr, lapic.c:kvm_apic_send_ipi",
+    over=VCPUS,
+    witness="W-asked",
+    planted="planted-g12-every-exit-sends",
+)
+def own_ipi_was_asked_for(i: VcpuId) -> bool:
+    """What the vCPU thread sends to itself by an APIC register, its guest has written there."""
+    return not occurs("unasked", i)
+
+
+@step_property(
+    "G-13",
+    title="a wakeup list is entered and left once",
+    source="posted_intr.c:pi_enable_wakeup_handler, vmx_vcpu_pi_load",
+    over=VCPUS,
+    witness="W-on-wakeup-list",
+    planted="planted-g13-unlisted-twice",
+)
+def lists_are_entered_and_left_once(i: VcpuId) -> bool:
+    """A vCPU is put on a wakeup list only if it is on none, and taken off only if it is on one: the list of the kernel,
+    which is a set here, is destroyed otherwise.
+    """
+    listed = any(old(bit(pcpus[c].wakeup_vcpus, i)) for c in range(PCPUS))
+    return (not occurs("list", i) or not listed) and (not occurs("unlist", i) or listed)
+
+
+@reachable("W-kick-used", over=VCPUS, when=PV_KICKERS > 0)
+def w_kick_used(i: VcpuId) -> bool:
+    """A kick that ends a halt is taken back."""
+    return old(vcpus[i].pv_unhalted) and not vcpus[i].pv_unhalted
