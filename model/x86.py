@@ -46,6 +46,8 @@ def vcpu_run(vcpu: Vcpu):
         else:
             vcpu_block(vcpu)
         stays: bool = True
+        # Abstraction: a request that userspace handles (a triple fault, say) also ends here, without an entry: it comes
+        # once for each time that somebody makes it, and what is pending then is pending when the vCPU comes back.
         if USERSPACE and exited:
             stays = goes_on()
         if stays:

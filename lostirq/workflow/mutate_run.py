@@ -236,6 +236,8 @@ class _Attempt:
             result = self._one(case, system, short, seen)
             if result is not None:
                 return result
+        if seen.loop is not None:
+            return self._result(Fate.KILLED, *seen.loop, why="a loop", systems=len(seen.changed))
         rest = self.setup.base[few:]
         if rest and (seen.changed or any(self._changed(workspace, case) is not None for case in rest)):
             return self._result(Fate.UNKNOWN, why=f"alive in {few} of {len(self.setup.base)} scenarios, the cheapest")
@@ -282,12 +284,10 @@ class _Attempt:
         return True
 
     def _judged(self, seen: _Seen) -> MutantResult:
-        """The fate of what no safety property sees: loops, the same graph, witnesses that are gone."""
+        """The fate of what no property sees: the same graph, witnesses that are gone."""
         systems = len(seen.changed)
         if not seen.changed:
             return self._result(Fate.EQUIVALENT, why="unchanged: no transition system differs")
-        if seen.loop is not None:
-            return self._result(Fate.KILLED, *seen.loop, why="a loop", systems=systems)
         if seen.unknown:
             return self._result(Fate.UNKNOWN, why=seen.unknown, systems=systems)
         if self._same(seen.changed):

@@ -25,7 +25,7 @@ from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import library, read_bug
 from lostirq.workflow.cache import engine_version, key_of, search_key, texts_digest
-from lostirq.workflow.check import CheckOptions, Job, check_system, plan, recall
+from lostirq.workflow.check import TIERS, CheckOptions, Job, check_system, plan, recall
 from lostirq.workflow.patch_behaviour import BehaviourReport, behaviour
 from lostirq.workflow.patch_compare import PatchVerdict
 from lostirq.workflow.patch_report import Case, CaseResult, PatchReport, assemble
@@ -175,7 +175,7 @@ def _elsewhere(cases: list[Case], pair: Pair, memories: tuple[Memory, ...]) -> t
     found = []
     for name, scenario in pair.base.scenarios.items():
         allowed = [m for m in scenario.memory if m in memories]
-        if name in asked or name not in pair.patched.scenarios or not allowed:
+        if name in asked or name not in pair.patched.scenarios or not allowed or scenario.tier not in TIERS:
             continue
         marks = {digest(compile_scenario(w, name, allowed[-1])) for w in (pair.base, pair.patched)}
         found += [f"{name} ({scenario.tier})"] if len(marks) > 1 else []

@@ -12,39 +12,52 @@ Reference: Kuhn, Wallace and Gallo 2004, "Software fault interactions and implic
 from lostirq.prelude import *
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="sample", memory=("tso",))
+class every_choice:
+    """The guest halts, masks, unmasks, sends to itself in both ways, and its deliveries are interrupted by exits."""
+
+    GUEST_HLT = True
+    GUEST_CLI = True
+    GUEST_STI = True
+    GUEST_SELF_IPI = True
+    GUEST_ICR = True
+    GUEST_VECTORING = True
+
+
+@scenario(tier="sample", memory=("tso",), base=every_choice)
+class every_choice_moving:
+    """The same, while the thread is preempted, exits to userspace, and comes back on either of two pCPUs."""
+
+    USERSPACE = True
+    PREEMPTION = True
+    PCPUS = 2
+
+
+@scenario(tier="sample", memory=("tso",))
+class halting_moving:
+    """The guest halts, and its thread moves as above."""
+
+    USERSPACE = True
+    PREEMPTION = True
+    PCPUS = 2
+    GUEST_HLT = True
+
+
+@scenario(tier="quick", memory=("tso",), base=every_choice_moving)
 class guest_moves:
     """Every choice of the guest, with two vectors, while its thread is preempted, exits to userspace and migrates."""
 
     VECTORS = 2
-    USERSPACE = True
-    PREEMPTION = True
-    PCPUS = 2
     GUEST_TPR = True
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="quick", memory=("tso",), base=every_choice_moving)
 class injection_moves:
     """The same without APICv, with one vector and the EOI by a flag in memory."""
 
     APICV = False
-    USERSPACE = True
-    PREEMPTION = True
-    PCPUS = 2
     GUEST_TPR = True
     GUEST_PV_EOI = True
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
 @scenario(tier="quick", memory=("tso",))
@@ -71,52 +84,28 @@ class injection_userspace:
     GUEST_HLT = True
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="quick", memory=("tso",), base=every_choice_moving)
 class kicker_moves:
     """A kicker and the guest itself, while the vCPU thread is preempted, exits to userspace, migrates and polls."""
 
     KICKERS = 1
     SCHED_IN_REQUESTS = True
     HALT_POLL = True
-    USERSPACE = True
-    PREEMPTION = True
-    PCPUS = 2
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="quick", memory=("tso",), base=every_choice_moving)
 class ipiv_moves:
     """IPI virtualization while the vCPU thread is preempted, exits to userspace and migrates."""
 
     IPIV = True
     IPIV_SENDERS = 1
-    USERSPACE = True
-    PREEMPTION = True
-    PCPUS = 2
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="quick", memory=("tso",), base=every_choice)
 class timer_guest:
     """The APIC timer, with every choice of the guest."""
 
     TIMERS = 1
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
 @scenario(tier="quick", memory=("tso",))
@@ -129,48 +118,27 @@ class timer_userspace:
     GUEST_HLT = True
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="quick", memory=("tso",), base=every_choice)
 class toggler_guest:
     """APICv comes and goes, with every choice of the guest, which sends to itself."""
 
     TOGGLERS = 1
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="quick", memory=("tso",), base=every_choice_moving)
 class hyperv_moves:
     """The EOI by Hyper-V's MSR while the vCPU thread is preempted, exits to userspace and migrates."""
 
     VECTORS = 2
-    USERSPACE = True
-    PREEMPTION = True
-    PCPUS = 2
     GUEST_HV_EOI = True
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="quick", memory=("tso",), base=every_choice)
 class bypass_guest:
     """The first device is attached, with every choice of the guest."""
 
     BYPASSERS = 1
     DEVICES = 1
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
 @scenario(tier="quick", memory=("tso",))
@@ -184,21 +152,12 @@ class vcpus_userspace:
     GUEST_SELF_IPI = True
 
 
-@scenario(tier="quick", memory=("tso",))
+@scenario(tier="quick", memory=("tso",), base=every_choice_moving)
 class spinner_moves:
     """Somebody spins beside a vCPU without APICv that is preempted, exits to userspace and migrates."""
 
     APICV = False
     SPINNERS = 1
-    USERSPACE = True
-    PREEMPTION = True
-    PCPUS = 2
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
 @scenario(tier="quick", memory=("tso",))

@@ -5,6 +5,7 @@ See pairs.py.
 """
 
 from lostirq.prelude import *
+from model.scenarios.pairs import *
 
 
 @scenario(tier="standard", memory=("tso",))
@@ -112,19 +113,13 @@ class hyperv_toggler:
     GUEST_SELF_IPI = True
 
 
-@scenario(tier="standard", memory=("tso",))
+@scenario(tier="standard", memory=("tso",), base=every_choice)
 class bypass_injection:
     """The first device is attached while APICv is off, with every choice of the guest."""
 
     APICV = False
     BYPASSERS = 1
     DEVICES = 1
-    GUEST_HLT = True
-    GUEST_CLI = True
-    GUEST_STI = True
-    GUEST_SELF_IPI = True
-    GUEST_ICR = True
-    GUEST_VECTORING = True
 
 
 @scenario(tier="standard", memory=("tso",))

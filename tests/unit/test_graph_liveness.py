@@ -10,7 +10,7 @@ import networkx as nx
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from lostirq.evidence.verdict import Holds, SearchOptions, Violated
+from lostirq.evidence.verdict import Holds, SearchOptions, Unknown, Violated
 from lostirq.explicit.graph_liveness import Lasso, recurrence_violation
 from lostirq.explicit.search import check
 from lostirq.explicit.state_graph import StateGraph, explore_graph
@@ -103,6 +103,18 @@ def test_strong_fairness_is_owed_at_each_location(elsewhere: bool, holds: bool, 
     for compiler in (None, ""):
         verdict = check(s.system(), SearchOptions(compiler=compiler), tmp_path).verdicts["L"]
         assert isinstance(verdict, Holds if holds else Violated)
+
+
+def test_more_strong_locations_than_the_compiled_engine_has_room_for(tmp_path: Path) -> None:
+    """64 are judged, 65 are undecided; never taken for fair or unfair."""
+    for locations, decided in ((64, True), (65, False)):
+        s = Sketch(A, model=Memory.SC)
+        s.process(locations)
+        for at in range(locations):
+            s.edge(0, at, (at + 1) % locations, fair=Fair.STRONG)
+        s.property("L", Form.RECURRENCE, x.TRUE, x.occurs("goal"))
+        verdict = check(s.system(), SearchOptions(), tmp_path).verdicts["L"]
+        assert isinstance(verdict, Violated) if decided else verdict == Unknown("more than 64 fairness classes")
 
 
 def test_refuses_what_it_cannot_judge() -> None:
