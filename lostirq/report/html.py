@@ -136,25 +136,41 @@ def _again(what: str) -> str:
 
 
 def _step(account: Account, number: int, step: Step, looped: bool) -> str:
-    """One row: what the step says, in the lanes of those who say it."""
+    """One row: what the step says, one cell in each lane that says something (two in a lane would cover each other)."""
     said = step.said or (Said(step.column, step.function, ()),)
-    cells = [_cell(account, number, step, s, first=k == 0) for k, s in enumerate(said)]
-    minor = all(s.minor or all(f.minor for f in s.facts) for s in said)
+    lanes: dict[str, list[Said]] = {}
+    for s in said:
+        lanes.setdefault(s.column, []).append(s)
+    cells = [_cell(account, number, step, saids, first=k == 0) for k, saids in enumerate(lanes.values())]
+    minor = all(_minor(s) for s in said)
     names = "step" + (" minor" if minor else "") + (" looped" if looped else "")
     return f'<li class="{names}"><span class="number">{number + 1}</span>{"".join(cells)}</li>'
 
 
-def _cell(account: Account, number: int, step: Step, said: Said, *, first: bool) -> str:
-    lane = account.columns.index(said.column) + 2 if said.column in account.columns else 2
-    head = f'<span class="function">{escape(said.function)}()</span>' if said.function else ""
-    facts = [f'<span class="fact{" minor" if f.minor else ""}">{escape(f.text)}</span>' for f in said.facts]
-    facts = facts or [f'<span class="fact minor">{escape(step.text or step.access)}</span>']
-    inner = f'<span class="who">{escape(said.column)}: </span>{head}{"".join(facts)}'
+def _minor(said: Said) -> bool:
+    return said.minor or all(f.minor for f in said.facts)
+
+
+def _cell(account: Account, number: int, step: Step, saids: list[Said], *, first: bool) -> str:
+    """What one lane says; the first cell is the button of the step, so that it is shown whenever the step is."""
+    column = saids[0].column
+    lane = account.columns.index(column) + 2 if column in account.columns else 2
+    silent = all(_minor(s) for s in saids)
+    inner = "".join(_said(step, s, minor=_minor(s) and not (first and silent and s is saids[0])) for s in saids)
+    inner = f'<span class="who">{escape(column)}: </span>{inner}'
     style = f'style="grid-column:{lane}"'
     if first:
         marks = f'class="say lane{lane % 6}" id="step{number + 1}" data-step="{number}" {style}'
         return f'<button type="button" {marks}>{inner}</button>'
-    return f'<div class="say lane{lane % 6}" {style}>{inner}</div>'
+    return f'<div class="say{" minor" if silent else ""} lane{lane % 6}" {style}>{inner}</div>'
+
+
+def _said(step: Step, said: Said, *, minor: bool) -> str:
+    names = "function minor" if minor else "function"
+    head = [f'<span class="{names}">{escape(said.function)}()</span>'] if said.function else []
+    facts = [f'<span class="fact{" minor" if f.minor else ""}">{escape(f.text)}</span>' for f in said.facts]
+    facts = facts or [f'<span class="fact minor">{escape(step.text or step.access)}</span>']
+    return "".join([*head, *facts])
 
 
 def _why(account: Account) -> list[str]:

@@ -54,6 +54,25 @@ def test_no_complaints_and_no_barriers(
     assert complaints(browser) == []
 
 
+@pytest.mark.parametrize("slug", RUNS)
+def test_what_a_step_says_is_not_covered(browser: Any, accounts: dict[str, Account], tmp_path: Path, slug: str) -> None:
+    """A step that goes through several functions says something in each: the point of every such line is its own."""
+    account = accounts[slug]
+    assert any(len(s.said) > 1 for s in account.steps)
+    opened(browser, account, tmp_path)
+    covered = browser.execute_script("""
+        return [...document.querySelectorAll(".say .function, .say .fact")].filter((e) => e.offsetParent !== null)
+          .filter((e) => {
+            e.scrollIntoView({block: "center"});
+            const box = e.getBoundingClientRect();
+            return !e.contains(document.elementFromPoint(box.left + 20, box.top + box.height / 2));
+          }).map((e) => e.textContent);""")
+    assert covered == []
+    shown = [e.text for e in browser.find_elements("css selector", ".say .fact") if e.is_displayed()]
+    told = [said for s in account.steps for said in s.said if not said.minor]
+    assert shown == [f.text for said in told for f in said.facts if not f.minor]
+
+
 def test_a_click_shows_the_step(browser: Any, accounts: dict[str, Account], tmp_path: Path) -> None:
     account = accounts[RUNS[0]]
     opened(browser, account, tmp_path)
