@@ -20,63 +20,68 @@ from lostirq.language.rewrite import Reads, is_var, literal, put_in
 from lostirq.language.source import Report
 
 
+@dataclass(slots=True)
+class _Facts:
+    """What one operation says of variables: those that it mentions, and what it writes, None for no constant."""
+
+    seen: dict[Var, None]
+    writes: list[tuple[Var, int | None]]
+
+
 class Folder:
-    """Substitutes constants in graphs until nothing changes; `constants` holds all that were found."""
+    """Substitutes constants in graphs until nothing changes; `constants` holds all that were found.
+
+    Only the operations that a new constant changes are looked at again."""
 
     def __init__(self, graphs: list[Graph], reads: Reads, initial: dict[Var, int]) -> None:
         self.graphs = graphs
         self.reads = reads
         self.initial = initial
         self.constants: dict[Var, Expr] = {}
+        self._facts: dict[Node, _Facts] = {}
+        self._mentions: dict[Var, list[Node]] = {}
 
     def run(self) -> None:
-        changed = True
+        live = changed = [node for g in self.graphs for node in g.reachable()]
+        for node in live:
+            facts = self._facts[node] = self._facts_of(node)
+            for v in facts.seen:
+                self._mentions.setdefault(v, []).append(node)
         while changed:
-            changed = sum(self._prune(g) for g in self.graphs) > 0
-            fresh = self._fresh_constants()
-            if fresh:
-                self.constants.update(fresh)
-                self._apply(fresh)
-                changed = True
+            cut = [node for node in changed if _prune(node)]
+            if cut:
+                self._facts.update((node, self._facts_of(node)) for node in cut)
+                live = [node for g in self.graphs for node in g.reachable()]
+            fresh = self._fresh_constants(live)
+            self.constants.update(fresh)
+            changed = self._apply(fresh)
         for g in self.graphs:
             g.cpu = None if g.cpu is None else put_in(g.cpu, self.constants)
             g.holds = put_in(g.holds, self.constants)
             g.masked = None if g.masked is None else put_in(g.masked, self.constants)
 
-    def _prune(self, graph: Graph) -> bool:
-        """Cut ways that cannot be taken."""
-        changed = False
-        for node in graph.reachable():
-            if node.op is Op.BRANCH and is_const(node.cond):
-                node.succ = [node.succ[0 if node.cond is TRUE else 1]]
-                node.op, node.cond, changed = Op.NOP, TRUE, True
-            elif node.op is Op.CHOICE and any(g is FALSE for g in node.guards):
-                kept = [k for k, g in enumerate(node.guards) if g is not FALSE]
-                node.succ = [node.succ[k] for k in kept]
-                node.guards = tuple(node.guards[k] for k in kept)
-                node.labels, changed = tuple(node.labels[k] for k in kept), True
-            elif node.op is Op.PICK and any(g is FALSE for _, g in node.options):
-                node.options, changed = tuple(o for o in node.options if o[1] is not FALSE), True
-            elif node.op in (Op.WAIT, Op.ASSIGN) and node.cond is FALSE and node.succ:
-                node.succ, changed = [], True
-        return changed
+    def _facts_of(self, node: Node) -> _Facts:
+        facts = _Facts({}, [])
+        for w in node.writes:
+            facts.seen[w.var] = None
+            if w.cond is not FALSE and not is_var(w.value, w.var):
+                facts.writes.append((w.var, value_of(w.value) if is_const(w.value) else None))
+        if node.pick is not None:
+            facts.seen[node.pick] = None
+            values: set[int | None] = {v for v, _ in node.options}
+            facts.writes += [(node.pick, v) for v in (values if len(values) == 1 else (None,))]
+        for e in node.expressions():
+            facts.seen.update(self.reads.of(e))
+        return facts
 
-    def _fresh_constants(self) -> dict[Var, Expr]:
+    def _fresh_constants(self, live: list[Node]) -> dict[Var, Expr]:
         written: dict[Var, set[int | None]] = {}
         seen: dict[Var, None] = {}
-        for graph in self.graphs:
-            for node in graph.reachable():
-                for w in node.writes:
-                    seen.setdefault(w.var)
-                    if w.cond is not FALSE and not is_var(w.value, w.var):
-                        value = value_of(w.value) if is_const(w.value) else None
-                        written.setdefault(w.var, set()).add(value)
-                if node.pick is not None:
-                    seen.setdefault(node.pick)
-                    values = {v for v, _ in node.options}
-                    written.setdefault(node.pick, set()).update(values if len(values) == 1 else {None})
-                for e in node.expressions():
-                    seen.update(self.reads.of(e))
+        for node in live:
+            facts = self._facts[node]
+            seen.update(facts.seen)
+            for v, value in facts.writes:
+                written.setdefault(v, set()).add(value)
         fresh: dict[Var, Expr] = {}
         for v in seen:
             values_of = written.get(v)
@@ -91,22 +96,44 @@ class Folder:
                 fresh[v] = literal(v, v.init if value is None else value)
         return {v: e for v, e in fresh.items() if v not in self.constants}
 
-    def _apply(self, fresh: dict[Var, Expr]) -> None:
+    def _apply(self, fresh: dict[Var, Expr]) -> list[Node]:
+        """The operations that have changed."""
         memo: dict[Expr, Expr] = {}
 
         def sub(e: Expr) -> Expr:
-            return put_in(e, fresh, memo) if any(v in fresh for v in self.reads.of(e)) else e
+            return e if self.reads.of(e).keys().isdisjoint(fresh) else put_in(e, fresh, memo)
 
-        for graph in self.graphs:
-            for node in graph.reachable():
-                node.cond = sub(node.cond)
-                node.guards = tuple(sub(g) for g in node.guards)
-                node.args = tuple(sub(a) for a in node.args)
-                node.options = tuple((v, sub(g)) for v, g in node.options)
-                node.writes = tuple(Write(w.var, sub(w.value), sub(w.cond)) for w in node.writes if w.var not in fresh)
-                node.writes = tuple(w for w in node.writes if w.cond is not FALSE)
-                if node.pick in fresh:
-                    node.op, node.pick, node.options = Op.NOP, None, ()
+        changed = list({node: None for v in fresh for node in self._mentions.get(v, ())})
+        for node in changed:
+            node.cond = sub(node.cond)
+            node.guards = tuple(sub(g) for g in node.guards)
+            node.args = tuple(sub(a) for a in node.args)
+            node.options = tuple((v, sub(g)) for v, g in node.options)
+            node.writes = tuple(Write(w.var, sub(w.value), sub(w.cond)) for w in node.writes if w.var not in fresh)
+            node.writes = tuple(w for w in node.writes if w.cond is not FALSE)
+            if node.pick in fresh:
+                node.op, node.pick, node.options = Op.NOP, None, ()
+            self._facts[node] = self._facts_of(node)
+        return changed
+
+
+def _prune(node: Node) -> bool:
+    """Cut ways that cannot be taken."""
+    if node.op is Op.BRANCH and is_const(node.cond):
+        node.succ = [node.succ[0 if node.cond is TRUE else 1]]
+        node.op, node.cond = Op.NOP, TRUE
+    elif node.op is Op.CHOICE and any(g is FALSE for g in node.guards):
+        kept = [k for k, g in enumerate(node.guards) if g is not FALSE]
+        node.succ = [node.succ[k] for k in kept]
+        node.guards = tuple(node.guards[k] for k in kept)
+        node.labels = tuple(node.labels[k] for k in kept)
+    elif node.op is Op.PICK and any(g is FALSE for _, g in node.options):
+        node.options = tuple(o for o in node.options if o[1] is not FALSE)
+    elif node.op in (Op.WAIT, Op.ASSIGN) and node.cond is FALSE and node.succ:
+        node.succ = []
+    else:
+        return False
+    return True
 
 
 @dataclass(slots=True)
