@@ -166,6 +166,9 @@ def make_parser(wanted: str | None = None) -> Parser:
     made["bugs"].add_argument("--lift", action="store_true", help="their counterexamples at full width; with "
                               "--max-depth N also look for shorter ones")
     made["bugs"].add_argument("--record", action="store_true", help="write the trace, report and length that are found")
+    made["bugs"].add_argument("--proofs", action="store_true", help="which proof each bug of safety makes fail; with "
+                              "--record, in proofs/bugs.json")
+    made["bugs"].add_argument("--every", action="store_true", help="with --proofs: not only the first proof that fails")
     if wanted in (None, "prove", "recheck"):
         from lostirq.workflow import prove_command
 
@@ -222,8 +225,15 @@ def dispatch(o: argparse.Namespace) -> Outcome:
             check_target(o.save, folder=True)
         return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save,
                                   several=o.several, deliver=partial(ci.deliver_check, setting, outputs))
+    if o.command == "bugs" and (o.every and not o.proofs or o.lift and o.proofs):
+        raise UsageError("--every goes with --proofs" if o.every else "--lift and --proofs are two commands")
     if o.command == "bugs" and o.lift:
         return commands.run_lift(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record)
+    if o.command == "bugs" and o.proofs:
+        from lostirq.workflow.bug_proofs_command import run_bug_proofs
+
+        return run_bug_proofs(setting, tuple(o.slug), record=o.record, every=o.every, anew=o.no_result_cache,
+                              seconds=o.timeout)
     if o.command == "bugs":
         outputs, setting = _outputs(o, setting)
         return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record,

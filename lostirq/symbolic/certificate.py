@@ -226,6 +226,38 @@ def _read(data: dict, system: System) -> Read:  # type: ignore[type-arg]  # JSON
     return Read(tuple(lemmas), tuple(added), tuple(vanished))
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that a certificate proves and rests on, over a system: its theorem (property, formula), its conjuncts."""
+
+    theorem: tuple[Conjunct, ...]
+    conjuncts: tuple[Conjunct, ...]
+    vanished: tuple[tuple[str, str], ...]
+
+
+def whole(data: Json, system: System) -> Whole:
+    """The conjuncts of a certificate, also those that were spread over locations, translated to a system that may have
+    changed.  Raises `ValueError` if the data are no certificate."""
+    vanished: list[tuple[str, str]] = []
+
+    def over(rows: list[tuple[str, int]]) -> tuple[Conjunct, ...]:
+        found = []
+        for name, number in rows:
+            try:
+                found.append(Conjunct(name, table.term(number)))
+            except Vanished as error:
+                vanished.append((name, str(error)))
+        return tuple(found)
+
+    try:
+        read_as = cast(dict, data)  # type: ignore[type-arg]  # JSON, checked by use
+        table = _Translation(read_as, system)
+        theorem = over([(key, number) for key, _, number in read_as["theorem"]])
+        return Whole(theorem, over(read_as["conjuncts"]), tuple(vanished))
+    except (KeyError, TypeError, IndexError, AttributeError, AssertionError) as error:
+        raise ValueError(f"not a certificate: {error!r}") from None
+
+
 class _Translation:
     """The terms of a certificate, over a system."""
 

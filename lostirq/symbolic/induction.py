@@ -48,6 +48,7 @@ DEFAULT_RLIMIT = 50_000_000
 
 
 Premise = dict[Var, int]
+Select = Callable[[list[Family]], list[Family]]
 T = TypeVar("T")
 
 
@@ -262,14 +263,16 @@ def prove(
     rlimit: int = DEFAULT_RLIMIT,
     most: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    select: Select = list,
 ) -> Outcome:
     """Is the conjunction of the conjuncts inductive, and does no edge leave a range?  Reports at most `most`
-    counterexamples.  `progress(done, edges)` is called after each edge."""
+    counterexamples.  `progress(done, edges)` is called after each edge.  `select` gives the edges to be tried, in
+    their order, by families: if it leaves some out, so does the answer."""
     invariant = tuple(conjuncts)
     failing = base_fails(system, invariant)
     if failing:
         return BaseFails(failing)
-    grouped = families(system.edges)
+    grouped = select(families(system.edges))
     unknowns = dict.fromkeys(f.input for f in grouped if f.input is not None)
     prover = Prover(system, (c.formula for c in invariant), rlimit, unknowns)
     masks = ((c, prover.rewriter.mask(c.formula)) for c in invariant)

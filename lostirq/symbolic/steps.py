@@ -18,7 +18,7 @@ from typing import cast
 from lostirq.ir.expr import FALSE, TRUE, Expr, Op, Var, and_, eq, fold, or_, rebuild, var
 from lostirq.ir.system import Edge, System
 from lostirq.symbolic.families import Family, Pattern, families, patterns
-from lostirq.symbolic.induction import DEFAULT_RLIMIT, Prover, StepQueries, over_families
+from lostirq.symbolic.induction import DEFAULT_RLIMIT, Prover, Select, StepQueries, over_families
 from lostirq.symbolic.outcome import Conjunct, Counterexample, Gave, Outcome, Tally
 
 
@@ -46,10 +46,12 @@ def prove_steps(
     rlimit: int = DEFAULT_RLIMIT,
     most: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    select: Select = list,
 ) -> Outcome:
-    """Does every step from a state of the invariant satisfy the goals?  The formulas of the goals are over steps."""
+    """Does every step from a state of the invariant satisfy the goals?  The formulas of the goals are over steps.
+    `select` as in `lostirq.symbolic.induction.prove`."""
     shapes = patterns([g.formula for g in goals])
-    grouped = families(system.edges)
+    grouped = select(families(system.edges))
     inputs = dict.fromkeys(x for x in (*(f.input for f in grouped), *(p.input for p in shapes)) if x is not None)
     prover = Prover(system, (c.formula for c in invariant), rlimit, inputs)
 

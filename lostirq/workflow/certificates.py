@@ -22,7 +22,7 @@ from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario
 from lostirq.symbolic import certificate as terms
 from lostirq.symbolic.certificate import Json
-from lostirq.symbolic.induction import DEFAULT_RLIMIT, prove
+from lostirq.symbolic.induction import DEFAULT_RLIMIT, Select, prove
 from lostirq.symbolic.outcome import BaseFails, Conjunct, NotInductive, Proved, Undecided
 from lostirq.symbolic.steps import prove_steps
 from lostirq.workflow.populate import populated
@@ -157,8 +157,8 @@ class NotTried:
     reason: str
 
 
-def retry(data: Json, system: System, rlimit: int = DEFAULT_RLIMIT) -> Kept | Lost | NotTried:
-    """Try the lemmas of a certificate on a flat system that may have changed.
+def retry(data: Json, system: System, rlimit: int = DEFAULT_RLIMIT, select: Select = list) -> Kept | Lost | NotTried:
+    """Try the lemmas of a certificate on a flat system that may have changed.  `select` gives the order of the edges.
 
     A lemma that the system brings along (compiled with `lemmas=True`) is taken as it is there; another one is
     translated by the names in it.  What was spread over windows and locations is made anew.  Added conjuncts that are
@@ -178,10 +178,10 @@ def retry(data: Json, system: System, rlimit: int = DEFAULT_RLIMIT) -> Kept | Lo
     names = {c.name for c in conjuncts}
     added = [c for c in old.added if c.name not in names]
     while True:
-        outcome = prove(system, [*conjuncts, *added], rlimit=rlimit)
+        outcome = prove(system, [*conjuncts, *added], rlimit=rlimit, select=select)
         steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
         if steps and isinstance(outcome, Proved):
-            outcome = prove_steps(system, [*conjuncts, *added], steps, rlimit=rlimit)
+            outcome = prove_steps(system, [*conjuncts, *added], steps, rlimit=rlimit, select=select)
         if isinstance(outcome, Proved):
             return Kept(Proof(system, tuple(targets), tuple(lemmas), (*conjuncts, *added)))
         if isinstance(outcome, Undecided):

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq bugs --proofs`: what each known bug of safety does to the certificates of proofs/.
+
+The lemmas of the certificate are tried on the system with the bug, the changed transitions first.  First the conjuncts
+as the certificate has them: if they are inductive there too, the proof is kept.  If not, what was spread over locations
+is made anew (`lostirq.workflow.certificates.retry`), and only then is the proof lost.  Where variables, initial values
+and locations are those of the base, and all conjuncts are still there, the unchanged transitions keep them, as the
+certificate says: only the changed ones are asked.
+
+Invariants: a proof is *lost* only to a step that is shown (or an initial state, or lemmas that do not fit); one that is
+*kept* was decided without a solver's `unknown`; a certificate of another model than the base decides nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lostirq.errors import LostirqError, ModelErrors, UsageError
+from lostirq.evidence.trace_file import read_text
+from lostirq.ir.system import Form, System, served
+from lostirq.language import Workspace, load_sources
+from lostirq.symbolic.certificate import Json, Whole, whole
+from lostirq.symbolic.changed import Change, Key, Shapes, change
+from lostirq.symbolic.families import Family
+from lostirq.symbolic.induction import prove
+from lostirq.symbolic.outcome import Conjunct, Proved
+from lostirq.symbolic.steps import prove_steps
+from lostirq.workflow import certificates, proofs_page
+from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, current, mark
+from lostirq.workflow.bugs import Bug
+from lostirq.workflow.patching import apply
+from lostirq.workflow.prove import load_with_proofs
+from lostirq.workflow.workspace import SOURCES, sources
+
+
+@dataclass(frozen=True, slots=True)
+class _Certificate:
+    name: str
+    data: Json
+    origin: certificates.Origin
+    mark: str
+
+
+@dataclass(slots=True)
+class Base:
+    """The workspace without bugs; what is computed of it is computed when it is asked for, once."""
+
+    root: Path
+    workspace: Workspace
+    texts: dict[str, str]
+    proofs: tuple[_Certificate, ...]
+    _shapes: Shapes = field(default_factory=Shapes)
+    _known: dict[str, tuple[list[Key], Key] | None] = field(default_factory=dict)
+    _functions: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def shape(self, of: _Certificate) -> tuple[list[Key], Key] | None:
+        """The transitions of the base; None if the certificate is of another model."""
+        if of.name not in self._known:
+            system = certificates.compiled(self.workspace, of.origin)
+            is_current = certificates.current(of.data, system)
+            self._known[of.name] = self._shapes.of(system) if is_current else None
+            places = (place for p in system.processes for place in p.locations)
+            self._functions[of.name] = frozenset(f for place in places for f in place.functions)
+        return self._known[of.name]
+
+    def functions(self, of: _Certificate) -> frozenset[str]:
+        """The functions of the model that its processes pass through."""
+        self.shape(of)
+        return self._functions[of.name]
+
+    def changed(self, of: _Certificate, system: System) -> Change | None:
+        before = self.shape(of)
+        return None if before is None else change(before, self._shapes.of(system))
+
+
+def base(root: Path) -> Base:
+    """Raises `UsageError` for a workspace without certificates, or with one that cannot be read."""
+    found = []
+    seconds = proofs_page.recorded(root)
+    for path in certificates.listed(root):
+        data = certificates.load(path)
+        found.append(_Certificate(path.stem, data, certificates.origin(data, path.name), mark(path)))
+    if not found:
+        raise UsageError(f"{root / certificates.FOLDER}: there are no certificates (`lostirq prove --all` makes them)")
+    found.sort(key=lambda c: (seconds[c.name].proof if c.name in seconds else 0.0, c.name))
+    return Base(root, load_with_proofs(root), sources(root, (*SOURCES, "proofs")), tuple(found))
+
+
+def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = False,
+          tell: Callable[[str, ProofRow], None] = lambda name, row: None) -> Iterator[BugRow]:
+    """What the bug does to one proof after the other, until one is lost, or with `every` to all; a row each time that
+    it grows.  `known`: what is recorded; what is of this bug and these certificates is not tried again."""
+    path = bug.folder / "bug.patch"
+    row = current(known, mark(path), {c.name: c.mark for c in about.proofs})
+    first = sorted(about.proofs, key=lambda c: not served(c.origin.property) & {*bug.properties})
+    todo = [c for c in first if c.name not in row.proofs]
+    if not todo or (row.lost() and not every):
+        yield _explained(about, bug, row)
+        return
+    patched = apply(about.texts, read_text(path, "bug patch"), str(path))
+    why, workspace = "", None
+    try:
+        workspace = load_sources(patched.sources)
+    except ModelErrors as e:
+        why = f"the lemmas do not fit the model with the bug: {e.diagnostics[0].message}"
+    for proof in todo:
+        started = time.monotonic()
+        found = _of(about, proof, workspace) if workspace is not None else ProofRow(proof.mark, Fate.LOST, why)
+        found = found.after(time.monotonic() - started)
+        tell(proof.name, found)
+        row = row.having(proof.name, found)
+        if found.fate is Fate.LOST and not every:
+            break
+        yield row
+    yield _explained(about, bug, row)
+
+
+def _of(about: Base, proof: _Certificate, workspace: Workspace) -> ProofRow:
+    try:
+        if about.shape(proof) is None:
+            return ProofRow(proof.mark, Fate.OPEN, "the certificate is of another model; prove it again")
+        system = certificates.compiled(workspace, proof.origin)
+        if certificates.current(proof.data, system):
+            return ProofRow(proof.mark, Fate.UNCHANGED)
+        change_ = about.changed(proof, system)
+    except LostirqError as e:
+        return ProofRow(proof.mark, Fate.LOST, str(e).splitlines()[0])
+    assert change_ is not None      # the shape of the base is there
+    count = len(change_.edges)
+    if _inductive(proof.data, system, change_):
+        return ProofRow(proof.mark, Fate.KEPT, changed=count)
+    found = certificates.retry(proof.data, system, select=lambda grouped: _first(grouped, change_))
+    if isinstance(found, certificates.Kept):
+        return ProofRow(proof.mark, Fate.KEPT, changed=count)
+    if isinstance(found, certificates.Lost):
+        return ProofRow(proof.mark, Fate.LOST, found.lemma, _step(found.step), count)
+    return ProofRow(proof.mark, Fate.OPEN, found.reason, changed=count)
+
+
+def _inductive(data: Json, system: System, changed: Change) -> bool:
+    """Do the conjuncts of the certificate, as they are, prove its properties of the changed system?  False: not so."""
+    try:
+        old = whole(data, system)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    targets = certificates.theorem(system, str(data.get("property")))
+    if not targets or not _same_theorem(old, {p.key: p.formula for p in targets}):
+        return False
+    enough = changed.same_frame and not old.vanished
+
+    def select(grouped: list[Family]) -> list[Family]:
+        first = _first(grouped, changed)
+        return [f for f in first if _touches(f, changed)] if enough else first
+
+    outcome = prove(system, old.conjuncts, select=select)
+    steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
+    if steps and isinstance(outcome, Proved):
+        outcome = prove_steps(system, old.conjuncts, steps, select=select)
+    return isinstance(outcome, Proved)
+
+
+def _same_theorem(old: Whole, targets: dict[str, object]) -> bool:
+    return {c.name: c.formula for c in old.theorem} == targets
+
+
+def _touches(family: Family, changed: Change) -> bool:
+    return any(edge.index in changed.edges for edge in family.members)
+
+
+def _first(grouped: list[Family], changed: Change) -> list[Family]:
+    """All, those with changed edges before the others."""
+    return sorted(grouped, key=lambda family: not _touches(family, changed))
+
+
+def _step(step: tuple[str, ...]) -> str:
+    """The transition, without its line of the file, which moves with every edit."""
+    return re.sub(r" \([^()\s]+:\d+\)", "", step[0]).removeprefix("step of ") if step else ""
+
+
+# -- why no proof sees a bug ------------------------------------------------------------------------------------------
+
+
+def _explained(about: Base, bug: Bug, row: BugRow) -> BugRow:
+    """With a reason, if all proofs were tried and none is lost."""
+    if row.lost() or {c.name for c in about.proofs} != set(row.proofs) or row.open():
+        return row.because("")
+    return row.because("; ".join(_reasons(about, bug, row)))
+
+
+def _reasons(about: Base, bug: Bug, row: BugRow) -> list[str]:
+    found = []
+    touched = _functions_touched(about, bug)
+    absent = [f for f in touched if not any(f in about.functions(c) for c in about.proofs)]
+    if absent:
+        found.append(f"no proof's scenario runs {', '.join(absent)}")
+    sizes = {n: p.default for n, p in about.workspace.parameters.items()}
+    sizes |= about.workspace.scenarios[bug.scenario].parameters
+    largest = {n: max(_parameters(c.data).get(n, 0) for c in about.proofs) for n in sizes}
+    more = [f"{n} {v}" for n, v in sorted(sizes.items()) if int(v) > largest[n]]
+    if more:
+        found.append(f"its scenario has {', '.join(more)}, more than any proof's")
+    proved = frozenset(p for c in about.proofs for p in served(c.origin.property))
+    beyond = [p for p in bug.properties if p not in proved]
+    if beyond:
+        found.append(f"{', '.join(beyond)} is not proved")
+    if not found:
+        kept = any(r.fate is Fate.KEPT for r in row.proofs.values())
+        found.append("the proofs go through with it" if kept else "their transition systems do not change")
+    return found
+
+
+def _parameters(data: Json) -> dict[str, int]:
+    given = data.get("parameters")
+    return {str(n): int(v) for n, v in given.items()} if isinstance(given, dict) else {}
+
+
+def _functions_touched(about: Base, bug: Bug) -> list[str]:
+    """The functions of the model in which the patch changes lines."""
+    path = bug.folder / "bug.patch"
+    patched = apply(about.texts, read_text(path, "bug patch"), str(path))
+    found: dict[str, None] = {}
+    for d in load_sources(patched.sources).declarations.functions():
+        lines = patched.changed.get(d.source.name, frozenset())
+        if any(d.node.lineno <= n <= (d.node.end_lineno or d.node.lineno) for n in lines):
+            found[d.name] = None
+    return list(found)
