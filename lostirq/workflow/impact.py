@@ -32,6 +32,7 @@ from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patch import touched_by
 from lostirq.workflow.patch_steps import Declared, declarations
 from lostirq.workflow.patching import parse
+from lostirq.workflow.show import natural
 from lostirq.workflow.workspace import sources
 
 
@@ -117,8 +118,9 @@ def _modelled(d: Declared, found: tuple[Piece, ...], exact: bool, used: Sequence
               bugs: Mapping[str, frozenset[str]]) -> Modelled:
     here = [u for u in used if d.name in u.functions]
     speaking = dict.fromkeys(p for u in here for p in u.functions[d.name])
+    known = tuple(slug for slug, names in bugs.items() if d.name in names)
     return Modelled(d.name, d.file, d.first, d.mirrors, exact, found, tuple(u.scenario for u in here),
-                    tuple(sorted(speaking)), tuple(slug for slug, names in bugs.items() if d.name in names))
+                    tuple(sorted(speaking, key=natural)), known)
 
 
 # -- what executes what -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patch_sources import patch_bytes
 
 WIDTH = 100
+MOST_BUT = 3            # scenarios that are named as exceptions from a tier
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,13 +58,14 @@ def lines(found: Impact) -> list[str]:
         out += ["touched, and not in the model"]
         out += [f"  {file}:{function}" for file, function in found.absent]
     if found.outside:
-        out += ["touched outside of functions (types, macros, tables): look whether the model has them"]
+        out += ["touched outside of functions (types, macros, tables), or where the heading of the hunk names none (a "
+                "label; --kernel DIR looks it up): look whether the model has them"]
         out += [f"  {file}" for file in found.outside]
     out += [""] if out else []
     if not found.modelled:
         return [*out, "SUMMARY: no modelled function is touched"]
     count = len(dict.fromkeys(m.name for m in found.modelled))
-    out += ["to run again, once the model is changed"]
+    out += ["to run again, once the model is changed (the skeleton below, translated: lostirq patch FILE)"]
     for tier, names in found.tiers.items():
         some = [name for name in names if name in found.scenarios]
         if some and len(some) == len(names):
@@ -77,11 +79,17 @@ def lines(found: Impact) -> list[str]:
 
 
 def _scenarios(m: Modelled, tiers: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The names, but `all 17 quick` for a whole tier."""
+    """The names, but `all 17 quick` for a whole tier, and `all 17 quick but NAME` for nearly all of it."""
     found: list[str] = []
     for tier, names in tiers.items():
         some = [name for name in names if name in m.scenarios]
-        found += [f"all {len(some)} {tier}"] if len(some) == len(names) > 1 else some
+        rest = [name for name in names if name not in m.scenarios]
+        if len(names) > 1 and not rest:
+            found += [f"all {len(names)} {tier}"]
+        elif len(rest) <= MOST_BUT and len(names) > 2 * MOST_BUT:
+            found += [f"all {len(names)} {tier} but {' and '.join(rest)}"]
+        else:
+            found += some
     return tuple(found)
 
 
