@@ -12,7 +12,7 @@ from lostirq.workflow.patch_behaviour import BehaviourReport
 from lostirq.workflow.patch_compare import Change, PatchVerdict
 from lostirq.workflow.patch_report import UNCHANGED, CaseReport, PatchReport, ProofReport, PropertyReport
 from lostirq.workflow.patch_steps import Touched
-from lostirq.workflow.show import natural
+from lostirq.workflow.show import assumed, natural
 
 MOST = 3            # counterexamples told in whole
 MOST_LINES = 12     # changed lines shown of one declaration
@@ -20,7 +20,8 @@ MOST_LINES = 12     # changed lines shown of one declaration
 
 def lines(report: PatchReport) -> list[str]:
     """The whole report."""
-    found = ["the patch changes"] if report.touched else ["the patch changes no step and no declaration"]
+    found = ["the patch changes"] if report.touched else [
+        "the patch changes no step and no declaration (a skeleton of lostirq impact is comments: translate them first)"]
     found += [line for t in report.touched for line in _touched(t)]
     found += [f"  {path} (not part of the model)" for path in report.others]
     if report.specification:
@@ -36,7 +37,7 @@ def lines(report: PatchReport) -> list[str]:
     found += _counterexamples(report)
     found += _behaviour(report.behaviour)
     found += _proofs(report.proofs)
-    return [*found, "", f"SUMMARY: {summary(report)}"]
+    return [*found, "", f"SUMMARY: {summary(report)}", *assumed()]
 
 
 def summary(report: PatchReport) -> str:

@@ -153,9 +153,14 @@ def assumptions(results: Iterable[ScenarioResult], sizes: Container[str]) -> lis
     if dropped:
         said = [c if len(s) == everywhere else f"{c} (in {_count(len(s), 'scenario')})" for c, s in dropped.items()]
         lines += _wrapped("the guest does not: ", ", ".join(said))
-    lines += _wrapped("assumed: ", "compiler reordering absent; fair scheduling, flushes and IPIs (docs/language.md)")
+    lines += assumed()
     lines += [line for note in notes for line in _wrapped("note: ", note)]
     return lines
+
+
+def assumed() -> list[str]:
+    """What every verdict rests on."""
+    return _wrapped("assumed: ", "compiler reordering absent; fair scheduling, flushes and IPIs (docs/language.md)")
 
 
 def _range(values: set[int]) -> str:
