@@ -116,7 +116,8 @@ def _applied(files: Mapping[str, str], patches: Sequence[tuple[str, tuple[FilePa
     for name, patched in patches:
         for f in patched:
             if f.path.split("/")[0] not in PARTS or "/" not in f.path:
-                raise UsageError(f"{name}: {f.path} lies outside the workspace ({', '.join(f'{p}/' for p in PARTS)})")
+                raise UsageError(f"{name}: {f.path} lies outside the workspace ({', '.join(f'{p}/' for p in PARTS)}); "
+                                 "what a patch of the kernel means for the model: lostirq impact")
             if any(part.startswith(".") for part in f.path.split("/")):
                 raise UsageError(f"{name}: {f.path} is a hidden file")
         found = apply_files(found, patched, name).sources
