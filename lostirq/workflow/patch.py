@@ -66,7 +66,7 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     patched_model = _load(patched, "the patched model")
     known = related(root, sides.base, sides.touched)
     cases = list_cases(patched_model if options.accept_spec else base_model, options, known)
-    cases += [c for c in list_cases(base_model, options, {}) if c not in cases and _gone(c, patched_model)]
+    cases += [c for c in list_cases(base_model, options, {}) if c not in cases]
     identical = same_meaning(sides.base, patched)
     pair = Pair(base_model, patched_model)
     found = ([CaseResult(c, same=True) for c in cases] if identical
@@ -87,7 +87,8 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
 def _key(root: Path, base: Mapping[str, str], patched: Mapping[str, str], options: PatchOptions) -> str:
     o = options.check
     wanted = search_key(o.search_options(o.properties, lambda progress: None, stop_early=False), o.engine)
-    asked = "\0".join([o.tier, *o.scenarios, *(m.value for m in o.memories), *(f"{n}={v}" for n, v in o.overrides)])
+    asked = key_of(o.tier, key_of(*o.scenarios), key_of(*(m.value for m in o.memories)),
+                   key_of(*(f"{n}={v}" for n, v in o.overrides)))
     contents = [x for folder in library(root).values() for name in ("bug.toml", "bug.patch", "trace.json")
                 if (folder / name).is_file() for x in (folder.name, read_text(folder / name, "known bug"))]
     contents += [x for path in sorted((root / "proofs" / "certificates").glob("*.json"))
@@ -162,10 +163,6 @@ def list_cases(workspace: Workspace, options: PatchOptions, known: Mapping[str, 
     bugs = [Case(job.scenario, job.memory, tuple(properties), tuple(slugs))
             for job, (slugs, properties) in extra.items()]
     return [*bugs, *cases]
-
-
-def _gone(case: Case, workspace: Workspace) -> bool:
-    return case.scenario not in workspace.scenarios
 
 
 def _elsewhere(cases: list[Case], pair: Pair, memories: tuple[Memory, ...]) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def judge(before: str, after: str) -> PatchVerdict:
         if before in (HOLDS, ABSENT):
             return PatchVerdict.BREAKS
         return PatchVerdict.KEEPS if before == VIOLATED else PatchVerdict.UNDECIDED
-    if after not in (HOLDS, ABSENT) or before not in (HOLDS, VIOLATED, ABSENT):
+    if after == ABSENT and before != ABSENT or after not in (HOLDS, ABSENT) or before not in (HOLDS, VIOLATED, ABSENT):
         return PatchVerdict.UNDECIDED
     return PatchVerdict.FIXES if (before, after) == (VIOLATED, HOLDS) else PatchVerdict.KEEPS
 
@@ -118,9 +118,9 @@ def identity_holds(results: Iterable[ScenarioResult]) -> bool:
 
 
 def lost_witnesses(before: Iterable[ScenarioResult], after: Iterable[ScenarioResult]) -> dict[str, str]:
-    """Properties (id -> witness) whose witness the base reaches in these scenarios and the patched model in none,
-    though it was searched to the end."""
-    was = {(p, w) for r in before for p, w in r.witness_of.items() if w in r.reached}
+    """Properties (id -> witness of the patched model) that have a witness which the base reaches in these scenarios,
+    and on the patched side one that none reaches, though each was searched to the end."""
+    was = {p for r in before for p, w in r.witness_of.items() if w in r.reached}
     results = list(after)
-    now = {(p, w) for r in results for p, w in r.witness_of.items() if w in r.reached or not r.search.complete}
-    return dict(sorted(was - now))
+    now = {p for r in results for p, w in r.witness_of.items() if w in r.reached or not r.search.complete}
+    return {p: w for p, w in sorted((p, w) for r in results for p, w in r.witness_of.items()) if p in was - now}

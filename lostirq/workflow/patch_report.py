@@ -118,7 +118,7 @@ class PatchReport:
     @property
     def decided(self) -> bool:
         """Is nothing in it due to a limit of time or memory, or to an interrupt?"""
-        cut = any(c.failure for c in self.cases)
+        cut = any(c.failure for c in self.cases) or any(b.relation == "undecided" for b in self.behaviour)
         return not cut and not any(p.verdict is PatchVerdict.UNDECIDED for p in self.properties)
 
 

@@ -122,6 +122,8 @@ def _case(case: Case, base: _Systems, patched: _Systems, options: CheckOptions, 
     before = recall(base_texts, job, options) if whole else None
     if case.scenario not in patched.workspace.scenarios:
         return CaseResult(case, failure="the patch removes this scenario", outcome=Outcome.UNDECIDED)
+    if case.memory not in patched.workspace.scenarios[case.scenario].memory:
+        return CaseResult(case, failure="the patch takes this memory model away", outcome=Outcome.UNDECIDED)
     new = patched.of(job)
     if case.scenario not in base.workspace.scenarios:
         only = check_system(new, options, report)
@@ -129,7 +131,7 @@ def _case(case: Case, base: _Systems, patched: _Systems, options: CheckOptions, 
     mark = before.digest if before is not None else digest(base.of(job))
     if twice:
         _identity(((base.workspace, mark, "base"), (patched.workspace, digest(new), "patched model")), job, options)
-    if mark == digest(new):
+    if mark == digest(new) and _witnesses(base.workspace) == _witnesses(patched.workspace):
         return CaseResult(case, same=True, before=before)
     after = recall(patched_texts, job, options) if whole else None
     if after is None:
@@ -144,6 +146,11 @@ def _case(case: Case, base: _Systems, patched: _Systems, options: CheckOptions, 
     if any(c.new_run for c in found):
         found = _told(found, base.of(job), new, after)
     return CaseResult(case, False, before, after, found)
+
+
+def _witnesses(workspace: Workspace) -> dict[str, str]:
+    """Which witness keeps which property from being vacuous: no part of a system, nor of its digest."""
+    return {p: info.witness for p, info in workspace.properties.items() if info.witness}
 
 
 def _keep(texts: str, job: Job, options: CheckOptions, found: ScenarioResult, *, whole: bool) -> None:

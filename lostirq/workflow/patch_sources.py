@@ -3,11 +3,12 @@
 
 Invariants: nothing is written; only files of the workspace (model/, properties/, proofs/, counterexamples/) can be
 touched; the patches apply in the order given, whole or not at all; the patched side keeps the specification of the base
-(properties/, model/scenarios/ and the parameters) unless it is accepted.
+(properties/ with what they call, model/scenarios/ and the parameters) unless it is accepted.
 """
 
 from __future__ import annotations
 
+import ast
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +81,9 @@ def make_sides(root: Path, patches: Sequence[tuple[str, tuple[FilePatch, ...]]],
     others = tuple(p for p in sorted(set(base) | set(after)) if not _is_program(p) and base.get(p) != after.get(p))
     before, patched = _programs(base), _programs(after)
     differing = touched(before, patched)
-    return Sides(before, patched, differing, tuple(t for t in differing if _specifies(t)), others)
+    said = _specification(before) | _specification(patched)
+    specified = tuple(t for t in differing if t.file.startswith(SPECIFICATION) or t.name in said)
+    return Sides(before, patched, differing, specified, others)
 
 
 def accepted(sides: Sides, *, accept: bool) -> dict[str, str]:
@@ -97,10 +100,39 @@ def accepted(sides: Sides, *, accept: bool) -> dict[str, str]:
     return dict(sorted((kept | {p: text for p, text in sides.base.items() if p.startswith(SPECIFICATION)}).items()))
 
 
-def _specifies(change: Touched) -> bool:
-    """Does the declaration say what is checked?  Parameters count: a scenario lives by their defaults."""
-    lines = [text for _, text in (*change.removed, *change.added)]
-    return change.file.startswith(SPECIFICATION) or any("= Param(" in text for text in lines)
+def _specification(sources: Mapping[str, str]) -> frozenset[str]:
+    """What says what is checked, of all files: the parameters, for a scenario lives by their defaults, and the `@pure`
+    functions that a property calls, also through others."""
+    pure: dict[str, set[str]] = {}
+    parameters: set[str] = set()
+    todo: list[str] = []
+    for path, text in sources.items():
+        try:
+            body = ast.parse(text).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue                # an error of the model, which the front end tells better
+        for node in body:
+            if isinstance(node, ast.Assign) and _names(node.value) & {"Param"}:
+                parameters |= _names(node)
+            elif isinstance(node, ast.FunctionDef) and path.startswith("properties/"):
+                todo += sorted(_names(node))
+                pure.setdefault(node.name, set())
+            elif isinstance(node, ast.FunctionDef) and any(_names(d) & {"pure"} for d in node.decorator_list):
+                pure[node.name] = _names(node)
+    reached: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in pure and name not in reached:
+            reached.add(name)
+            todo += sorted(pure[name])
+    return frozenset(reached | parameters - {"Param"})
+
+
+def _names(root: ast.AST) -> set[str]:
+    """The names in it, and the one that stands as a string after `goal=`."""
+    found = {n.id for n in ast.walk(root) if isinstance(n, ast.Name)}
+    return found | {k.value.value for k in ast.walk(root) if isinstance(k, ast.keyword) and k.arg == "goal"
+                    and isinstance(k.value, ast.Constant) and isinstance(k.value.value, str)}
 
 
 def _is_program(path: str) -> bool:

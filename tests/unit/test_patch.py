@@ -372,7 +372,8 @@ def test_proofs_have_a_column_of_their_own(tmp_path: Path, capsys: Capture, cert
         (VIOLATED, HOLDS, PatchVerdict.FIXES), (HOLDS, UNKNOWN, PatchVerdict.UNDECIDED),
         (VIOLATED, UNKNOWN, PatchVerdict.UNDECIDED), (UNKNOWN, HOLDS, PatchVerdict.UNDECIDED),
         (UNKNOWN, VIOLATED, PatchVerdict.UNDECIDED), (UNKNOWN, UNKNOWN, PatchVerdict.UNDECIDED),
-        (HOLDS, ABSENT, PatchVerdict.KEEPS),
+        (HOLDS, ABSENT, PatchVerdict.UNDECIDED), (VIOLATED, ABSENT, PatchVerdict.UNDECIDED),
+        (ABSENT, HOLDS, PatchVerdict.KEEPS), (ABSENT, ABSENT, PatchVerdict.KEEPS),
     ],
 )
 def test_verdict_on_one_property(before: str, after: str, verdict: PatchVerdict) -> None:
