@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import lostirq
 from lostirq.errors import LostirqError, ModelErrors, UsageError
@@ -308,13 +308,23 @@ def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
     )
 
 
+def _nowhere() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     bisect = "--bisect" in words
+    for name in ("stdout", "stderr"):       # closed by the caller
+        if getattr(sys, name) is None:
+            setattr(sys, name, _nowhere())
 
     def failed(outcome: Outcome, text: str) -> int:
-        print(text, file=sys.stderr)
+        try:
+            print(text, file=sys.stderr)
+        except OSError:                     # nobody can be told; the exit code says it
+            sys.stderr = _nowhere()
         return exit_code(outcome, bisect=bisect)
 
     try:
@@ -345,9 +355,14 @@ def _crash(error: Exception, words: list[str]) -> str:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="lostirq-crash-", suffix=".txt", delete=False, encoding="utf-8") as f:
-        f.write(f"lostirq {' '.join(words)}\n\n{traceback.format_exc()}")
-    return f"lostirq: internal error: {type(error).__name__}: {error}; please report it with {f.name}"
+    told = f"lostirq: internal error: {type(error).__name__}: {error}; please report it"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="lostirq-crash-", suffix=".txt", delete=False,
+                                         encoding="utf-8") as f:
+            f.write(f"lostirq {' '.join(words)}\n\n{traceback.format_exc()}")
+    except OSError:
+        return f"{told} with the command"
+    return f"{told} with {f.name}"
 
 
 if __name__ == "__main__":

@@ -219,6 +219,10 @@ def check_target(path: Path, *, folder: bool = False) -> None:
         above = above.parent
     if not folder and path.is_dir():
         why = "it is a folder"
+    elif not folder and _special(path):
+        if os.access(path, os.W_OK):
+            return
+        why = "it is not writable"
     elif not above.is_dir():
         why = f"{above} is no folder"
     elif not os.access(above, os.W_OK | os.X_OK):
@@ -229,9 +233,15 @@ def check_target(path: Path, *, folder: bool = False) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside the target, then rename.  Raises `UsageError`; the old file, if any, is then untouched."""
+    """Write beside the target, then rename.  Raises `UsageError`; the old file, if any, is then untouched.  A link
+    stays one: what it points to is replaced.  A device or a pipe is written to, and stays what it is."""
     temporary = ""
     try:
+        if _special(path):
+            with path.open("w", encoding="utf-8") as f:
+                f.write(text)
+            return
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as f:
@@ -244,6 +254,11 @@ def write_text(path: Path, text: str) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise UsageError(f"cannot write {path}: {e.strerror or e}; free some space or choose another folder") from None
+
+
+def _special(path: Path) -> bool:
+    """Is it there, and neither a file nor a folder?"""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _text(data: dict[str, object], key: str, name: str) -> str:

@@ -63,7 +63,10 @@ def find_compiler(wanted: str | None) -> Compiler | None:
 
 
 def _resolve(name: str) -> tuple[str, ...] | None:
-    words = shlex.split(name)
+    try:
+        words = shlex.split(name)
+    except ValueError:                      # a quotation mark without the other
+        return None
     path = shutil.which(words[0]) if words else None
     return (path, *words[1:]) if path is not None else None
 

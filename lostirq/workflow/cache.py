@@ -59,7 +59,7 @@ class ResultCache:
         try:
             if not _ours(self.root):
                 return None
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as f:
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as f:
                 raw = f.read(_MAX_ENTRY + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None

@@ -84,6 +84,8 @@ def request(o: argparse.Namespace) -> MutateRequest:
     """Raises `UsageError`."""
     if o.sample is not None and o.sample < 1:
         raise UsageError("--sample needs a positive number")
+    if o.up_to is not None and o.up_to < 1:
+        raise UsageError("--up-to needs a positive number")
     if o.show and (o.only or o.listed):
         raise UsageError("--show takes one name; it goes with neither --only nor --list")
     return MutateRequest(tuple(o.only), o.show, o.listed, o.sample, o.seed, o.out, o.again, o.up_to)

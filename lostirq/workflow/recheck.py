@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lostirq.errors import ModelErrors, UsageError
 from lostirq.evidence.trace_file import write_text
-from lostirq.ir.system import System
+from lostirq.ir.system import System, served
 from lostirq.language import Workspace
 from lostirq.symbolic.certificate import system_file
 from lostirq.workflow import certificates
@@ -103,8 +103,10 @@ def recheck_one(system: System, path: Path, solver: str, limit: int | None = Non
     begin = time.monotonic()
     about = certificates.origin(certificates.load(path), path.name)
     goals = certificates.theorem(system, about.property)
-    if not goals:
-        return Rechecked(path, "stale", f"the property {about.property} is not in {about.scenario} any more")
+    absent = sorted(served(about.property) - {name for p in goals for name in (p.id, p.key)})
+    if absent or not goals:
+        named = ", ".join(absent) or "no property"
+        return Rechecked(path, "stale", f"it is about {named}, which is not in {about.scenario} any more")
     with tempfile.TemporaryDirectory(prefix="lostirq-recheck-") as folder:
         file = Path(folder) / "system.json"
         write_text(file, system_file(system, goals))

@@ -55,6 +55,8 @@ def sources(root: Path, parts: tuple[str, ...] = SOURCES) -> dict[str, str]:
             for name in sorted(files):
                 path = Path(folder) / name
                 if name.endswith(".py") and not name.startswith("."):
+                    if not path.is_file():
+                        raise UsageError(f"cannot read model file {path}: no file, or a link to none")
                     if not path.resolve().is_relative_to(root.resolve()):
                         raise UsageError(f"{path} is a link to a file outside the workspace; copy the file instead")
                     found[path.relative_to(root).as_posix()] = read_text(path, "model file")

@@ -81,6 +81,17 @@ def test_a_folder_or_entry_that_is_a_link_is_not_used(tmp_path: Path) -> None:
     assert ResultCache(real, said.append).get("l", SearchResult) is None and len(said) == 1
 
 
+def test_an_entry_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    told: list[str] = []
+    cache = ResultCache(tmp_path / "r", told.append)
+    cache.put("k", FOUND)
+    (tmp_path / "r" / "k.json").unlink()
+    os.mkfifo(tmp_path / "r" / "k.json")
+    assert cache.get("k", SearchResult) is None and "damaged" in told[0]
+    cache.put("k", FOUND)
+    assert cache.get("k", SearchResult) == FOUND
+
+
 def test_open_folder_is_closed(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     ResultCache(tmp_path).put("k", FOUND)

@@ -242,3 +242,41 @@ def test_a_patch_without_an_end_is_refused(tmp_path: Path, capsys: Capture, comm
         f.truncate(1 << 32)
     assert run(tmp_path, command, "--workspace", str(toy(tmp_path / "w")), str(endless)) == 2
     assert "larger than 16 MiB" in one_line(capsys)
+
+
+@pytest.mark.parametrize(("redirected", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), (">/dev/full", 2),
+                                                  ("2>/dev/full", 2), (">/dev/full 2>/dev/full", 2)])
+def test_output_that_goes_nowhere_is_no_violation(tmp_path: Path, redirected: str, code: int) -> None:
+    """Exit code 1 would say that a property is violated."""
+    folder = toy(tmp_path / "w")
+    script = f"{sys.executable} -m lostirq.cli check --workspace {folder} --cache-dir {tmp_path}/c {redirected}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False)
+    assert done.returncode == code and b"internal error" not in done.stderr
+
+
+def test_an_internal_error_without_a_file(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("boom")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lostirq.workflow.commands.run_list", broken)
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    assert main(["list"]) == 3
+    assert "please report it with the command" in one_line(capsys)
+
+
+def test_files_that_are_none(tmp_path: Path, capsys: Capture) -> None:
+    """A pipe without a writer, and links that lead to nothing: none is waited for."""
+    folder = toy(tmp_path / "w")
+    for make in (os.mkfifo, lambda p: os.symlink("odd.py", p), lambda p: os.symlink("absent.py", p)):
+        make(folder / "model" / "odd.py")
+        assert run(tmp_path, "check", "--workspace", str(folder)) == 2
+        assert "odd.py: no file, or a link to none" in one_line(capsys)
+        (folder / "model" / "odd.py").unlink()
+
+
+def test_a_compiler_with_half_a_quotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", '"gcc')
+    assert run(toy(tmp_path / "w"), "check") == 0

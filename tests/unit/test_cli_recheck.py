@@ -102,6 +102,7 @@ def test_a_scenario_that_is_gone_is_stale(proved: Path, tmp_path: Path, capsys: 
     (lambda t: t[:500], 2, "cut off"), (lambda t: t.replace('"and"', '"(exit)"'), 2, "unknown operator"),
     (lambda t: "[]", 2, "no JSON object"), (lambda t: t.replace('"memory": "sc"', '"memory": "arm"'), 2, "names its"),
     (lambda t: t.replace('"Q-full', '"Q-full').replace('"property": "Q"', '"property": "Z"'), 125, "stale"),
+    (lambda t: t.replace('"property": "Q"', '"property": "Q, Z"'), 125, "stale: it is about Z, which is not in"),
 ])  # fmt: skip
 def test_damage(proved: Path, tmp_path: Path, capsys: Capture, damage: object, code: int, words: str) -> None:
     root = copy(proved, tmp_path)

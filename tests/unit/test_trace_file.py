@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from lostirq.errors import UsageError
-from lostirq.evidence.trace_file import StoredTrace, read, render, write
+from lostirq.evidence.trace_file import StoredTrace, check_target, read, render, write, write_text
 from lostirq.evidence.verdict import Trace
 
 STORED = StoredTrace(Trace("toy", "tso", "abc123", "P-1[0]", (3, 1, 4), None), "some-bug", (("SENDERS", 2),))
@@ -95,3 +96,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert [p.name for p in tmp_path.iterdir()] == ["t.json"]
     monkeypatch.undo()
     assert read(path) == STORED
+
+
+def test_what_is_no_file_stays_what_it_is(tmp_path: Path) -> None:
+    """A pipe is written to, and a link still points where it did."""
+    pipe, link, file = (tmp_path / name for name in ("pipe", "link", "file"))
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    check_target(pipe)
+    write_text(pipe, "told")
+    assert os.read(reader, 99) == b"told" and stat.S_ISFIFO(pipe.lstat().st_mode)
+    os.close(reader)
+    file.write_text("old")
+    link.symlink_to(file)
+    write_text(link, "new")
+    assert link.is_symlink() and file.read_text() == "new"
