@@ -187,7 +187,10 @@ def _row(group: _Group, columns: list[str], begin: list[int]) -> list[str]:
     width = (begin[at + 1] - GAP if at + 1 < len(begin) else WIDTH) - begin[at]
     items = [wrap(item, width) for item in _split(_items(group), width)]
     heading, facts = (items[:1], items[1:]) if len(items) > 1 and group.functions else ([], items)
-    return [line for block in (heading, facts) for line in place([x for ls in block for x in ls], begin[at], WIDTH)]
+    below = place([x for ls in facts for x in ls], begin[at], WIDTH)
+    left = min((len(line) - len(line.lstrip()) for line in below), default=begin[at])
+    above = place([x for ls in heading for x in ls], min(begin[at], max(0, left - 2)) if heading else begin[at], WIDTH)
+    return [*above, *below]
 
 
 def _split(items: list[str], width: int) -> list[str]:

@@ -13,7 +13,7 @@ from lostirq.evidence.replay import ReplayError, Run, confirm, confirm_witness, 
 from lostirq.evidence.verdict import Trace
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory
-from lostirq.report.text import WIDTH, render
+from lostirq.report.text import WIDTH, _Group, _row, render
 
 LOST = (0, 1, 3, 6, 7, 9, 10, 5)
 
@@ -65,6 +65,16 @@ def test_full_shows_every_step() -> None:
 def test_width(full: bool) -> None:
     run = run_of(LOST)
     assert max(map(len, render(run, confirm(run), full=full).splitlines())) <= WIDTH
+
+
+@pytest.mark.parametrize("fact", ["on = 1", "control.nv is POSTED_INTR_WAKEUP_VECTOR"])
+@pytest.mark.parametrize("function", ["host_irq", "evaluate_pending_virtual_interrupts"])
+def test_at_the_right_edge_a_function_stays_left_of_its_facts(function: str, fact: str) -> None:
+    columns, begin = ["vCPU 0", "sender 0", "IOMMU 0"], [0, 30, 57]
+    rows = _row(_Group("IOMMU 0", (function,), (fact, fact)), columns, begin)
+    indents = [len(row) - len(row.lstrip()) for row in rows]
+    assert rows[0].endswith(f"{function}():") and max(map(len, rows)) <= WIDTH
+    assert indents[0] < min(indents[1:]) and indents[0] <= begin[2]
 
 
 def test_many_columns_fall_back_to_names() -> None:
