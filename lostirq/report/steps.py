@@ -208,7 +208,8 @@ class Teller:
                      for v, (_, new) in touch.writes.items() if self._tells_store(v, touch.column, number)]
             return [Said(touch.column, "", tuple(facts))]
         edge = step.edge
-        said = [Said(touch.column, self.system.processes[edge.process].locations[edge.src].function, (edge.choice,))]
+        chosen = f"chooses {edge.choice}" if edge.choice.isdecimal() else edge.choice
+        said = [Said(touch.column, self.system.processes[edge.process].locations[edge.src].function, (chosen,))]
         reads = self._reads(number, edge, touch, step)
         writes = self._writes(number, edge, touch)
         placed = [*reads, *writes] if edge.access is Access.LOAD else [*writes, *reads]
