@@ -106,7 +106,7 @@ def counterexamples(report: CheckReport) -> list[str]:
         lines += ["", best[ids[0]].report.rstrip("\n")]
         lines += [f"(the same run violates {', '.join(ids[1:])})"] if ids[1:] else []
     if len(runs) > MOST:
-        lines += ["", f"{len(runs) - MOST} more counterexamples; --save DIR writes all"]
+        lines += ["", f"{_count(len(runs) - MOST, 'more counterexample')}; --save DIR writes all"]
     return lines
 
 
