@@ -23,6 +23,8 @@ from lostirq.language.steps import Composer
 from lostirq.language.translate import Translator
 from lostirq.language.universe import Universe
 
+MAX_INSTANCES = 256     # of one process
+
 _SORTS = {
     Purpose.THREAD: Sort.THREAD,
     Purpose.HANDLER: Sort.HANDLER,
@@ -63,7 +65,11 @@ def instances(universe: Universe, decl: FunctionDecl, graphs: list[Graph]) -> No
         if len(decl.parameters) != wanted:
             mend = "one with over=, else none"
             raise tr.fail(decl.node, "LI012", f"process '{decl.name}' takes {wanted} parameter(s)", mend)
-        for number in [-1] if over is None else range(tr.constant(over)):
+        count = 0 if over is None else tr.constant(over)
+        if not 0 <= count <= MAX_INSTANCES:
+            said = f"the number of instances {count} is not in 0..{MAX_INSTANCES}"
+            raise tr.fail(decl.options["over"], "LI014", said, "fewer of them")
+        for number in [-1] if over is None else range(count):
             graphs.append(_instance(universe, decl, number, len(graphs)))
     except Abandon:
         return

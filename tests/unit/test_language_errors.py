@@ -91,6 +91,8 @@ CASES = [
     (("LI014", 1, 4), "x: Int[3, 1]\n", "empty"),
     (("LI014", 1, 4), "x: Array[bool, 10 ** 9]\n", "length"),
     (("LI014", 1, 4), "x: Array[bool, 100000]\n", "length"),
+    (("LI014", 1, 14), "@thread(over=10 ** 9)\ndef t(i: Int[0, 1]):\n    pass\n", "number of instances"),
+    (("LI014", 1, 14), "@thread(over=0 - 1)\ndef t(i: Int[0, 1]):\n    pass\n", "number of instances -1"),
     (("LI014", BODY, 5), body("n = 0\nwhile b:\n    n = n + 1"), "not known"),
     (("LI015", BODY, 9), body("x = v\nv = 1"), "before"),
     (("LI016", BODY, 18), body("test_and_set(True)"), "place"),
