@@ -52,7 +52,7 @@ class About:
 def headline(prop: Property | None, key: str) -> str:
     """The property in one line."""
     if prop is None:
-        built_in = {STUCK: "nothing can move, and not all are at rest", RANGE: "a value leaves the range of its type"}
+        built_in = {STUCK: "something can move, or all are at rest", RANGE: "every value is in the range of its type"}
         return f"{key}: {built_in.get(key, '')}"
     said = prop.title or (prop.statement.strip().splitlines() or [""])[0]
     return f"{prop.key}: {said}".rstrip(": ")
