@@ -233,7 +233,7 @@ def dispatch(o: argparse.Namespace) -> Outcome:
         from lostirq.workflow.bug_proofs_command import run_bug_proofs
 
         return run_bug_proofs(setting, tuple(o.slug), record=o.record, every=o.every, anew=o.no_result_cache,
-                              seconds=o.timeout)
+                              processes=o.jobs, seconds=o.timeout)
     if o.command == "bugs":
         outputs, setting = _outputs(o, setting)
         return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record,

@@ -27,6 +27,7 @@ from lostirq.ir.core import make
 from lostirq.ir.digest import canonical, digest
 from lostirq.ir.expr import (
     BOOL,
+    FALSE,
     Expr,
     Kind,
     Op,
@@ -237,7 +238,8 @@ class Whole:
 
 def whole(data: Json, system: System) -> Whole:
     """The conjuncts of a certificate, also those that were spread over locations, translated to a system that may have
-    changed.  Raises `ValueError` if the data are no certificate."""
+    changed.  Nobody is at a location that is gone: on the states of the system, and where all its locations were there
+    before, they say what they said.  Raises `ValueError` if the data are no certificate."""
     vanished: list[tuple[str, str]] = []
 
     def over(rows: list[tuple[str, int]]) -> tuple[Conjunct, ...]:
@@ -251,7 +253,7 @@ def whole(data: Json, system: System) -> Whole:
 
     try:
         read_as = cast(dict, data)  # type: ignore[type-arg]  # JSON, checked by use
-        table = _Translation(read_as, system)
+        table = _Translation(read_as, system, gone=FALSE)
         theorem = over([(key, number) for key, _, number in read_as["theorem"]])
         return Whole(theorem, over(read_as["conjuncts"]), tuple(vanished))
     except (KeyError, TypeError, IndexError, AttributeError, AssertionError) as error:
@@ -259,9 +261,10 @@ def whole(data: Json, system: System) -> Whole:
 
 
 class _Translation:
-    """The terms of a certificate, over a system."""
+    """The terms of a certificate, over a system.  `gone`: what "at a location that is gone" becomes, if anything."""
 
-    def __init__(self, data: dict, system: System) -> None:  # type: ignore[type-arg]  # JSON
+    def __init__(self, data: dict, system: System, gone: Expr | None = None) -> None:  # type: ignore[type-arg]  # JSON
+        self._gone = gone
         self._rows: list[list] = data["terms"]  # type: ignore[type-arg]  # JSON
         self._variables = {v.name: v for v in system.variables}
         self._old: dict[str, list[str]] = data["places"]
@@ -295,7 +298,12 @@ class _Translation:
         if op == "occurs":
             return occurs(data, *operands)
         if op in ("=", "in"):
-            operands, data = self._placed(args, operands, data)
+            try:
+                operands, data = self._placed(args, operands, data)
+            except Vanished:
+                if self._gone is not None:
+                    return self._gone
+                raise
         elif isinstance(data, list):
             data = tuple(data)
         return _typed(Op(op), operands, data)

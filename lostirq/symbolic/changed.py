@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from lostirq.ir.expr import Expr, Op, Var, fold
-from lostirq.ir.system import System
+from lostirq.ir.system import Edge, System
 from lostirq.symbolic.certificate import places
 
 Key = int
@@ -20,11 +20,20 @@ Key = int
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`edges`: indices of those that the base does not have.  `same_frame`: variables, initial values, processes and
-    locations are those of the base."""
+    """`edges`: indices of those that the base does not have.  `same_frame`: variables, initial values and processes are
+    those of the base, and there is no location that it does not have."""
 
     edges: frozenset[int]
     same_frame: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of one system: the numbers of its edges, in order, that of its frame, and those of its locations."""
+
+    edges: tuple[Key, ...]
+    frame: Key
+    places: frozenset[Key]
 
 
 class Shapes:
@@ -36,8 +45,7 @@ class Shapes:
     def _number(self, what: tuple[object, ...]) -> Key:
         return self._numbers.setdefault(what, len(self._numbers))
 
-    def of(self, system: System) -> tuple[list[Key], Key]:
-        """The numbers of the edges, in order, and that of the frame."""
+    def of(self, system: System) -> Shape:
         labels = {p.pc: places(p) for p in system.processes}
         memo: dict[Expr, Key] = {}
 
@@ -53,18 +61,21 @@ class Shapes:
         def term(e: Expr) -> Key:
             return fold(e, visit, memo)
 
-        edges = [
-            self._number((
+        def edge(e: Edge) -> Key:
+            p = system.processes[e.process]
+            return self._number((
                 "edge", p.name, labels[p.pc][e.src], labels[p.pc][e.dst], term(p.runs), term(e.guard),
                 *((v.name, term(rhs)) for v, rhs in e.assigns),
                 *((event.name, *map(term, event.args)) for event in e.events),
-            ))
-            for e in system.edges for p in (system.processes[e.process],)
-        ]  # fmt: skip
-        frame = (*((v.name, labels.get(v) and labels[v][v.init], None if v in labels else (v.type, v.init))
-                   for v in system.variables),
-                 *((p.name, p.pc.name, frozenset(labels[p.pc])) for p in system.processes))  # fmt: skip
-        return edges, self._number(("frame", *frame))
+            ))  # fmt: skip
+
+        frame = self._number((
+            "frame",
+            *((v.name, labels[v][v.init]) if v in labels else (v.name, v.type, v.init) for v in system.variables),
+            *((p.name, p.pc.name) for p in system.processes),
+        ))  # fmt: skip
+        known = frozenset(self._number(("place", p.name, label)) for p in system.processes for label in labels[p.pc])
+        return Shape(tuple(map(edge, system.edges)), frame, known)
 
     def _compared(self, node: Expr, args: list[Key], labels: list[str], system: System) -> Key:
         """A comparison of a program counter with numbers; of another kind, a number that nothing else has."""
@@ -78,8 +89,8 @@ class Shapes:
         return self._number((node.op, id(system), node))
 
 
-def change(base: tuple[list[Key], Key], patched: tuple[list[Key], Key]) -> Change:
-    """What the patched system has that the base does not have, from their numbers (`Shapes.of`)."""
-    known = frozenset(base[0])
-    edges = frozenset(n for n, key in enumerate(patched[0]) if key not in known)
-    return Change(edges, base[1] == patched[1])
+def change(base: Shape, patched: Shape) -> Change:
+    """What the patched system has that the base does not have."""
+    known = frozenset(base.edges)
+    edges = frozenset(n for n, key in enumerate(patched.edges) if key not in known)
+    return Change(edges, base.frame == patched.frame and patched.places <= base.places)

@@ -281,10 +281,11 @@ def prove(
     def decide(family: Family, tally: Tally) -> None:
         step = _Step(prover, len(invariant), places, family.general)
         if family.input is None or step.valid():
-            step.one_by_one(tally)
+            step.one_by_one(tally, most)
             return
         for edge in family.members:
-            _Step(prover, len(invariant), places, edge).one_by_one(tally)
+            if len(tally.found) < most:
+                _Step(prover, len(invariant), places, edge).one_by_one(tally, most)
 
     return over_families(grouped, decide, most, progress)
 
@@ -328,11 +329,13 @@ class _Step:
             self._valid = isinstance(self.queries.holds("all", and_(*(goal for _, goal in self.open))), Valid)
         return self._valid
 
-    def one_by_one(self, tally: Tally) -> None:
-        """Add what fails and what is undecided, and count."""
+    def one_by_one(self, tally: Tally, most: int) -> None:
+        """Add what fails and what is undecided, and count; up to so many that fail."""
         tally.counts[0] += self.sliced
         tally.counts[1] += self.simplified
         for name, goal in self.open:
+            if len(tally.found) >= most:
+                return
             answer: Answer = Valid(True) if self.valid() else self.queries.holds(name, goal)
             if isinstance(answer, Counterexample):
                 tally.found.append(answer)

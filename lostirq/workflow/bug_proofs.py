@@ -3,9 +3,9 @@
 
 The lemmas of the certificate are tried on the system with the bug, the changed transitions first.  First the conjuncts
 as the certificate has them: if they are inductive there too, the proof is kept.  If not, what was spread over locations
-is made anew (`lostirq.workflow.certificates.retry`), and only then is the proof lost.  Where variables, initial values
-and locations are those of the base, and all conjuncts are still there, the unchanged transitions keep them, as the
-certificate says: only the changed ones are asked.
+is made anew (`lostirq.workflow.certificates.retry`), and only then is the proof lost.  Where variables and initial
+values are those of the base, no location is new and all conjuncts are still there, the unchanged transitions keep them,
+as the certificate says: only the changed ones are asked.
 
 Invariants: a proof is *lost* only to a step that is shown (or an initial state, or lemmas that do not fit); one that is
 *kept* was decided without a solver's `unknown`; a certificate of another model than the base decides nothing.
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from lostirq.evidence.trace_file import read_text
 from lostirq.ir.system import Form, System, served
 from lostirq.language import Workspace, load_sources
 from lostirq.symbolic.certificate import Json, Whole, whole
-from lostirq.symbolic.changed import Change, Key, Shapes, change
+from lostirq.symbolic.changed import Change, Shape, Shapes, change
 from lostirq.symbolic.families import Family
 from lostirq.symbolic.induction import prove
 from lostirq.symbolic.outcome import Conjunct, Proved
@@ -54,10 +53,10 @@ class Base:
     texts: dict[str, str]
     proofs: tuple[_Certificate, ...]
     _shapes: Shapes = field(default_factory=Shapes)
-    _known: dict[str, tuple[list[Key], Key] | None] = field(default_factory=dict)
+    _known: dict[str, Shape | None] = field(default_factory=dict)
     _functions: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def shape(self, of: _Certificate) -> tuple[list[Key], Key] | None:
+    def shape(self, of: _Certificate) -> Shape | None:
         """The transitions of the base; None if the certificate is of another model."""
         if of.name not in self._known:
             system = certificates.compiled(self.workspace, of.origin)
@@ -78,7 +77,8 @@ class Base:
 
 
 def base(root: Path) -> Base:
-    """Raises `UsageError` for a workspace without certificates, or with one that cannot be read."""
+    """With its proofs, the small ones first.  Raises `UsageError` for a workspace without certificates, or with a file
+    that is none."""
     found = []
     seconds = proofs_page.recorded(root)
     for path in certificates.listed(root):
@@ -86,37 +86,47 @@ def base(root: Path) -> Base:
         found.append(_Certificate(path.stem, data, certificates.origin(data, path.name), mark(path)))
     if not found:
         raise UsageError(f"{root / certificates.FOLDER}: there are no certificates (`lostirq prove --all` makes them)")
-    found.sort(key=lambda c: (seconds[c.name].proof if c.name in seconds else 0.0, c.name))
+    found.sort(key=lambda c: (_transitions(c.data), seconds[c.name].proof if c.name in seconds else 0.0, c.name))
     return Base(root, load_with_proofs(root), sources(root, (*SOURCES, "proofs")), tuple(found))
 
 
-def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = False,
-          tell: Callable[[str, ProofRow], None] = lambda name, row: None) -> Iterator[BugRow]:
-    """What the bug does to one proof after the other, until one is lost, or with `every` to all; a row each time that
-    it grows.  `known`: what is recorded; what is of this bug and these certificates is not tried again."""
+def _transitions(data: Json) -> int:
+    counts = data.get("counts")
+    return int(counts.get("transitions", 0)) if isinstance(counts, dict) else 0
+
+
+def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = False) -> BugRow:
+    """What the bug does to one proof after the other, those of its property first, until one is lost, or with `every`
+    to all.  `known`: what is recorded; what is of this bug and these certificates is not tried again."""
     path = bug.folder / "bug.patch"
-    row = current(known, mark(path), {c.name: c.mark for c in about.proofs})
-    first = sorted(about.proofs, key=lambda c: not served(c.origin.property) & {*bug.properties})
-    todo = [c for c in first if c.name not in row.proofs]
-    if not todo or (row.lost() and not every):
-        yield _explained(about, bug, row)
-        return
+    row = recorded(about, bug, known)
+    if settled(about, row, every=every):
+        return _explained(about, bug, row)
     patched = apply(about.texts, read_text(path, "bug patch"), str(path))
     why, workspace = "", None
     try:
         workspace = load_sources(patched.sources)
     except ModelErrors as e:
         why = f"the lemmas do not fit the model with the bug: {e.diagnostics[0].message}"
-    for proof in todo:
+    for proof in sorted(about.proofs, key=lambda c: not served(c.origin.property) & {*bug.properties}):
+        if proof.name in row.proofs:
+            continue
         started = time.monotonic()
         found = _of(about, proof, workspace) if workspace is not None else ProofRow(proof.mark, Fate.LOST, why)
-        found = found.after(time.monotonic() - started)
-        tell(proof.name, found)
-        row = row.having(proof.name, found)
+        row = row.having(proof.name, found.after(time.monotonic() - started))
         if found.fate is Fate.LOST and not every:
             break
-        yield row
-    yield _explained(about, bug, row)
+    return _explained(about, bug, row)
+
+
+def recorded(about: Base, bug: Bug, known: BugRow | None) -> BugRow:
+    """What of a row is of this bug and these certificates."""
+    return current(known, mark(bug.folder / "bug.patch"), {c.name: c.mark for c in about.proofs})
+
+
+def settled(about: Base, row: BugRow, *, every: bool) -> bool:
+    """Is there nothing left to try?"""
+    return {c.name for c in about.proofs} <= set(row.proofs) or bool(row.lost() and not every)
 
 
 def _of(about: Base, proof: _Certificate, workspace: Workspace) -> ProofRow:
@@ -178,7 +188,7 @@ def _first(grouped: list[Family], changed: Change) -> list[Family]:
 
 def _step(step: tuple[str, ...]) -> str:
     """The transition, without its line of the file, which moves with every edit."""
-    return re.sub(r" \([^()\s]+:\d+\)", "", step[0]).removeprefix("step of ") if step else ""
+    return re.sub(r"( in )? \([^()\s]*:\d+\)", "", step[0]).removeprefix("step of ") if step else ""
 
 
 # -- why no proof sees a bug ------------------------------------------------------------------------------------------

@@ -2,26 +2,30 @@
 """`lostirq bugs --proofs`: the command around `lostirq.workflow.bug_proofs`.
 
 Invariants: what is recorded of the same patch and the same certificates is not tried again; the record is written after
-each proof that was tried, so that a run that was interrupted goes on where it stopped.
+each bug, so that a run that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from lostirq.errors import UsageError
-from lostirq.workflow.bug_proofs import base, tried
+from lostirq.workflow import jobs
+from lostirq.workflow.bug_proofs import base, recorded, settled, tried
 from lostirq.workflow.bug_proofs_page import broken, safety_bugs
-from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, read_record, write_record
+from lostirq.workflow.bug_proofs_record import BugRow, Fate, read_record, write_record
 from lostirq.workflow.commands import Setting
-from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.outcome import Outcome, combine
 from lostirq.workflow.workspace import choose
 
+FEW = 3     # bugs for which it is not worth while to read all proofs beforehand
 
-def run_bug_proofs(s: Setting, wanted: tuple[str, ...], *, record: bool, every: bool, anew: bool,
+
+def run_bug_proofs(s: Setting, wanted: tuple[str, ...], *, record: bool, every: bool, anew: bool, processes: int,
                    seconds: float | None) -> Outcome:
-    """`anew`: also what is recorded; `seconds`: begin no bug later than that.  Raises `UsageError`."""
+    """`anew`: also what is recorded; `seconds`: for all.  Raises `UsageError`."""
     started = time.monotonic()
     root = s.root
     about = base(root)
@@ -29,37 +33,60 @@ def run_bug_proofs(s: Setting, wanted: tuple[str, ...], *, record: bool, every: 
     slugs = choose(wanted, known, "bug of safety") if wanted else list(known)
     if not slugs:
         raise UsageError("there are no known bugs of safety here")
-    before = read_record(root)
-    rows: dict[str, BugRow] = {}
-    left = list(slugs)
-    while left and (seconds is None or time.monotonic() - started < seconds):
-        slug = left.pop(0)
-        begun = time.monotonic()
-        spent: dict[str, ProofRow] = {}
-        for row in tried(about, known[slug], None if anew else before.get(slug), every=every, tell=spent.__setitem__):
-            rows[slug] = row
-            if record and spent:
-                write_record(root, {k: r for k, r in {**read_record(root), slug: row}.items() if k in known})
-        if not s.as_json:
-            s.lines(_lines(slug, rows[slug]))
-        if spent:
-            costs = ", ".join(f"{name} {found.seconds:.0f} s" for name, found in spent.items())
-            s.err.write(f"{slug}: {time.monotonic() - begun:.0f} s ({costs})\n")
-    outcome = _outcome(rows, left)
+    before = {} if anew else read_record(root)
+    todo = [slug for slug in slugs
+            if not settled(about, recorded(about, known[slug], before.get(slug)), every=every)]
+    if len(todo) > FEW:
+        for proof in about.proofs:
+            about.shape(proof)      # once, before the forks
+    rows = {slug: tried(about, known[slug], before[slug], every=every) for slug in slugs if slug not in todo}
+    for slug in rows:
+        _tell(s, slug, rows[slug])
+    left = seconds if seconds is None else max(0.0, seconds - (time.monotonic() - started))
+    failed = []
+    for done in jobs.run(todo, lambda slug, report: tried(about, known[slug], before.get(slug), every=every),
+                         processes=processes, seconds=left):
+        slug = todo[done.number]
+        if done.result is None:
+            failure = done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
+            failed.append(failure.outcome)
+            s.err.write(f"{slug}: {failure.message}\n")
+            continue
+        rows[slug] = done.result
+        _tell(s, slug, rows[slug])
+        if record:
+            _keep(root, {slug: rows[slug]}, known)
+    if record:
+        _keep(root, rows, known)
+    outcome = combine([*failed, *map(_outcome, rows.values())])
     if s.as_json:
         s.object({"format": "lostirq-bug-proofs", "version": 1, "outcome": outcome.value,
-                  "bugs": [_object(slug, row) for slug, row in rows.items()]})
+                  "bugs": [_object(slug, row) for slug, row in sorted(rows.items())]})
     else:
-        s.lines(_summary(rows, left))
+        s.lines(_summary(rows, len(failed)))
     s.err.write(f"time: {time.monotonic() - started:.0f} s\n")
     return outcome
 
 
-def _outcome(rows: Mapping[str, BugRow], left: list[str]) -> Outcome:
-    """HOLDS if of each bug it is known whether a proof sees it."""
-    if left:
-        return Outcome.TIMEOUT
-    return Outcome.HOLDS if all(row.lost() or row.reason for row in rows.values()) else Outcome.UNDECIDED
+def _keep(root: Path, rows: Mapping[str, BugRow], known: Collection[str]) -> None:
+    """Put rows beside those that are there, without those of bugs that are gone."""
+    before = read_record(root)
+    after = {slug: row for slug, row in {**before, **rows}.items() if slug in known}
+    if after != before:
+        write_record(root, after)
+
+
+def _tell(s: Setting, slug: str, row: BugRow) -> None:
+    if not s.as_json:
+        s.lines(_lines(slug, row))
+    costs = [f"{name} {found.seconds:.0f} s" for name, found in row.proofs.items() if found.seconds]
+    if costs:
+        s.err.write(f"{slug}: {sum(p.seconds for p in row.proofs.values()):.0f} s ({', '.join(costs)})\n")
+
+
+def _outcome(row: BugRow) -> Outcome:
+    """HOLDS if it is known whether a proof sees the bug."""
+    return Outcome.HOLDS if row.lost() or row.reason else Outcome.UNDECIDED
 
 
 def _lines(slug: str, row: BugRow) -> list[str]:
@@ -71,12 +98,12 @@ def _lines(slug: str, row: BugRow) -> list[str]:
     return [f"{slug}: proof lost", *(f"  {name}: {broken(row.proofs[name])}" for name in lost)]
 
 
-def _summary(rows: Mapping[str, BugRow], left: list[str]) -> list[str]:
+def _summary(rows: Mapping[str, BugRow], left: int) -> list[str]:
     lost = sum(bool(row.lost()) for row in rows.values())
     said = f"{lost} of {len(rows)} bugs make a proof fail"
     unseen = sum(bool(row.reason) for row in rows.values())
     said += f"; {unseen} are seen by none" if unseen else ""
-    return [said + (f"; {len(left)} were not tried, out of time" if left else "")]
+    return [said + (f"; {left} have no answer" if left else "")]
 
 
 def _object(slug: str, row: BugRow) -> dict[str, object]:

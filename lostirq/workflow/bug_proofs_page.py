@@ -31,7 +31,7 @@ def safety_bugs(root: Path, workspace: Workspace) -> list[Bug]:
 
 def broken(row: ProofRow) -> str:
     """The lemma that fails, and the transition: without numbers of locations, which say nothing to a reader."""
-    lemma = re.sub(r" at \S+:\d+$", "", row.why)
+    lemma = re.sub(r" (at|before) \S+:\d+.*$", "", row.why)
     return f"{lemma}, by {row.step}" if row.step and row.step != "false at the start" else f"{lemma} {row.step}".strip()
 
 
