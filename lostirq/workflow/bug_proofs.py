@@ -203,23 +203,26 @@ def _explained(about: Base, bug: Bug, row: BugRow) -> BugRow:
 
 def _reasons(about: Base, bug: Bug, row: BugRow) -> list[str]:
     found = []
+    unchanged = all(r.fate is Fate.UNCHANGED for r in row.proofs.values())
     touched = _functions_touched(about, bug)
     absent = [f for f in touched if not any(f in about.functions(c) for c in about.proofs)]
-    if absent:
-        found.append(f"no proof's scenario runs {', '.join(absent)}")
+    if absent and unchanged:
+        found.append(f"the proofs have no step in {', '.join(absent)}")
     sizes = {n: p.default for n, p in about.workspace.parameters.items()}
     sizes |= about.workspace.scenarios[bug.scenario].parameters
-    largest = {n: max(_parameters(c.data).get(n, 0) for c in about.proofs) for n in sizes}
-    more = [f"{n} {v}" for n, v in sorted(sizes.items()) if int(v) > largest[n]]
+    theirs = {n: [_parameters(c.data).get(n, 0) for c in about.proofs] for n in sizes}
+    more = [f"{n} {int(v)}" for n, v in sorted(sizes.items()) if int(v) > max(theirs[n])]
     if more:
-        found.append(f"its scenario has {', '.join(more)}, more than any proof's")
+        found.append(f"its scenario has {', '.join(more)}, which is more than any proof has")
     proved = frozenset(p for c in about.proofs for p in served(c.origin.property))
     beyond = [p for p in bug.properties if p not in proved]
     if beyond:
         found.append(f"{', '.join(beyond)} is not proved")
     if not found:
-        kept = any(r.fate is Fate.KEPT for r in row.proofs.values())
-        found.append("the proofs go through with it" if kept else "their transition systems do not change")
+        found.append("their transition systems do not change" if unchanged else "the proofs go through with it")
+        off = [n for n, p in sorted(about.workspace.parameters.items())
+               if p.is_bool and not n.startswith("GUEST_") and not sizes[n] and all(theirs[n])]
+        found += [f"they all have {', '.join(off)}, which its scenario does not have"] if off else []
     return found
 
 
