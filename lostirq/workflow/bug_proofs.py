@@ -7,8 +7,10 @@ is made anew (`lostirq.workflow.certificates.retry`), and only then is the proof
 values are those of the base, no location is new and all conjuncts are still there, the unchanged transitions keep them,
 as the certificate says: only the changed ones are asked.
 
-Invariants: a proof is *lost* only to a step that is shown (or an initial state, or lemmas that do not fit); one that is
-*kept* was decided without a solver's `unknown`; a certificate of another model than the base decides nothing.
+Where the front end refuses the scenario with the bug under TSO, it is tried under SC: its runs are among those of TSO.
+
+Invariants: a proof is *lost* only to a step that is shown, or an initial state; one that is *kept* was decided without
+a solver's `unknown`; a certificate of another model than the base, and a system that is refused, decide nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from pathlib import Path
 
 from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.trace_file import read_text
-from lostirq.ir.system import Form, System, served
+from lostirq.evidence.verdict import Holds
+from lostirq.ir.system import Form, Memory, System, served
 from lostirq.language import Workspace, load_sources
 from lostirq.symbolic.certificate import Json, Whole, whole
 from lostirq.symbolic.changed import Change, Shape, Shapes, change
@@ -32,7 +35,7 @@ from lostirq.workflow import certificates, proofs_page
 from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, current, mark
 from lostirq.workflow.bugs import Bug
 from lostirq.workflow.patching import apply
-from lostirq.workflow.prove import load_with_proofs
+from lostirq.workflow.prove import load_with_proofs, prove_property
 from lostirq.workflow.workspace import SOURCES, sources
 
 
@@ -112,7 +115,7 @@ def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = F
         if proof.name in row.proofs:
             continue
         started = time.monotonic()
-        found = _of(about, proof, workspace) if workspace is not None else ProofRow(proof.mark, Fate.LOST, why)
+        found = _of(about, proof, workspace) if workspace is not None else ProofRow(proof.mark, Fate.REFUSED, why)
         row = row.having(proof.name, found.after(time.monotonic() - started))
         if found.fate is Fate.LOST and not every:
             break
@@ -138,7 +141,7 @@ def _of(about: Base, proof: _Certificate, workspace: Workspace) -> ProofRow:
             return ProofRow(proof.mark, Fate.UNCHANGED)
         change_ = about.changed(proof, system)
     except LostirqError as e:
-        return ProofRow(proof.mark, Fate.LOST, str(e).splitlines()[0])
+        return _under_sc(about, proof, workspace, str(e).splitlines()[0])
     assert change_ is not None      # the shape of the base is there
     count = len(change_.edges)
     if _inductive(proof.data, system, change_):
@@ -149,6 +152,23 @@ def _of(about: Base, proof: _Certificate, workspace: Workspace) -> ProofRow:
     if isinstance(found, certificates.Lost):
         return ProofRow(proof.mark, Fate.LOST, found.lemma, _step(found.step), count)
     return ProofRow(proof.mark, Fate.OPEN, found.reason, changed=count)
+
+
+def _under_sc(about: Base, proof: _Certificate, workspace: Workspace, refused: str) -> ProofRow:
+    """A scenario that is refused: is its proof lost under SC, where that of the base goes through?"""
+    row = ProofRow(proof.mark, Fate.REFUSED, refused)
+    o = proof.origin
+    if o.memory is Memory.SC:
+        return row
+    try:
+        found, before = (prove_property(w, o.property, o.scenario, Memory.SC, overrides=dict(o.overrides))
+                         for w in (workspace, about.workspace))
+    except LostirqError:
+        return row
+    if not found.step or not isinstance(before.verdict, Holds):
+        return row
+    return ProofRow(proof.mark, Fate.LOST, f"{found.step[-1].removeprefix('which breaks ')}, under SC",
+                    _step(found.step))
 
 
 def _inductive(data: Json, system: System, changed: Change) -> bool:
@@ -206,6 +226,9 @@ def _reasons(about: Base, bug: Bug, row: BugRow) -> list[str]:
     unchanged = all(r.fate is Fate.UNCHANGED for r in row.proofs.values())
     touched = _functions_touched(about, bug)
     absent = [f for f in touched if not any(f in about.functions(c) for c in about.proofs)]
+    refused = [r.why for r in row.proofs.values() if r.fate is Fate.REFUSED]
+    if refused:
+        found.append(f"with the bug, scenarios are refused: {refused[0]}")
     if absent and unchanged:
         found.append(f"the proofs have no step in {', '.join(absent)}")
     sizes = {n: p.default for n, p in about.workspace.parameters.items()}
@@ -236,7 +259,11 @@ def _functions_touched(about: Base, bug: Bug) -> list[str]:
     path = bug.folder / "bug.patch"
     patched = apply(about.texts, read_text(path, "bug patch"), str(path))
     found: dict[str, None] = {}
-    for d in load_sources(patched.sources).declarations.functions():
+    try:
+        declared = load_sources(patched.sources).declarations.functions()
+    except ModelErrors:
+        return []
+    for d in declared:
         lines = patched.changed.get(d.source.name, frozenset())
         if any(d.node.lineno <= n <= (d.node.end_lineno or d.node.lineno) for n in lines):
             found[d.name] = None

@@ -74,7 +74,7 @@ def _rows(bug: Bug, row: BugRow, stale: bool) -> Iterable[str]:
 def _fates(row: BugRow) -> str:
     """How many of the proofs are unchanged, and how many are kept."""
     counts = Counter(p.fate for p in row.proofs.values())
-    said = ", ".join(f"{counts[fate]} {fate.value}" for fate in (Fate.UNCHANGED, Fate.KEPT, Fate.OPEN) if counts[fate])
+    said = ", ".join(f"{counts[fate]} {fate.value}" for fate in Fate if counts[fate] and fate is not Fate.LOST)
     return f"{said}: " if said else ""
 
 

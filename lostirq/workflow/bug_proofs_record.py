@@ -21,18 +21,20 @@ RECORD = Path("proofs") / "bugs.json"
 
 
 class Fate(Enum):
-    """Of a proof with a bug: its system is the same; its lemmas still prove it; they do not; not decided."""
+    """Of a proof with a bug: its system is the same; its lemmas still prove it; they do not; the front end refuses the
+    system or the lemmas, so that there is nothing to prove; not decided."""
 
     UNCHANGED = "unchanged"
     KEPT = "kept"
     LOST = "lost"
+    REFUSED = "refused"
     OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class ProofRow:
-    """`certificate`: the digest of the file; `why`: the lemma that fails, or why it is open; `step`: the transition;
-    `changed`: how many transitions the base does not have; `seconds` are not recorded."""
+    """`certificate`: the digest of the file; `why`: the lemma that fails, or why it is refused or open; `step`: the
+    transition; `changed`: how many transitions the base does not have; `seconds` are not recorded."""
 
     certificate: str
     fate: Fate
