@@ -48,6 +48,7 @@ from lostirq.workflow.workspace import sources, suggestion
 
 TIER = "quick"
 FILE = "mutants.jsonl"
+STALE = "stale"                      # a result of an earlier model
 CUT = ("interrupted", "timeout")     # says nothing of a mutant, and is not kept
 
 
@@ -137,11 +138,11 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
             s.lines([line(result)])
     status.clear()
     results = [done[name_of(g)] for g in todo if name_of(g) in done]
-    _report(s, results, len(todo))
+    _report(s, results, len(todo), model)
     seconds = time.monotonic() - started
     s.err.write(f"time: {seconds:.1f} s for {len(missing) - len(failures)} mutants; results in {path}\n")
     _complain(s, failures)
-    unknown = [Outcome.UNDECIDED for r in results if r.fate is Fate.UNKNOWN]
+    unknown = [Outcome.UNDECIDED for r in results if r.fate is Fate.UNKNOWN or r.model != model]
     return combine([*(f.outcome for f in failures), *unknown, *(Outcome.HOLDS for r in results)])
 
 
@@ -231,18 +232,21 @@ def _show(s: Setting, group: Group, texts: dict[str, str], options: CheckOptions
     return Outcome.HOLDS
 
 
-def _report(s: Setting, results: Sequence[MutantResult], wanted: int) -> None:
-    """Survivors last: they are the work that is left for the properties."""
-    counts = Counter(r.fate for r in results)
+def _report(s: Setting, results: Sequence[MutantResult], wanted: int, model: str) -> None:
+    """Survivors last: they are the work that is left for the properties.  What is known of an earlier `model` only is
+    no result of this one."""
+    fresh = [r for r in results if r.model == model]
+    counts = Counter(r.fate.value for r in fresh) + Counter({STALE: len(results) - len(fresh)})
     if s.as_json:
-        s.object({"format": "lostirq-mutate", "version": 1, "wanted": wanted,
-                  "counts": {f.value: counts[f] for f in Fate}, "mutants": [to_json(r) for r in results]})
+        s.object({"format": "lostirq-mutate", "version": 1, "wanted": wanted, "model": model,
+                  "counts": {name: counts[name] for name in (*(f.value for f in Fate), STALE)},
+                  "mutants": [to_json(r) | ({} if r.model == model else {STALE: True}) for r in results]})
         return
-    left = [r for r in results if r.fate is Fate.SURVIVOR]
+    left = [r for r in fresh if r.fate is Fate.SURVIVOR]
     if left:
         s.lines(["", "Nothing sees these (work for the properties, or explain them):",
                  *(f"  {r.name}: {r.what}" for r in left)])
-    said = ", ".join(f"{counts[f]} {f.value}" for f in Fate if counts[f]) or "none"
+    said = ", ".join(f"{counts[name]} {name}" for name in (*(f.value for f in Fate), STALE) if counts[name]) or "none"
     s.lines(["", f"{len(results)} of {wanted} mutants: {said}"])
 
 

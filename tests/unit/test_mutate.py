@@ -248,6 +248,25 @@ def test_a_model_that_is_violated_already(tmp_path: Path) -> None:
         run_mutate(setting, MutateRequest(), CheckOptions(engine=Engine.FALLBACK, processes=1))
 
 
+def test_a_result_of_an_earlier_model_is_none_of_this_one(tmp_path: Path) -> None:
+    """It is counted as stale, is no survivor, and the run is undecided until it is run anew."""
+    names = ("cpu:m.py:left:1", "order:m.py:right:2")
+    run(tmp_path, MutateRequest(only=names))
+    larger = SCENARIOS.replace("class dekker", "class larger").replace('"""Two threads."""', "MORE = True")
+    more = tmp_path / "ws" / "model" / "scenarios" / "more.py"
+    more.write_text(larger)
+    outcome, text, err = run(tmp_path, MutateRequest(only=(*names, "step:m.py:right:1")))
+    assert outcome is Outcome.UNDECIDED and "2 results in" in err
+    assert "order:" not in text and text.endswith("\n3 of 3 mutants: 1 killed, 2 stale\n")
+    outcome, text, _ = run(tmp_path, MutateRequest(only=names), as_json=True)
+    told = json.loads(text)
+    assert outcome is Outcome.UNDECIDED and told["counts"] == {
+        "killed": 0, "equivalent": 0, "survivor": 0, "refused": 0, "unknown": 0, "stale": 2}
+    assert [m["stale"] for m in told["mutants"]] == [True, True] and told["mutants"][0]["model"] != told["model"]
+    outcome, text, _ = run(tmp_path, MutateRequest(only=names, again=True))
+    assert outcome is Outcome.HOLDS and text.endswith("\n2 of 2 mutants: 1 killed, 1 survivor\n")
+
+
 def test_nothing_of_that_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no mutant is named like nothing"):
         run(tmp_path, MutateRequest(only=("nothing",)))
