@@ -101,7 +101,7 @@ def _generalise(members: list[tuple[Edge, tuple[int, ...]]]) -> Family | None:
     events = tuple(Event(event.name, tuple(next(rest) for _ in event.args)) for event in first.events)
     for (member, _), value in zip(members, values, strict=True):
         instances = (_instance(g, unknown, value) for g in rewritten)
-        if any(i is not _plain(e) for i, e in zip(instances, _expressions(member), strict=True)):
+        if any(i is not plain(e) for i, e in zip(instances, _expressions(member), strict=True)):
             return None
     general = replace(first, guard=guard, assigns=assigns, events=events)
     return Family(tuple(e for e, _ in members), general, unknown, values)
@@ -175,12 +175,12 @@ def _pattern(formulas: Sequence[Expr], members: list[tuple[int, tuple[int, ...]]
     replacement = dict(zip(constants, terms, strict=True))
     general = fold(formulas[first], lambda n, args: replacement.get(n) or (rebuild(n, args) if args else n))
     for (i, _), value in zip(members, values, strict=True):
-        if _instance(general, unknown, value) is not _plain(formulas[i]):
+        if _instance(general, unknown, value) is not plain(formulas[i]):
             return None
     return Pattern(tuple(i for i, _ in members), implies(in_set(var(unknown), values), general), unknown)
 
 
-def _plain(e: Expr) -> Expr:
+def plain(e: Expr) -> Expr:
     """Numbers without the ranges that they were typed with, so that equal expressions are identical."""
 
     def visit(node: Expr, args: list[Expr]) -> Expr:
@@ -192,7 +192,7 @@ def _plain(e: Expr) -> Expr:
 
 
 def _instance(general: Expr, unknown: Var, value: int) -> Expr:
-    return _plain(substitute(general, lambda leaf: integer(value) if leaf.payload == unknown else None))
+    return plain(substitute(general, lambda leaf: integer(value) if leaf.payload == unknown else None))
 
 
 def families(edges: Iterable[Edge]) -> list[Family]:
@@ -208,4 +208,4 @@ def families(edges: Iterable[Edge]) -> list[Family]:
     return found
 
 
-__all__ = ["INPUT", "VECTOR", "Family", "Pattern", "families", "patterns"]
+__all__ = ["INPUT", "VECTOR", "Family", "Pattern", "families", "patterns", "plain"]

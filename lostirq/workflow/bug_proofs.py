@@ -23,11 +23,12 @@ from pathlib import Path
 from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.trace_file import read_text
 from lostirq.evidence.verdict import Holds
+from lostirq.ir.expr import Expr
 from lostirq.ir.system import Form, Memory, System, served
 from lostirq.language import Workspace, load_sources
 from lostirq.symbolic.certificate import Json, Whole, whole
 from lostirq.symbolic.changed import Change, Shape, Shapes, change
-from lostirq.symbolic.families import Family
+from lostirq.symbolic.families import Family, plain
 from lostirq.symbolic.induction import prove
 from lostirq.symbolic.outcome import Conjunct, Proved
 from lostirq.symbolic.steps import prove_steps
@@ -193,8 +194,9 @@ def _inductive(data: Json, system: System, changed: Change) -> bool:
     return isinstance(outcome, Proved)
 
 
-def _same_theorem(old: Whole, targets: dict[str, object]) -> bool:
-    return {c.name: c.formula for c in old.theorem} == targets
+def _same_theorem(old: Whole, targets: dict[str, Expr]) -> bool:
+    """But for the ranges that numbers were typed with, which a certificate does not have."""
+    return {c.name: plain(c.formula) for c in old.theorem} == {name: plain(f) for name, f in targets.items()}
 
 
 def _touches(family: Family, changed: Change) -> bool:
@@ -224,19 +226,20 @@ def _explained(about: Base, bug: Bug, row: BugRow) -> BugRow:
 def _reasons(about: Base, bug: Bug, row: BugRow) -> list[str]:
     found = []
     unchanged = all(r.fate is Fate.UNCHANGED for r in row.proofs.values())
-    touched = _functions_touched(about, bug)
+    touched = _functions_touched(about, bug) if unchanged else []
     absent = [f for f in touched if not any(f in about.functions(c) for c in about.proofs)]
     refused = [r.why for r in row.proofs.values() if r.fate is Fate.REFUSED]
     if refused:
         found.append(f"with the bug, scenarios are refused: {refused[0]}")
-    if absent and unchanged:
+    if absent:
         found.append(f"the proofs have no step in {', '.join(absent)}")
     sizes = {n: p.default for n, p in about.workspace.parameters.items()}
     sizes |= about.workspace.scenarios[bug.scenario].parameters
-    theirs = {n: [_parameters(c.data).get(n, 0) for c in about.proofs] for n in sizes}
+    its = [c for c in about.proofs if served(c.origin.property) & {*bug.properties}]
+    theirs = {n: [_parameters(c.data).get(n, 0) for c in its or about.proofs] for n in sizes}
     more = [f"{n} {int(v)}" for n, v in sorted(sizes.items()) if int(v) > max(theirs[n])]
     if more:
-        found.append(f"its scenario has {', '.join(more)}, which is more than any proof has")
+        found.append(f"its scenario has {', '.join(more)}, more than any proof{' of it' if its else ''}")
     proved = frozenset(p for c in about.proofs for p in served(c.origin.property))
     beyond = [p for p in bug.properties if p not in proved]
     if beyond:
@@ -245,7 +248,7 @@ def _reasons(about: Base, bug: Bug, row: BugRow) -> list[str]:
         found.append("their transition systems do not change" if unchanged else "the proofs go through with it")
         off = [n for n, p in sorted(about.workspace.parameters.items())
                if p.is_bool and not n.startswith("GUEST_") and not sizes[n] and all(theirs[n])]
-        found += [f"they all have {', '.join(off)}, which its scenario does not have"] if off else []
+        found += [f"those of it have {', '.join(off)}, which its scenario does not have"] if off else []
     return found
 
 

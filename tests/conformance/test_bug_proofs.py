@@ -10,27 +10,37 @@ import pytest
 from lostirq.ir.system import served
 from lostirq.workflow import certificates
 from lostirq.workflow.bug_proofs import base, tried
-from lostirq.workflow.bug_proofs_page import safety_bugs
-from lostirq.workflow.bug_proofs_record import Fate, read_record
+from lostirq.workflow.bug_proofs_page import safety_bugs, table
+from lostirq.workflow.bug_proofs_record import BugRow, Fate, read_record
 from lostirq.workflow.workspace import load
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = read_record(ROOT)
 BUGS = {bug.slug: bug for bug in safety_bugs(ROOT, load(ROOT))}
-SERVICE = "posted_interrupts_service-tso"
-SAMPLE = [slug for slug, row in RECORD.items() if slug in BUGS and row.lost() == [SERVICE]][::8]
+SAMPLE = [slug for slug, row in RECORD.items() if slug in BUGS and len(row.lost()) == 1][::12][:4]
 
 
+@pytest.mark.slow
 def test_the_record_has_every_bug_of_safety() -> None:
+    """Among the slow tests, for a change of the model takes an hour to be recorded; the page says what is missing."""
     assert set(BUGS) == set(RECORD)
     undecided = {slug for slug, row in RECORD.items() if not row.lost() and not row.reason}
     assert not undecided, "run `lostirq bugs --proofs --record`"
 
 
+def test_the_page_has_every_bug_of_safety() -> None:
+    """With its proof, or a reason, or the word that it is not decided."""
+    rows = {line.split("|")[1].split()[0]: line for line in table(ROOT).splitlines() if line.count("|") == 5}
+    assert set(BUGS) <= set(rows) and set(RECORD) <= set(BUGS)
+    for slug in BUGS:
+        row = RECORD.get(slug, BugRow(""))
+        assert ("not decided" in rows[slug]) is (not row.lost() and not row.reason), slug
+
+
 def test_what_is_lost_names_its_lemma_and_what_is_not_was_tried_on_all() -> None:
     names = {path.stem for path in certificates.listed(ROOT)}
     for slug, row in RECORD.items():
-        assert set(row.proofs) <= names and (row.lost() or set(row.proofs) == names), slug
+        assert row.lost() or not row.reason or set(row.proofs) == names, slug
         assert all(p.why for p in row.proofs.values() if p.fate is Fate.LOST), slug
 
 
@@ -38,18 +48,18 @@ def test_most_bugs_of_a_property_that_is_proved_are_seen() -> None:
     proved = {p for path in certificates.listed(ROOT)
               for p in served(certificates.origin(certificates.load(path), path.name).property)}
     ours = [slug for slug, bug in BUGS.items() if proved & {*bug.properties} and slug in RECORD]
-    assert sum(bool(RECORD[slug].lost()) for slug in ours) > 0.8 * len(ours) > 10
+    assert sum(bool(RECORD[slug].lost()) for slug in ours) > 0.8 * len(ours) > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("slug", SAMPLE)
 def test_a_row_is_found_again(slug: str) -> None:
     found, before = tried(base(ROOT), BUGS[slug]), RECORD[slug]
-    if SERVICE not in found.proofs or found.proofs[SERVICE].certificate != before.proofs[SERVICE].certificate:
+    [name] = before.lost()
+    if name not in found.proofs or found.proofs[name].certificate != before.proofs[name].certificate:
         pytest.skip("the row is of an older certificate, as docs/proofs.md says")
-    assert found.lost() == before.lost()
-    assert found.proofs[SERVICE].why == before.proofs[SERVICE].why
-    assert found.proofs[SERVICE].step == before.proofs[SERVICE].step
+    assert found.lost() == [name]
+    assert (found.proofs[name].why, found.proofs[name].step) == (before.proofs[name].why, before.proofs[name].step)
 
 
 def test_there_are_rows_to_find_again() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lostirq.cli import COMMANDS, make_parser
+from lostirq.workflow import bug_proofs_page
 from lostirq.workflow.docs import PAGES, abstractions, functions, properties, quoted
 from lostirq.workflow.outcome import EXIT_CODES
 from lostirq.workflow.proofs_page import renewed
@@ -28,6 +29,12 @@ def test_quoted_counterexamples_are_what_the_tool_prints(page: str) -> None:
     text = (ROOT / page).read_text()
     assert "<!-- counterexample: " in text
     assert quoted(ROOT, text) == text, "run `make docs`"
+
+
+def test_the_table_of_bugs_and_proofs_is_current() -> None:
+    text = (ROOT / "docs" / "proofs.md").read_text()
+    assert "<!-- bugs and proofs -->" in text
+    assert bug_proofs_page.renewed(ROOT, text) == text, "run `make docs`"
 
 
 @pytest.mark.parametrize("page", sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"),
