@@ -109,6 +109,11 @@ class Row:
     report: str = ""
     trace: StoredTrace | None = None
 
+    @property
+    def violated(self) -> bool:
+        """A value out of range is a violation too, though of a model in error, which the exit code says."""
+        return self.outcome in (Outcome.VIOLATED, Outcome.USAGE)
+
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:

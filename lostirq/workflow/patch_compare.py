@@ -88,7 +88,7 @@ def state(row: Row | None) -> str:
         return ABSENT
     if row.outcome is Outcome.HOLDS:
         return HOLDS
-    if row.outcome in (Outcome.VIOLATED, Outcome.USAGE):
+    if row.violated:
         return VIOLATED
     return f"undecided: {row.reason or row.outcome.value}"
 

@@ -116,8 +116,8 @@ def summary(report: CheckReport, sizes: Container[str]) -> list[str]:
     ids = {r.id for result in results for r in result.rows}
     scenarios = {j.scenario for j in report.todo}
     memories = list(dict.fromkeys(j.memory.value.upper() for j in report.todo))
-    bad = sorted({r.id for s in results for r in s.rows if r.outcome is Outcome.VIOLATED}, key=natural)
-    open_ = sorted({r.id for s in results for r in s.rows if r.outcome not in (Outcome.HOLDS, Outcome.VIOLATED)},
+    bad = sorted({r.id for s in results for r in s.rows if r.violated}, key=natural)
+    open_ = sorted({r.id for s in results for r in s.rows if not (r.violated or r.outcome is Outcome.HOLDS)},
                    key=natural)
     lines = [""]
     idle = dict.fromkeys(f"{j.scenario} {j.memory.value}" for j, f in report.failures.items() if not f.started)
@@ -213,7 +213,8 @@ def _result_json(r: ScenarioResult) -> dict[str, object]:
         "words": s.words, "parameters": dict(r.parameters), "dropped": list(r.dropped), "notes": list(r.notes),
         "witnesses": sorted(r.reached), "cached": s.cached,
         "properties": [
-            {"key": row.key, "id": row.id, "kind": row.form, "verdict": row.outcome.value, "reason": row.reason,
+            {"key": row.key, "id": row.id, "kind": row.form,
+             "verdict": (Outcome.VIOLATED if row.violated else row.outcome).value, "reason": row.reason,
              "length": None if row.trace is None else len(row.trace.trace.moves),
              "trace": None if row.trace is None else to_json(row.trace), "report": row.report or None}
             for row in r.rows

@@ -129,6 +129,20 @@ def test_state_cost(tmp_path: Path, capsys: Capture) -> None:
     assert "desc.mode" in fields
 
 
+def test_a_value_out_of_range_is_violated_in_every_word(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w", {"model/toy.py": ("    pending: bool", "    count: Int[0, 1]\n    pending: bool")})
+    text = (folder / "model/toy.py").read_text()
+    step = "def post():\n    n: Int[0, 1] = desc.count\n    desc.count = n + 1\n"
+    (folder / "model/toy.py").write_text(text.replace("def post():\n", step))
+    assert run(folder, "check", "--scenario", "two") == 2
+    out, _ = capsys.readouterr()
+    assert "  ERROR TSO     range " in out and "is in the range of its type - violated" in " ".join(out.split())
+    assert "; violated: range\n" in out and "undecided" not in out
+    assert run(folder, "check", "--scenario", "two", "--json") == 2
+    [found] = json.loads(capsys.readouterr()[0])["results"]
+    assert {p["key"]: p["verdict"] for p in found["properties"]}["range"] == "violated"
+
+
 def test_what_was_asked_for_and_is_not_there_does_not_hold(tmp_path: Path, capsys: Capture) -> None:
     """An instance that no scenario has, a property left out by `when=`, a witness that nothing reaches: that the
     built-in properties hold beside them is no answer."""
