@@ -109,8 +109,10 @@ def sysvec_reschedule_ipi():
 
 @pure
 def interrupts_masked(cpu: CpuId) -> bool:
-    """The thread that runs on this pCPU has interrupts disabled."""
-    return any(vcpus[i].task.irqs_off and vcpus[i].task.cpu == cpu for i in range(VCPUS))
+    """What runs on this pCPU, a thread or the switch away from it, has interrupts disabled."""
+    return any(
+        (vcpus[i].task.irqs_off or vcpus[i].task.switching) and vcpus[i].task.cpu == cpu for i in range(VCPUS)
+    )
 
 
 @handler(over=PCPUS, role="pCPU", cpu=lambda c: c, masked=lambda c: interrupts_masked(c))

@@ -215,10 +215,11 @@ def kvm_arch_dy_runnable(vcpu: Vcpu) -> bool:
 
 @function(kernel="virt/kvm/kvm_main.c:kvm_sched_out")
 def kvm_sched_out(vcpu: Vcpu, preempted: bool):
-    # Abstraction: vcpu->preempted is handed down instead of stored: it is true exactly when the task is still
-    # runnable, and its only reader that matters is the put of the same switch.  kvm_running_vcpu is left out: the
-    # callers know whether they are the running vCPU.
+    # Abstraction: vcpu->preempted is handed down instead of stored: it is true if the task is still runnable (and wants
+    # to run), and its only reader that matters is the put of the same switch.  kvm_running_vcpu is a ghost: nobody else
+    # but the thread of that pCPU looks at it, and here the callers know whether they are the running vCPU (G-14).
     kvm_arch_vcpu_put(vcpu, preempted)
+    pcpus[vcpu.task.cpu].running = -1
 
 
 @function(kernel="virt/kvm/kvm_main.c:vcpu_put")
@@ -228,6 +229,7 @@ def exit_to_userspace(vcpu: Vcpu):
     # preemption notifier, and the pCPU on which it comes back is free.
     preempt_disable(vcpu)
     kvm_arch_vcpu_put(vcpu, False)
+    pcpus[vcpu.task.cpu].running = -1
     drain()
     vcpu.task.on_cpu = False
 
@@ -240,10 +242,12 @@ def vcpu_load(vcpu: Vcpu):
     wait(vacant(cpu, index(vcpu)))
     vcpu.task.cpu = cpu
     vcpu.task.on_cpu = True
+    pcpus[cpu].running = index(vcpu)
     kvm_arch_vcpu_load(vcpu, cpu)
     preempt_enable(vcpu)
 
 
 @function(kernel="virt/kvm/kvm_main.c:kvm_sched_in")
 def kvm_sched_in(vcpu: Vcpu, cpu: CpuId):
+    pcpus[cpu].running = index(vcpu)
     kvm_arch_vcpu_load(vcpu, cpu)

@@ -68,8 +68,10 @@ def threads_start_on_pcpus_of_their_own():
         vcpus[i].pi_desc.control.ndst = i % PCPUS
         # A vCPU for which there is no pCPU left is in userspace, as its creation (a load and a put) has left it.
         vcpus[i].task.on_cpu = i < PCPUS
+        if i < PCPUS:
+            pcpus[i].running = i
         vcpus[i].task.preempt_off = i >= PCPUS
-        vcpus[i].pi_desc.control.sn = i >= PCPUS and (IPIV or DEVICES > 0 and BYPASSERS == 0)
+        vcpus[i].pi_desc.control.sn = i >= PCPUS and (IPIV or DEVICES_AT_START)
 
 
 @function(kernel="kernel/sched/core.c:__schedule")
@@ -119,11 +121,11 @@ def preemption(i: VcpuId):
         with atomic():
             wait(not vcpus[i].task.preempt_off)
             vcpus[i].task.preempted = True
-        # Abstraction: interrupts stay on: the put of a preempted vCPU writes once (SN), and what it reads before (the
-        # bypass count) no handler writes, so a handler that comes before or after it is all there is.
+            vcpus[i].task.switching = True
         kvm_sched_out(vcpus[i], True)
         drain()
         vcpus[i].task.on_cpu = False
+        vcpus[i].task.switching = False
         cpu: CpuId = 0
         with window("preempted"):
             strong()

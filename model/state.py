@@ -35,6 +35,7 @@ IPIV_SENDERS = Param(0, "vCPUs of other pCPUs that send by IPI virtualization")
 KICKERS = Param(0, "threads that make a request and kick, without an interrupt")
 TOGGLERS = Param(0, "threads that inhibit and uninhibit APICv")
 BYPASSERS = Param(0, "threads that attach the first assigned device")
+BYPASS_SECOND = Param(False, "the device that is attached is the second one: the first stays")
 BYPASS_DETACH = Param(False, "the device is detached again, and attached, for ever")
 TIMERS = Param(0, "local APIC timers that may expire")
 SPINNERS = Param(0, "vCPUs of other pCPUs that spin and look for a vCPU to yield to")
@@ -76,6 +77,7 @@ SENDING_VCPUS = IPIV_SENDERS if IPIV else 0
 AGENTS = SENDERS + DEVICES + SENDING_VCPUS + 1
 TIMER_VECTOR = LAST
 REASONS = max(TOGGLERS, 1)
+DEVICES_AT_START = DEVICES > 0 and (BYPASSERS == 0 or BYPASS_SECOND)
 
 VcpuId = Int[0, VCPUS - 1]
 CpuId = Int[0, PCPUS - 1]
@@ -210,10 +212,13 @@ class Vmcs(Struct):
 
 
 class Guest(Struct):
-    """Guest state of the processor."""
+    """Guest state of the processor.
 
-    interrupt_flag: bool = True            # RFLAGS.IF
-    sti_shadow: bool                       # blocking by STI, until the end of the next instruction
+    Ghosts here are registers: looking at them is no access to memory.
+    """
+
+    interrupt_flag: Ghost[bool] = True     # RFLAGS.IF
+    sti_shadow: Ghost[bool]                # blocking by STI, until the end of the next instruction
     pv_eoi: bool                           # the flag in guest memory: the host allows an EOI without an exit
     recognised: bool                       # a pending virtual interrupt was recognised (latched by its evaluation)
 
@@ -237,6 +242,7 @@ class Task(Struct):
     preempted: Ghost[bool]                 # taken off its pCPU at a point of the scheduler's choice: it does not step
     preempt_off: Ghost[bool]
     irqs_off: Ghost[bool]
+    switching: Ghost[bool]                 # it is preempted: __schedule puts it, with interrupts off
 
 
 class Window(Enum):
@@ -311,6 +317,7 @@ class Pcpu(Struct):
     wakeup_vcpus: Bits[VCPUS]              # wakeup_vcpus_on_cpu
     wakeup_lock: bool                      # wakeup_vcpus_on_cpu_lock
     csd_pending: bool                      # a queued cross-call that its sender waits for
+    running: Ghost[Int[-1, VCPUS - 1]] = -1   # kvm_running_vcpu, see G-14
 
 
 # -- per VM -----------------------------------------------------------------------------------------------------------
@@ -323,8 +330,8 @@ class Kvm(Struct):
     inhibits: Ghost[Bits[REASONS]]         # reasons whose owner has inhibited APICv, and has not begun to lift that
     apicv_update_writer: bool              # apicv_update_lock is held for write
     apicv_update_readers: Int[0, VCPUS]    # apicv_update_lock is held for read, so many times
-    nr_possible_bypass_irqs: Int[0, 2] = 1 if DEVICES > 0 and BYPASSERS == 0 else 0
-    irte_posted: bool = DEVICES > 0 and BYPASSERS == 0   # the IRTE of the assigned device is in posted format
+    nr_possible_bypass_irqs: Int[0, 2] = 1 if DEVICES_AT_START else 0
+    irte_posted: bool = DEVICES_AT_START   # the IRTE of the assigned device is in posted format
 
 
 vcpus: Array[Vcpu, VCPUS]

@@ -25,12 +25,6 @@ def suppressed(i: VcpuId) -> bool:
 
 
 @pure
-def loading(i: VcpuId) -> bool:
-    """A load is under way: of the thread that comes back, or of one that was preempted."""
-    return within("vcpu_thread", i, "load") or within("preemption", i, "load")
-
-
-@pure
 def stored(i: VcpuId) -> bool:
     """The load has stored vcpu->cpu, maybe in the store buffer; its request, which drains, is still to come."""
     by_thread = within("vcpu_thread", i, "load") and function_of("vcpu_thread", i, "kvm_make_request")

@@ -139,7 +139,7 @@ def host_sees_what_was_posted(i: VcpuId) -> bool:
     title="a posted vector is announced",
     source="common.h:__vmx_deliver_posted_interrupt, posted_intr.c:vmx_vcpu_pi_load; SDM, Posted-interrupt processing",
     over=VCPUS,
-    excuses=("post", "harvest", "sn_cleared", "hw_harvest"),
+    excuses=("post", "harvest", "load", "hw_harvest"),
     witness="W-announced",
     planted="sn-set-breaks-on-invariant",
 )
@@ -147,13 +147,13 @@ def posted_is_announced(i: VcpuId) -> bool:
     """PIR non-empty with ON clear and SN clear is unreachable.
 
     Excused: a poster between its PIR bit and ON; from the clearing of ON to the end of the harvest, in software
-    and in posted-interrupt processing; from the clearing of SN to the look at PIR that sets ON again.
+    and in posted-interrupt processing; a load, which clears SN, and then looks at the PIR and sets ON again.
     """
     control = vcpus[i].pi_desc.control
     if popcount(posted_in(i)) == 0 or control.on or control.sn or posting(i):
         return True
     harvesting = within("vcpu_thread", i, "harvest") or within("vcpu_thread", i, "hw_harvest")
-    return harvesting or sn_cleared(i)
+    return harvesting or loading(i)
 
 
 @invariant(

@@ -63,17 +63,17 @@ def guest_runs_announced(i: VcpuId) -> bool:
     title="wakeup vector and wakeup list agree",
     source="posted_intr.c:pi_enable_wakeup_handler, vmx_vcpu_pi_load",
     over=VCPUS,
-    excuses=("nv",),
+    excuses=("nv", "load"),
     witness="W-on-wakeup-list",
     planted="planted-t3-load-stays-listed",
 )
 def wakeup_vector_means_listed(i: VcpuId) -> bool:
     """PID.NV is the wakeup vector if and only if the vCPU is on exactly one wakeup list, that of vcpu->cpu.
 
-    Excused: from the list insertion to the NV update when blocking, from the unlinking to the NV update when
-    loading.
+    Excused: from the list insertion to the NV update when blocking; a load, which unlinks, restores NV and moves
+    vcpu->cpu.
     """
-    if changing_nv(i):
+    if changing_nv(i) or loading(i):
         return True
     lists = 0
     for c in range(PCPUS):

@@ -130,6 +130,22 @@ def lists_are_entered_and_left_once(i: VcpuId) -> bool:
     return (not occurs("list", i) or not listed) and (not occurs("unlist", i) or listed)
 
 
+@invariant(
+    "G-14",
+    title="kvm_running_vcpu is the vCPU of its pCPU",
+    source="kvm_main.c:kvm_sched_in, kvm_sched_out, vcpu_load, vcpu_put; kvm_get_running_vcpu",
+    over=VCPUS,
+    witness="W-kicked-in-guest",
+    planted="planted-g14-sched-out-stays-running",
+)
+def running_vcpu_is_known(i: VcpuId) -> bool:
+    """In the guest, kvm_running_vcpu is the vCPU on the pCPU that it runs on, and nowhere else: a thread on another pCPU
+    that took the vCPU for its own would not send it an IPI.
+    """
+    said = all((pcpus[c].running == i) == (c == vcpus[i].task.cpu) for c in range(PCPUS))
+    return not in_guest(i) or said
+
+
 @reachable("W-kick-used", over=VCPUS, when=PV_KICKERS > 0)
 def w_kick_used(i: VcpuId) -> bool:
     """A kick that ends a halt is taken back."""

@@ -60,6 +60,12 @@ def at_boundary(i: VcpuId) -> bool:
 
 
 @pure
+def loading(i: VcpuId) -> bool:
+    """The vCPU is being loaded onto a pCPU."""
+    return within("vcpu_thread", i, "load") or within("preemption", i, "load")
+
+
+@pure
 def sn_cleared(i: VcpuId) -> bool:
     """A load stands between the clearing of SN and its look at the PIR."""
     return within("vcpu_thread", i, "sn_cleared") or within("preemption", i, "sn_cleared")

@@ -6,6 +6,7 @@ See pairs.py.
 
 from lostirq.prelude import *
 from model.scenarios.pairs import *
+from model.scenarios.quick import *
 
 
 @scenario(tier="standard", memory=("tso",))
@@ -274,3 +275,27 @@ class injection_vcpus:
     GUEST_SELF_IPI = True
     GUEST_HLT = True
     GUEST_EXIT = False
+
+
+@scenario(tier="standard", memory=("tso",), base=overcommit)
+class overcommit_vectoring:
+    """Two vCPUs on one pCPU, and exits in the middle of a delivery."""
+
+    GUEST_VECTORING = True
+
+
+@scenario(tier="standard", memory=("tso",), base=overcommit)
+class overcommit_timers:
+    """Two vCPUs on one pCPU, each with its timer."""
+
+    DEVICES = 0
+    TIMERS = 1
+
+
+@scenario(tier="standard", memory=("tso",), base=overcommit)
+class overcommit_ipiv:
+    """Two vCPUs on one pCPU, to which another one sends by IPI virtualization."""
+
+    DEVICES = 0
+    IPIV = True
+    IPIV_SENDERS = 1

@@ -137,6 +137,7 @@ class injection_device:
 
     DEVICES = 1
     APICV = False
+    GUEST_TPR = True
     GUEST_HLT = True
     GUEST_CLI = True
     GUEST_STI = True
@@ -156,10 +157,11 @@ class toggler_device:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class toggler_race:
-    """APICv is inhibited and uninhibited while a software sender is anywhere in its path; no EOI."""
+    """APICv is inhibited and uninhibited while a software sender is anywhere in its path; the vCPU halts; no EOI."""
 
     TOGGLERS = 1
     SENDERS = 1
+    GUEST_HLT = True
     GUEST_EOI = False
 
 
@@ -245,7 +247,7 @@ class two_targets:
 
 @scenario(tier="quick", memory=("sc", "tso"))
 class two_targets_toggler:
-    """APICv is inhibited and uninhibited for two vCPUs, which halt: a broadcast has two targets."""
+    """APICv is inhibited and uninhibited for two vCPUs, which may halt for good: a broadcast has two targets."""
 
     VCPUS = 2
     PCPUS = 2

@@ -23,7 +23,6 @@ SWITCHES = (
 )
 OFF, PCPUS, VCPUS, VECTORS = "APICv off", "two pCPUs", "two vCPUs", "two vectors"
 EOI = "how an EOI gets to KVM concerns the vCPU and who delivers to it"
-LARGE = "too large; with one vCPU they meet"
 APART = {
     frozenset({OFF, "TOGGLERS"}): "the toggler's scenarios pass through all states without APICv",
     frozenset({OFF, "IPIV_SENDERS"}): "a part of APICv; while it is inhibited: ipiv_toggler",
@@ -34,8 +33,6 @@ APART = {
     frozenset({"GUEST_PV_EOI", "GUEST_HV_EOI"}): "a guest uses one of them",
     **{frozenset({a, e}): EOI for e in ("GUEST_PV_EOI", "GUEST_HV_EOI")
        for a in ("DEVICES", "IPIV_SENDERS", "BYPASSERS", "KICKERS", "PV_KICKERS", "TIMERS", VCPUS)},
-    **{frozenset({a, VCPUS}): LARGE
-       for a in ("IPIV_SENDERS", "BYPASSERS", "PV_KICKERS", "TIMERS", "GUEST_VECTORING")},
 }
 
 
