@@ -12,7 +12,7 @@ from lostirq.workflow.patch_behaviour import BehaviourReport
 from lostirq.workflow.patch_compare import Change, PatchVerdict
 from lostirq.workflow.patch_report import UNCHANGED, CaseReport, PatchReport, ProofReport, PropertyReport
 from lostirq.workflow.patch_steps import Touched
-from lostirq.workflow.show import assumed, natural
+from lostirq.workflow.show import assumed, natural, summarised
 
 MOST = 3            # counterexamples told in whole
 MOST_LINES = 12     # changed lines shown of one declaration
@@ -37,7 +37,7 @@ def lines(report: PatchReport) -> list[str]:
     found += _counterexamples(report)
     found += _behaviour(report.behaviour)
     found += _proofs(report.proofs)
-    return [*found, "", f"SUMMARY: {summary(report)}", *assumed()]
+    return [*found, "", *summarised(summary(report)), *assumed()]
 
 
 def summary(report: PatchReport) -> str:

@@ -32,17 +32,19 @@ def word(outcome: Outcome, *, colour: bool = False) -> str:
 
 
 def scenario_lines(name: str, summary: str, done: Iterable[tuple[Job, ScenarioResult | jobs.Failure]], *,
-                   colour: bool = False) -> list[str]:
-    """A scenario under all its memory models: what was explored, then one line per property."""
-    lines = [f"{name}: {summary}"]
+                   colour: bool = False, verbose: bool = False) -> list[str]:
+    """A scenario under all its memory models: one line per memory model, then what does not hold.  Verbose: what was
+    explored, then one line per property."""
+    lines = [f"{name}: {summary}"] if verbose else []
     by_property: dict[str, list[tuple[str, list[Row]]]] = {}
     failed: dict[jobs.Failure, list[str]] = {}
     for job, result in done:
         label = job.memory.value.upper()
         if isinstance(result, jobs.Failure):
             failed.setdefault(result, []).append(label)
+            lines += [] if verbose else [f"{name} {job.memory.value}: no result"]
             continue
-        lines.append(f"  {label}: {size(result)}")
+        lines.append(f"  {label}: {size(result)}" if verbose else f"{name} {job.memory.value}: {_in_short(result)}")
         for row in result.rows:
             rows = by_property.setdefault(row.id, [])
             if not rows or rows[-1][0] != label:
@@ -53,8 +55,21 @@ def scenario_lines(name: str, summary: str, done: Iterable[tuple[Job, ScenarioRe
         lines.append(f"  {word(failure.outcome, colour=colour)} {'+'.join(labels):<7} {first}")
         lines += [f"    {line}" for line in more]
     for prop, found in sorted(by_property.items(), key=lambda item: natural(item[0])):
-        lines += _property_lines(prop, found, colour=colour)
+        lines += _property_lines(prop, found, colour=colour, verbose=verbose)
     return lines
+
+
+def _in_short(result: ScenarioResult) -> str:
+    """How many properties hold, and what was explored for that."""
+    rows: dict[str, list[Outcome]] = {}
+    for row in result.rows:
+        rows.setdefault(row.id, []).append(row.outcome)
+    good, s = sum(combine(found) is Outcome.HOLDS for found in rows.values()), result.search
+    held = f"{_count(good, 'property', 'properties')} hold{'s' if good == 1 else ''}"
+    if good < len(rows):
+        held = f"{good} of {_count(len(rows), 'property', 'properties')} hold{'s' if good == 1 else ''}"
+    explored = size(result) if s.engine == "bmc" else f"{s.states:,} states{_incomplete(result)}"
+    return f"{held}, {explored}"
 
 
 def natural(text: str) -> list[tuple[int, str]]:
@@ -66,12 +81,15 @@ def size(result: ScenarioResult) -> str:
     s = result.search
     if s.engine == "bmc":
         return f"all runs up to {s.depth} steps" + ("; there are no longer ones" if s.complete else "")
-    said = f"{s.states:,} states, {s.transitions:,} transitions, depth {s.depth}"
-    return said if s.complete else f"{said}, not complete ({s.reason or 'stopped early'})"
+    return f"{s.states:,} states, {s.transitions:,} transitions, depth {s.depth}{_incomplete(result)}"
 
 
-def _property_lines(prop: str, found: list[tuple[str, list[Row]]], *, colour: bool) -> list[str]:
-    """One line, or one per group of memory models that fared differently."""
+def _incomplete(result: ScenarioResult) -> str:
+    return "" if result.search.complete else f", not complete ({result.search.reason or 'stopped early'})"
+
+
+def _property_lines(prop: str, found: list[tuple[str, list[Row]]], *, colour: bool, verbose: bool) -> list[str]:
+    """One line, or one per group of memory models that fared differently; unless verbose, not where it holds."""
     groups: dict[tuple[Outcome, str], list[str]] = {}
     title = ""
     for label, rows in found:
@@ -80,7 +98,7 @@ def _property_lines(prop: str, found: list[tuple[str, list[Row]]], *, colour: bo
         title = title or (worst.title if worst is not None else "")
         groups.setdefault((outcome, _remark(worst)), []).append(label)
     return [f"  {word(outcome, colour=colour)} {'+'.join(labels):<7} {prop:<8} {title}{remark}".rstrip()
-            for (outcome, remark), labels in groups.items()]
+            for (outcome, remark), labels in groups.items() if verbose or outcome is not Outcome.HOLDS]
 
 
 def _remark(row: Row | None) -> str:
@@ -130,9 +148,15 @@ def summary(report: CheckReport, sizes: Container[str]) -> list[str]:
     said += [f"undecided: {', '.join(open_)}"] if open_ else []
     said += [f"without a result: {_count(len(report.failures), 'search', 'searches')}"] if report.failures else []
     said += ["all hold"] if report.outcome is Outcome.HOLDS else []
-    lines.append("SUMMARY: " + "; ".join(said))
+    lines += summarised("; ".join(said))
     lines += assumptions(results, sizes)
     return lines
+
+
+def summarised(said: str) -> list[str]:
+    """The verdict, which names all that failed, in lines that a terminal and a mail show whole."""
+    return textwrap.wrap(f"SUMMARY: {said}", WIDTH, subsequent_indent="  ", break_long_words=False,
+                         break_on_hyphens=False)
 
 
 def assumptions(results: Iterable[ScenarioResult], sizes: Container[str]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from lostirq.evidence.verdict import Progress
 from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.progress import Status, use_colour
-from lostirq.workflow.show import natural, word
+from lostirq.workflow.show import natural, summarised, word
 
 
 class Terminal(io.StringIO):
@@ -54,3 +54,11 @@ def test_words_are_as_wide_with_colour_as_without() -> None:
 
 def test_natural_order() -> None:
     assert sorted(["T-10", "T-2", "T-9c", "LV-1", "T-9"], key=natural) == ["LV-1", "T-2", "T-9", "T-9c", "T-10"]
+
+
+def test_a_summary_of_many_names_is_wrapped_between_them() -> None:
+    names = [f"LV-{n}[{n}]" for n in range(43)]
+    lines = summarised(f"43 properties in 1 scenario under TSO; undecided: {', '.join(names)}")
+    assert len(lines) > 2 and max(map(len, lines)) <= 100 and lines[0].startswith("SUMMARY: 43 properties")
+    assert all(line.startswith("  LV-") for line in lines[1:])
+    assert " ".join(" ".join(lines).split()).endswith(", ".join(names))
