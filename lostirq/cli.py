@@ -157,6 +157,8 @@ def make_parser(wanted: str | None = None) -> Parser:
     for command in (check, made["bugs"], made["patch"]):
         ci.add_arguments(command)
     mutate.add_arguments(made["mutate"])
+    check.add_argument("-v", "--verbose", action="store_true", help="a line for each property, not only where one does "
+                       "not hold")
     check.add_argument("--with-bugs", action="store_true", help="then the known bugs")
     check.add_argument("--all", type=natural, default=1, metavar="N", dest="several",
                        help="up to N counterexamples of each property, different in the code that they pass through")
@@ -224,7 +226,8 @@ def dispatch(o: argparse.Namespace) -> Outcome:
         if o.save is not None:
             check_target(o.save, folder=True)
         return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save,
-                                  several=o.several, deliver=partial(ci.deliver_check, setting, outputs))
+                                  several=o.several, verbose=o.verbose,
+                                  deliver=partial(ci.deliver_check, setting, outputs))
     if o.command == "bugs" and (o.every and not o.proofs or o.lift and o.proofs):
         raise UsageError("--every goes with --proofs" if o.every else "--lift and --proofs are two commands")
     if o.command == "bugs" and o.lift:

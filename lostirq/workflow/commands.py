@@ -72,8 +72,10 @@ class Setting:
 
 
 def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, save: Path | None = None, several: int = 1,
+              verbose: bool = False,
               deliver: Callable[[CheckReport, list[BugResult], Outcome], None] = lambda *_: None) -> Outcome:
-    """`several`: counterexamples wanted of each property; `deliver` gets what was found, after the usual text."""
+    """`several`: counterexamples wanted of each property; `verbose`: also tell what holds, line by line; `deliver` gets
+    what was found, after the usual text."""
     started = time.monotonic()
     root = s.root
     workspace = load(root)
@@ -95,7 +97,8 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
             return
         begun = any(not isinstance(r, jobs.Failure) or r.started for _, r in group)
         if begun and s.speaks:
-            s.lines(show.scenario_lines(job.scenario, workspace.scenarios[job.scenario].summary, group, colour=colour))
+            summary = workspace.scenarios[job.scenario].summary
+            s.lines(show.scenario_lines(job.scenario, summary, group, colour=colour, verbose=verbose))
         group.clear()
 
     report = check(workspace, options, on_result, lambda job, p: status.show(_label(job), p))
@@ -107,8 +110,8 @@ def run_check(s: Setting, options: CheckOptions, *, with_bugs: bool = False, sav
         s.lines(show.counterexamples(report) + ways.lines(more))
     if known and report.outcome not in (Outcome.INTERRUPTED, Outcome.TIMEOUT):
         if s.speaks:
-            s.lines(["", "known bugs"])
-        results = _run_bugs(s, root, (), options, status)
+            s.lines(["", "known bugs"] if verbose else [])
+        results = _run_bugs(s, root, (), options, status, verbose=verbose)
         found += [r.outcome for r in results]
     outcome = combine(found)
     _keep(s, root, report, save, more)
@@ -164,13 +167,13 @@ def run_lift(s: Setting, wanted: tuple[str, ...], options: CheckOptions, *, reco
 
 
 def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOptions, status: Status, *,
-              record: bool = False) -> list[BugResult]:
+              record: bool = False, verbose: bool = True) -> list[BugResult]:
     width = max((len(slug) for slug in library(root)), default=0)
     colour = use_colour(s.out, s.environment)
 
     def on_result(result: BugResult) -> None:
         status.finished(result.slug)
-        if s.speaks:
+        if s.speaks and (verbose or not result.ok):
             s.lines([show.bug_line(result, width, colour=colour)])
 
     results = bugs(root, wanted, options, on_result, status.show, record=record)

@@ -147,7 +147,9 @@ def test_check_with_bugs(tmp_path: Path, capsys: Capture) -> None:
     folder = recorded(toy(tmp_path / "w"), capsys)
     assert run(folder, "check", "--with-bugs") == 0
     out, _ = capsys.readouterr()
-    assert "all hold" in out and "2 of 2 known bugs" in out
+    assert "all hold" in out and "2 of 2 known bugs" in out and "found again:" not in out
+    assert run(folder, "check", "--with-bugs", "-v") == 0
+    assert "PASS  no-fence" in capsys.readouterr()[0]
 
 
 def test_a_control_of_a_property_that_is_not_there_does_not_hold(tmp_path: Path, capsys: Capture) -> None:

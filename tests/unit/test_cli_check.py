@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,16 @@ Capture = pytest.CaptureFixture[str]
 
 
 def test_all_hold(tmp_path: Path, capsys: Capture) -> None:
-    assert run(toy(tmp_path / "w"), "check", "-j", "2") == 0
-    out, err = capsys.readouterr()
+    folder = toy(tmp_path / "w")
+    assert run(folder, "check", "-j", "2", "-v") == 0
+    out, _ = capsys.readouterr()
     assert "one: One poster." in out
     assert "  PASS  SC+TSO  T-1      no post is missed" in out
+    assert run(folder, "check", "-j", "2") == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"^one sc: 3 properties hold, \d+ states\none tso: 3 properties hold, \d+ states\n\nSUMMARY", out,
+                     re.MULTILINE)
+    assert "PASS" not in out
     assert "1 scenario under SC and TSO" in out and "all hold" in out
     assert "two" not in out
     assert "time:" in err and "time:" not in out
@@ -27,13 +34,16 @@ def test_violation_is_printed_as_a_table_and_kept(tmp_path: Path, capsys: Captur
     folder = toy(tmp_path / "w", BROKEN)
     assert run(folder, "check") == 1
     out, _ = capsys.readouterr()
-    assert "  PASS  SC      T-1" in out
-    assert "  FAIL  TSO     T-1" in out
+    assert out.startswith("one sc: 3 properties hold, ") and "\none tso: 2 of 3 properties hold, " in out
+    assert "PASS" not in out and "  FAIL  TSO     T-1" in out
     assert "*** violated: T-1: no post is missed ***" in out
     assert "(in store buffer)" in " ".join(out.split())
     assert run(folder, "explain", "last") == 0
     explained, _ = capsys.readouterr()
     assert explained in out
+    run(folder, "check", "--verbose")
+    out, _ = capsys.readouterr()
+    assert "  PASS  SC      T-1" in out and "  FAIL  TSO     T-1" in out
 
 
 @pytest.mark.parametrize("engine", ["compiled", "fallback", "graph", "interpret"])
@@ -67,7 +77,8 @@ def test_json_is_one_object(tmp_path: Path, capsys: Capture) -> None:
 def test_a_bound_is_never_success(tmp_path: Path, capsys: Capture) -> None:
     assert run(toy(tmp_path / "w"), "check", "--max-states", "5") == 125
     out, _ = capsys.readouterr()
-    assert "?" in out and "all hold" not in out and "not complete" in out
+    assert "all hold" not in out and "one sc: 0 of 3 properties hold, 5 states, not complete (" in out
+    assert "  ?     SC+TSO  T-1" in out
 
 
 def test_time_limit(tmp_path: Path, capsys: Capture) -> None:
