@@ -3,8 +3,8 @@
 
 An entry of the cache is a directory named by a digest of source, headers, compiler version and flags; it holds the
 shared object and its SHA-256, which is verified before every load.  It is built in a temporary directory beside and
-appears by one atomic rename, so that two runs at once and crashes leave nothing half-written.  The cache has mode 0700
-and must be ours.  If it cannot be used (full disk, read-only), the object is built in a private temporary directory.
+appears by one atomic rename, so that two runs at once and crashes leave nothing half-written; what a crash left beside
+is removed by a later build.  The cache has mode 0700 and must be ours.  If it cannot be used (full disk, read-only), the object is built in a private temporary directory.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -31,6 +32,8 @@ _COMMON = ("-std=gnu11", "-fPIC", "-shared", "-pipe", "-w")
 FAST_FLAGS = ("-O0",)                   # half the speed of the search, a third of the time to compile
 BETTER_FLAGS = ("-O1", "-fno-stack-protector")
 RUNTIME_FLAGS = ("-O2", "-pthread")
+STALE = 3600.0          # seconds after which what a crash left in a cache is removed
+_NEW, _TRASH = "new-", "trash-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +236,22 @@ def _wait(running: subprocess.Popen[str]) -> None:
 @contextlib.contextmanager
 def _folder(cache: Path) -> Iterator[Path]:
     """A folder in the cache to build in."""
-    folder = Path(tempfile.mkdtemp(prefix="new-", dir=cache))
+    _clear(cache)
+    folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=cache))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(cache: Path) -> None:
+    """Removes what runs that were killed have left there."""
+    with os.scandir(cache) as listed:
+        for entry in listed:
+            with contextlib.suppress(OSError):
+                if entry.name.startswith((_NEW, _TRASH)) and entry.stat(follow_symlinks=False).st_mtime < (
+                        time.time() - STALE):
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _private(cache: Path) -> None:
@@ -262,7 +276,7 @@ def _sound(entry: Path) -> bool:
 def _discard(entry: Path) -> None:
     """Removes a damaged entry: first out of the way, then for good."""
     if entry.exists():
-        trash = tempfile.mkdtemp(prefix="trash-", dir=entry.parent)
+        trash = tempfile.mkdtemp(prefix=_TRASH, dir=entry.parent)
         with contextlib.suppress(OSError):
             entry.rename(Path(trash) / "entry")
         shutil.rmtree(trash, ignore_errors=True)

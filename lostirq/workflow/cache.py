@@ -28,6 +28,7 @@ from typing import TypeVar
 
 import lostirq
 from lostirq.evidence.verdict import SearchOptions, SearchResult, Unknown
+from lostirq.explicit.build import STALE
 from lostirq.ir.digest import digest
 from lostirq.ir.system import System
 from lostirq.workflow.cache_codec import Misfit, decode, encode
@@ -39,7 +40,6 @@ _MAGIC = "lostirq-result"
 _MAX_ENTRY = 32 << 20
 _PROGRAM = ("errors.py", "interpret.py", "ir", "language", "evidence", "explicit", "symbolic", "report",
             "workflow/cache.py", "workflow/check.py", "workflow/engines.py", "workflow/bugs.py")
-_STALE = 3600.0         # seconds after which a file that a crash left behind is removed
 _DECIDED = ("not reached", "stopped early", "liveness not checked", "liveness needs another engine")
 
 T = TypeVar("T")
@@ -112,7 +112,7 @@ class ResultCache:
             (self.root / name).unlink(missing_ok=True)
             total -= bytes_
         for when, name, _ in entries:
-            if name.startswith("new-") and when < time.time() - _STALE:
+            if name.startswith("new-") and when < time.time() - STALE:
                 (self.root / name).unlink(missing_ok=True)
 
     def size(self) -> tuple[int, int]:

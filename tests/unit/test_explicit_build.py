@@ -73,6 +73,23 @@ def test_a_damaged_entry_is_built_again(tmp_path: Path, damage: str) -> None:
         assert all(build._sound(e) for e in entries(cache)) and len(entries(cache)) == 2
 
 
+def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
+    """An hour later, and nothing else: it may be a run that is at work."""
+    cache = tmp_path / "cache"
+    check(rings(2, 4), SearchOptions(), cache)
+    made = entries(cache)
+    for name in ("new-old", "trash-old", "new-young", "other"):
+        (cache / name).mkdir()
+        (cache / name / "main.c").write_text("int x;\n")
+        if not name.endswith("young"):
+            os.utime(cache / name, (1, 1))
+    os.utime(made[0], (1, 1))
+    check(rings(2, 5), SearchOptions(), cache)
+    names = {p.name for p in cache.iterdir()}
+    assert names & {"new-old", "trash-old", "new-young", "other"} == {"new-young", "other"}
+    assert names >= {p.name for p in made}
+
+
 def test_a_cache_that_is_no_directory_is_done_without(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.write_text("in the way")
