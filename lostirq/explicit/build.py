@@ -4,7 +4,8 @@
 An entry of the cache is a directory named by a digest of source, headers, compiler version and flags; it holds the
 shared object and its SHA-256, which is verified before every load.  It is built in a temporary directory beside and
 appears by one atomic rename, so that two runs at once and crashes leave nothing half-written; what a crash left beside
-is removed by a later build.  The cache has mode 0700 and must be ours.  If it cannot be used (full disk, read-only), the object is built in a private temporary directory.
+is removed by a later build.  The cache has mode 0700 and must be ours.  If it cannot be used (full disk, read-only),
+the object is built in a private temporary directory.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ class Build:
             if found is not None:
                 return found
             with _folder(cache) as folder:
-                _wait(self.start(folder))
+                _wait(self.start(folder), folder)
                 return self.install(folder, cache)
         except (OSError, CompilerFailed):
             return self._load_once()
@@ -154,7 +155,7 @@ class Build:
         """Builds and loads without a cache."""
         try:
             with tempfile.TemporaryDirectory(prefix="lostirq-") as folder:
-                _wait(self.start(Path(folder)))
+                _wait(self.start(Path(folder)), Path(folder))
                 return ctypes.CDLL(str(Path(folder) / _OBJECT))
         except OSError as error:
             place = tempfile.gettempdir()
@@ -205,7 +206,7 @@ class Upgrade:
             return None
         running, self._running = self._running, None
         try:
-            _wait(running)
+            _wait(running, self._folder)
             return self._build.install(self._folder, self._cache)
         except (OSError, CompilerFailed):
             return None                     # go on with what there is
@@ -220,8 +221,8 @@ class Upgrade:
         self._stack.close()
 
 
-def _wait(running: subprocess.Popen[str]) -> None:
-    """Waits for the compiler; raises CompilerFailed with the most telling line."""
+def _wait(running: subprocess.Popen[str], folder: Path) -> None:
+    """Waits for the compiler that works in `folder`; raises CompilerFailed with the most telling line."""
     try:
         said = running.communicate()[1]
     except BaseException:
@@ -231,6 +232,8 @@ def _wait(running: subprocess.Popen[str]) -> None:
     if running.returncode:
         lines = said.strip().splitlines() or [f"exit code {running.returncode}"]
         raise CompilerFailed(next((x for x in lines if "error" in x), lines[0]))
+    if not (folder / _OBJECT).exists():
+        raise CompilerFailed("no error, but it produced nothing; is that a C compiler? ($CC)")
 
 
 @contextlib.contextmanager

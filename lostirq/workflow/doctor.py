@@ -71,8 +71,10 @@ def _compiler() -> Finding:
             done = subprocess.run(command, capture_output=True, timeout=60, check=False)
         except (OSError, subprocess.TimeoutExpired) as e:
             return Finding("C compiler", "broken", f"{compiler.version} cannot be run: {e}")
-    if done.returncode != 0:
-        cause = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[0]
+        produced = (Path(folder) / "t").exists()
+    if done.returncode != 0 or not produced:
+        silent = "no message" if done.returncode else "it produces nothing"
+        cause = (done.stderr.decode(errors="replace").strip().splitlines() or [silent])[0]
         return Finding("C compiler", "broken", f"{compiler.version} fails: {cause}; apt install gcc libc6-dev")
     return Finding("C compiler", "ok", compiler.version)
 

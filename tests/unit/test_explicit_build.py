@@ -21,6 +21,7 @@ from lostirq.evidence.verdict import SearchOptions, SearchResult
 from lostirq.explicit import build
 from lostirq.explicit.build import find_compiler
 from lostirq.explicit.search import check
+from lostirq.workflow.doctor import doctor
 from tests.unit.explicit_toys import rings
 
 ROOT = Path(__file__).parents[2]
@@ -195,6 +196,18 @@ def test_a_compiler_that_fails_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         check(rings(2, 4), SearchOptions(compiler=str(script)), tmp_path / "cache")
     assert str(caught.value) == f"{script} failed: main.c: error: no"
+
+
+def test_a_compiler_that_produces_nothing_is_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "cc"
+    script.write_text("#!/bin/sh\necho true 9\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("CC", str(script))
+    with pytest.raises(UsageError) as caught:
+        check(rings(2, 4), SearchOptions(), tmp_path / "cache")
+    assert str(caught.value) == f"{script} failed: no error, but it produced nothing; is that a C compiler? ($CC)"
+    [compiler] = [f for f in doctor(tmp_path, tmp_path / "cache") if f.what == "C compiler"]
+    assert (compiler.state, compiler.said) == ("broken", "true 9 fails: it produces nothing; apt install gcc libc6-dev")
 
 
 def test_a_missing_temporary_directory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
