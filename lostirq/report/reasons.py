@@ -14,6 +14,7 @@ from lostirq.evidence.account import Reason
 from lostirq.ir.expr import Expr, Kind, Op, Role, Type, Var, apply, postorder
 from lostirq.ir.system import System
 from lostirq.report.names import Names
+from lostirq.report.resting import Rest, leaves, locations
 
 _LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY)
 _INFIX = {Op.EQ: "==", Op.LT: "<", Op.LE: "<=", Op.ADD: "+", Op.SUB: "-", Op.BAND: "&", Op.BOR: "|", Op.BXOR: "^"}
@@ -85,30 +86,38 @@ class Speaker:
         self.system, self.names, self.column_of = system, names, column_of
 
     def reasons(self, root: Expr, view: View) -> tuple[Reason, ...]:
-        """Why the formula has the value that it has."""
+        """Why the formula has the value that it has: first what it says of data and events, then where processes are,
+        then that nobody else moves."""
         value = evaluate(root, view)
-        told: dict[Reason, None] = {}
-        resting = {self.reason(node, truth, value): column for node, truth in deciding(root, value)
-                   for column in [self._resting(node, truth, value)] if column}
-        for node, truth in deciding(root, value):
-            told.setdefault(self.reason(node, truth, value))
-        if len(resting) < 3:
-            return tuple(told)
-        return (*(r for r in told if r not in resting), Reason("at rest: " + ", ".join(resting.values())))
+        rest = Rest(self.system, deciding(root, value), value)
+        nobody = rest.nobody()
+        placed = [(node, truth) for node, truth in rest.others if self._is_place(node)]
+        if nobody or len(rest.resting) < 3:
+            placed += rest.settled(value) if nobody else rest.resting.values()
+        data = [(node, truth) for node, truth in rest.others if not self._is_place(node)]
+        data.sort(key=lambda condition: not self._of_sets(condition[0]))
+        told = [self.reason(node, truth, value) for node, truth in (*data, *placed)]
+        if nobody:
+            told.append(Reason(rest.line()))
+        else:
+            names = [self.column_of(owner) for owner in rest.resting] if len(rest.resting) > 2 else []
+            told += [Reason("at rest: " + ", ".join(dict.fromkeys(names)))] if names else []
+            told += [Reason(said) for said in rest.said()]
+        return tuple(dict.fromkeys(told))
 
-    def _resting(self, node: Expr, truth: int, value: dict[Expr, int]) -> str:
-        """The column of which a condition says no more than that it is at rest; '' for any other."""
-        leaves = [n for n in postorder([node]) if n.op in (Op.VAR, Op.OLD)]
-        if len(leaves) != 1 or leaves[0].op is not Op.VAR or not truth:
-            return ""
-        v: Var = leaves[0].payload  # type: ignore[assignment]  # the payload of VAR is a Var
-        inside = self._locations(node, leaves[0]) if v.role is Role.PC else []
-        process = self.system.processes[v.owner] if inside else None
-        rests = process is not None and all(process.locations[k].idle for k in inside)
-        return self.column_of(v.owner) if rests and value[leaves[0]] in inside else ""
+    @staticmethod
+    def _of_sets(node: Expr) -> bool:
+        """Is it about a set of bits?  What is lost is a vector in one."""
+        return any(n.type.kind is Kind.BITS for n in leaves(node))
+
+    @staticmethod
+    def _is_place(node: Expr) -> bool:
+        """Does a condition say where processes are, and nothing else?"""
+        found = leaves(node)
+        return bool(found) and all(n.payload.role is Role.PC for n in found)  # type: ignore[attr-defined]  # a Var
 
     def reason(self, node: Expr, truth: int, value: dict[Expr, int]) -> Reason:
-        variables = [n for n in postorder([node]) if n.op in (Op.VAR, Op.OLD)]
+        variables = leaves(node)
         places = [n for n in variables if n.payload.role is Role.PC]  # type: ignore[attr-defined]  # a Var
         if places and len(places) == len(variables) == 1:
             return Reason(self._place(node, places[0], truth, value[places[0]]))
@@ -118,6 +127,9 @@ class Speaker:
             text = self._infix(node, "!=")
         if len(text) > LONG:
             text = self._long(node, truth, value, len(variables))
+            changed = [n for n in variables if value[n] != n.payload.init]  # type: ignore[attr-defined]  # a Var
+            rest = ["the others as at first"] if 0 < len(changed) < len(variables) else []
+            return Reason(text, tuple(dict.fromkeys([*(self._is(n, value[n]) for n in changed or variables), *rest])))
         values = [self._is(n, value[n]) for n in variables if not (n is node or self._says_itself(node, n, truth))]
         return Reason(text, tuple(dict.fromkeys(values)))
 
@@ -152,19 +164,10 @@ class Speaker:
         was = "was" if leaf.op is Op.OLD else "is"
         rest = " (at rest)" if here.idle else ""
         text = f"{self.column_of(v.owner)} {was} in {here.function}() at {here.span.file}:{here.span.line}{rest}"
-        inside = self._locations(node, leaf)
+        inside = locations(node, leaf)
         if inside and all(process.locations[k].idle for k in inside) and not truth:
             text += ", not at rest"
         return text
-
-    @staticmethod
-    def _locations(node: Expr, leaf: Expr) -> list[int]:
-        """The locations that a condition on one program counter names."""
-        if node.op is Op.IN and node.args[0] is leaf:
-            return [int(k) for k in node.payload]  # type: ignore[attr-defined]  # the payload of IN is a tuple of ints
-        if node.op is Op.EQ and node.args[0] is leaf and node.args[1].op is Op.CONST:
-            return [int(node.args[1].payload)]  # type: ignore[call-overload]  # the payload of CONST is an int
-        return []
 
     def phrase(self, root: Expr) -> str:
         """An expression in the manner of C.  Linear in the number of nodes, but for shared ones."""

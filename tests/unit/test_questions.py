@@ -11,13 +11,17 @@ from cli_toys import run, toy
 
 from lostirq.evidence.trace_file import read
 from lostirq.interpret import Interpreter
+from lostirq.ir.expr import Expr, Op, and_, empty
 from lostirq.ir.system import Memory
 from lostirq.language import compile_scenario
+from lostirq.language.properties import at_rest
 from lostirq.report.reasons import View, deciding, evaluate
+from lostirq.report.resting import Rest
 from lostirq.workflow.counterexample import Counterexample, find
 from lostirq.workflow.inspect import disabled, show
 from lostirq.workflow.workspace import load
 
+ROOT = Path(__file__).parents[2]
 BROKEN = {"model/toy.py": ("    smp_mb()\n    if desc.pending", "    if desc.pending")}
 Capture = pytest.CaptureFixture[str]
 
@@ -41,6 +45,37 @@ def test_why(checked: Path, capsys: Capture) -> None:
     for said in ("desc.pending", "not desc.seen", "not desc.ipi", "target is in"):
         assert f"  - {said}" in out
     assert max(map(len, out.splitlines())) <= 75
+    assert out.splitlines()[-1] == "  - nobody moves: store buffers empty" and "store buffer of CPU" not in out
+    assert out.index("desc.pending") < out.index("target is in")
+
+
+def test_what_is_lost_comes_first_and_that_nobody_moves_is_one_line(capsys: Capture, tmp_path: Path) -> None:
+    assert run(ROOT, "explain", "entry-fence-removed", "--why", "--cache-dir", str(tmp_path)) == 0
+    lines = capsys.readouterr()[0].splitlines()
+    assert lines[1].startswith("  - pi_desc.pir != {} (")
+    assert lines[-1] == "  - nobody else moves: no message in flight, store buffers empty"
+    assert sum("store buffer" in line or "posted_intr" in line for line in lines) == 1
+
+
+def rest_of(ce: Counterexample, formula: Expr, state: int = -1) -> Rest:
+    values, buffers = ce.run.states[state]
+    index = {v: i for i, v in enumerate(ce.run.system.variables)}
+    found = evaluate(formula, View(lambda v: values[index[v]], lambda v: values[index[v]],
+                                   empty=lambda cpu: not buffers[cpu]))
+    return Rest(ce.run.system, deciding(formula, found), found)
+
+
+def test_nobody_moves_only_if_the_conditions_say_so_of_all(example: Counterexample) -> None:
+    """The conditions of the formula one by one: with any of those of rest left out, it is told in parts."""
+    target, sender = example.run.system.processes[:2]
+    parts = [at_rest(target), at_rest(sender), *(empty(c) for c in range(example.run.system.cpus))]
+    assert rest_of(example, and_(*parts)).line() == "nobody moves: store buffers empty"
+    assert rest_of(example, and_(*parts[1:])).line() == "nobody else moves: store buffers empty"
+    assert rest_of(example, and_(*parts)).nobody() and rest_of(example, and_(*parts[1:])).nobody()
+    for left in range(2, len(parts)):
+        rest = rest_of(example, and_(*parts[:left], *parts[left + 1:]))
+        assert not rest.nobody() and not rest.said() and any(n.op is Op.EMPTY for n, _ in rest.others)
+    assert not rest_of(example, and_(*parts[2:])).nobody()
 
 
 def test_the_reasons_suffice(example: Counterexample) -> None:
