@@ -39,7 +39,8 @@ LIMIT = 256 << 20
 _MAGIC = "lostirq-result"
 _MAX_ENTRY = 32 << 20
 _PROGRAM = ("errors.py", "interpret.py", "ir", "language", "evidence", "explicit", "symbolic", "report",
-            "workflow/cache.py", "workflow/check.py", "workflow/engines.py", "workflow/bugs.py")
+            *(f"workflow/{name}.py" for name in ("bugs", "cache", "cache_codec", "certificates", "check", "engines",
+                                                 "impact", "jobs", "outcome", "prove", "workspace")))
 _DECIDED = ("not reached", "stopped early", "liveness not checked", "liveness needs another engine")
 
 T = TypeVar("T")
@@ -154,10 +155,15 @@ def _body(raw: bytes) -> object:
 def engine_version() -> str:
     """A digest of the part of this program that results come from: any change of it makes all entries strangers."""
     root = Path(lostirq.__file__).parent
+    return key_of(*(x for p in program() for x in (p.relative_to(root).as_posix(), p.read_bytes())))
+
+
+def program() -> list[Path]:
+    """The sources that results come from."""
+    root = Path(lostirq.__file__).parent
     texts = [p for part in _PROGRAM for p in sorted([root / part] if part.endswith(".py") else (root / part).rglob("*"))
              if p.suffix in (".py", ".c", ".h")]
-    texts += sorted((root / "workflow").glob("patch*.py"))
-    return key_of(*(x for p in texts for x in (p.relative_to(root).as_posix(), p.read_bytes())))
+    return texts + sorted((root / "workflow").glob("patch*.py"))
 
 
 def key_of(*parts: str | bytes) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import multiprocessing
 import os
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 from cli_toys import run, toy
 
+import lostirq
 from lostirq.evidence.verdict import Holds, SearchOptions, SearchResult, Trace, Unknown, Violated
 from lostirq.workflow.bugs import BugResult
-from lostirq.workflow.cache import ResultCache, decided, key_of, search_key
+from lostirq.workflow.cache import ResultCache, decided, key_of, program, search_key
 from lostirq.workflow.cache_codec import Misfit, decode, encode
 from lostirq.workflow.engines import Engine
 from lostirq.workflow.outcome import Outcome
@@ -166,6 +168,28 @@ def test_the_key_has_what_matters_and_not_what_does_not() -> None:
 def check(folder: Path, capsys: Capture, *words: str) -> tuple[int, str, str]:
     code = run(folder, *words)
     return code, *capsys.readouterr()
+
+
+NO_PART = {"__init__.py", "workflow/__init__.py",      # they make or print texts; what is kept does not come from them
+           *(f"workflow/{name}.py" for name in ("impact_source", "lift", "mail", "populate", "show"))}
+
+
+def test_every_source_that_a_result_comes_from_is_in_the_key() -> None:
+    """All that the makers of kept results import, however far, but for what is named above."""
+    root = Path(lostirq.__file__).parent
+    todo = [root / "workflow" / name for name in ("check.py", "bugs.py", "patch.py", "impact.py")]
+    seen: set[Path] = set()
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "lostirq":
+                base = root.joinpath(*(node.module or "").split(".")[1:])
+                near = [base.with_suffix(".py"), base / "__init__.py", *(base / f"{a.name}.py" for a in node.names)]
+                todo += [p for p in near if p.is_file() and p not in seen]
+    known = {p.relative_to(root).as_posix() for p in program()}
+    assert {p.relative_to(root).as_posix() for p in seen} <= known | NO_PART
+    assert {"workflow/jobs.py", "workflow/cache_codec.py", "explicit/runtime/search.c"} <= known
 
 
 @pytest.mark.parametrize("broken", [False, True])
