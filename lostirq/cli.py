@@ -30,7 +30,7 @@ from lostirq.workflow.engines import Engine, settle
 from lostirq.workflow.export import FORMATS, LIMIT
 from lostirq.workflow.outcome import Outcome, exit_code
 from lostirq.workflow.state_cost import LIMIT as COST_LIMIT
-from lostirq.workflow.workspace import cache_dir, suggestion
+from lostirq.workflow.workspace import cache_dir, half_workspace, suggestion
 
 COMMANDS = {
     "list": "the scenarios, properties and known bugs",
@@ -216,6 +216,8 @@ def _help_of(parser: Parser, command: str | None) -> str:
 def dispatch(o: argparse.Namespace) -> Outcome:
     setting = commands.Setting(o.workspace, cache_dir(o.cache_dir, os.environ), o.json, getattr(o, "bisect", False),
                                sys.stdout, sys.stderr, os.environ)
+    if o.workspace is None and o.command != "doctor":       # which names the workspace itself
+        _passed_over(setting)
     if o.command == "check":
         if o.state_cost:
             if len(o.scenario) != 1:
@@ -276,6 +278,13 @@ def _outputs(o: argparse.Namespace, setting: commands.Setting) -> tuple[ci.Outpu
 
 def _warn(line: str) -> None:
     sys.stderr.write(f"lostirq: {line}\n")
+
+
+def _passed_over(setting: commands.Setting) -> None:
+    """Say so where the workspace is not the folder that one may take for it."""
+    half = half_workspace(Path.cwd())
+    if half is not None:
+        _warn(f"{half} has model/ but no properties/: the workspace is {setting.root}; --workspace {half} takes it")
 
 
 def _only_bounded(o: argparse.Namespace) -> None:

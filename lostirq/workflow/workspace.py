@@ -42,6 +42,14 @@ def locate(given: Path | None, start: Path) -> Path:
     raise UsageError("no workspace here, and none in the package; name one with --workspace DIR")
 
 
+def half_workspace(start: Path) -> Path | None:
+    """The folder that `locate` passes over though it has a model, for it has no properties; None if there is none."""
+    for folder in (start, *start.parents):
+        if is_workspace(folder):
+            return None if (folder / "properties").is_dir() else folder
+    return None
+
+
 def is_workspace(folder: Path) -> bool:
     return (folder / "model").is_dir() and any((folder / "model").rglob("*.py"))
 

@@ -280,3 +280,20 @@ def test_files_that_are_none(tmp_path: Path, capsys: Capture) -> None:
 def test_a_compiler_with_half_a_quotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", '"gcc')
     assert run(toy(tmp_path / "w"), "check") == 0
+
+
+def test_a_model_that_is_passed_over_is_named(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with model/ alone is no workspace: which one is taken instead is said, on stderr."""
+    outer = toy(tmp_path / "outer")
+    inner = outer / "inner"
+    (inner / "model").mkdir(parents=True)
+    (inner / "model" / "mine.py").write_text("from lostirq.prelude import *\n")
+    monkeypatch.chdir(inner)
+    assert main(["list"]) == 0
+    out, err = capsys.readouterr()
+    assert "One poster." in out and err == (
+        f"lostirq: {inner} has model/ but no properties/: the workspace is {outer}; --workspace {inner} takes it\n")
+    for folder, words in ((inner, ["--workspace", str(outer)]), (outer, [])):
+        monkeypatch.chdir(folder)
+        assert main(["list", *words]) == 0
+        assert capsys.readouterr()[1] == ""
