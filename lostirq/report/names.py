@@ -33,8 +33,8 @@ class Names:
         return self._word[v][0] if v in self._word else self._name[v.name]
 
     def change(self, v: Var, before: int, after: int) -> list[str]:
-        """What an assignment did, one item per bit of a bit set: `sn = 0 (was 1)`, `pir[1] = 1`.  That a variable had
-        its initial value goes without saying."""
+        """What an assignment did, one item per bit of a bit set: `sn = 0 (was 1)`, `pir: bit 1 set`.  That a variable
+        had its initial value goes without saying."""
         if v.type.kind is not Kind.BITS:
             was = " (as before)" if before == after else "" if before == v.init else f" (was {v.type.show(before)})"
             return [self.is_(v, after, "=") + was]
@@ -45,7 +45,7 @@ class Names:
             return [f"{self.name(v)} = {self.value(v, after)} (was {self.value(v, before)})"]
         base = self.base(v)
         name = self._word[v][0] if v in self._word else self.name(v)
-        return [f"{name}[{base + i}] = {after >> i & 1}" for i in changed]
+        return [f"{name}: bit {base + i} {'set' if after >> i & 1 else 'cleared'}" for i in changed]
 
     def all_are(self, values: list[tuple[Var, int]], verb: str = "=") -> list[str]:
         """One fact per variable; the words of one bit set are one fact, where the first of them stands."""

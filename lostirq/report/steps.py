@@ -36,6 +36,7 @@ class Said:
     facts: tuple[str, ...]
 
 
+DRAINED = "store buffer is empty"
 _Placed = tuple[tuple[str, ...], str]       # (functions, outermost first; fact)
 
 
@@ -326,8 +327,10 @@ def _events_of(prop: Property | None) -> frozenset[str]:
 
 
 def _statement(text: str) -> str:
+    """The statement of a step that is no access; `drain()` of the language is no function of what is modelled."""
     first = text.strip().splitlines()
-    return first[0].strip() if first else ""
+    said = first[0].strip() if first else ""
+    return DRAINED if said == "drain()" else said
 
 
 def _steps_per_function(system: System) -> Counter[str]:

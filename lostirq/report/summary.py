@@ -10,7 +10,7 @@ import shlex
 import textwrap
 
 from lostirq.evidence.account import PATH, Account, Reason
-from lostirq.report.text import MEMORIES, WIDTH, count
+from lostirq.report.text import MEMORIES, WIDTH, count, numbering
 
 MOST_REASONS = 12
 
@@ -47,6 +47,7 @@ def configuration(account: Account) -> list[tuple[str, str]]:
              ("memory model", MEMORIES.get(c.memory, c.memory))]
     bounds = [f"{k}={v}" for k, v in sorted(c.parameters.items()) if v]
     rows += [("bounds", ", ".join([*bounds, "all others 0"]))] if c.parameters else []
+    rows += [("vectors", numbering(account))] if numbering(account) else []
     rows += [("changed", ", ".join(f"{k}={v}" for k, v in sorted(c.overrides.items())))] if c.overrides else []
     rows += [("left out", ", ".join(c.dropped))] if c.dropped else []
     rows += [("note", note) for note in c.notes]

@@ -20,6 +20,7 @@ from lostirq.report.tell import account as told_of
 from lostirq.report.tell import headline as headline
 
 WIDTH = 75
+VECTORS = 256       # Intel SDM vol. 3, "Interrupt vectors"
 MAX_COLUMNS = 4
 MEMORIES = {"sc": "SC (no store buffers)", "tso": "TSO (store buffers)"}
 
@@ -66,7 +67,15 @@ def legend(account: Account) -> list[str]:
         size = f"{count(length, 'step')}, not claimed minimal"
     judged = "" if account.claim.form == PATH else " - violated"
     rows = [f"{account.claim.headline}{judged}", f"scenario {configuration.scenario}, memory model {memory}", size]
+    vectors = numbering(account)
+    rows += [f"vectors are {vectors}"] if vectors else []
     return [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent="  ")]
+
+
+def numbering(account: Account) -> str:
+    """How vectors are numbered in a scenario with fewer than hardware has; '' in one with all, or without any."""
+    number = account.configuration.parameters.get("VECTORS", 0)
+    return f"numbered from 0: {number} in this scenario, {VECTORS} in hardware" if 0 < number < VECTORS else ""
 
 
 def table(account: Account, *, full: bool = False) -> list[str]:

@@ -6,14 +6,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from report_toys import posting
+from report_toys import PIR, posting
 
 from lostirq.errors import UsageError
 from lostirq.evidence.replay import ReplayError, Run, confirm, confirm_witness, replay
 from lostirq.evidence.verdict import Trace
 from lostirq.ir.digest import digest
-from lostirq.ir.system import Memory
-from lostirq.report.text import WIDTH, _Group, _row, render
+from lostirq.ir.system import RANGE, Memory
+from lostirq.report.mail import mail
+from lostirq.report.names import Names
+from lostirq.report.tell import account
+from lostirq.report.text import WIDTH, _Group, _row, render, text
 
 LOST = (0, 1, 3, 6, 7, 9, 10, 5)
 
@@ -30,7 +33,7 @@ vcpu_enter_guest():
 vmx_sync_pir_to_irr():
   LD control.on == 0
                                       sender():
-                                        pi_desc.pir[2] = 1
+                                        pi_desc.pir: bit 2 set
                                         control.on = 1
                                         LD vcpu.mode == OUTSIDE_GUEST_MODE
                                           (IN_GUEST_MODE is still in a
@@ -134,3 +137,31 @@ def test_lasso_must_close_be_fair_and_avoid_the_goal() -> None:
         confirm(run_of(LOST, "LV-1", loop=2))                       # does not return to where it began
     with pytest.raises(ReplayError):
         confirm(run_of(LOST, "LV-1"))                               # no loop at all
+
+
+def test_a_bit_is_set_or_cleared() -> None:
+    """No index that reads as one of an array of words."""
+    names = Names(posting(fence=False))
+    assert names.change(PIR, 0b0001, 0b0101) == ["pi_desc.pir: bit 2 set"]
+    assert names.change(PIR, 0b0101, 0b0001) == ["pi_desc.pir: bit 2 cleared"]
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, ""), (2, "2 in this scenario, 256 in hardware"), (256, "")])
+def test_how_vectors_are_numbered_is_said_once_where_there_are_few(number: int, said: str) -> None:
+    run = run_of(LOST)
+    told = account(run, confirm(run))
+    parameters = {"VECTORS": number} if number else {}
+    few = replace(told, configuration=replace(told.configuration, parameters=parameters))
+    for shown in (text(few), mail(few)):
+        assert shown.count("numbered from 0") == bool(said)
+        assert said in shown
+
+
+def test_a_drain_is_told_as_a_fact() -> None:
+    system = posting(fence=True)
+    named = replace(system, edges=tuple(replace(e, text="drain()") if e.text == "smp_mb()" else e
+                                        for e in system.edges))
+    run = replay(named, Trace(named.name, named.memory.value, digest(named), RANGE, (0, len(named.edges), 1), None))
+    for full in (False, True):
+        shown = render(run, None, full=full)
+        assert "store buffer is empty" in shown and "drain()" not in shown
