@@ -49,7 +49,7 @@ def explain(root: Path, subject: str, cache: Path, *, full: bool = False) -> Exp
 def _bug(root: Path, bug: Bug, cache: Path, *, full: bool) -> Explanation:
     lines = [f"{bug.slug}: {bug.title}"]
     lines += [f"{label}: {value}" for label, value in
-              (("reference", bug.reference), ("entry", bug.entry), ("expected", bug.expected)) if value]
+              (("reference", bug.reference), ("expected", bug.expected)) if value]
     text = "\n".join(line for row in lines for line in _wrap(row)) + "\n"
     if bug.explanation:
         text += "\n" + "\n".join("\n".join(_wrap(p)) for p in bug.explanation.split("\n\n")) + "\n"

@@ -143,6 +143,14 @@ def test_a_trace_of_an_older_model_is_found_anew(tmp_path: Path, capsys: Capture
     assert "*** violated: T-1: no post is missed ***" in capsys.readouterr()[0]
 
 
+def test_explain_names_no_list_that_is_not_here(tmp_path: Path, capsys: Capture) -> None:
+    bug = "counterexamples/no-fence/bug.toml"
+    folder = recorded(toy(tmp_path / "w", {bug: ('reference = "', 'bugs_md = "X 9"\nreference = "')}), capsys)
+    assert run(folder, "explain", "no-fence") == 0
+    out = capsys.readouterr()[0]
+    assert "reference: none: a toy" in out and "X 9" not in out
+
+
 def test_check_with_bugs(tmp_path: Path, capsys: Capture) -> None:
     folder = recorded(toy(tmp_path / "w"), capsys)
     assert run(folder, "check", "--with-bugs") == 0
