@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cli_toys import run, toy
 
+from lostirq.cli import main
 from lostirq.evidence.trace_file import read
 from lostirq.interpret import Interpreter
 from lostirq.ir.expr import Expr, Op, and_, empty
@@ -50,7 +51,8 @@ def test_why(checked: Path, capsys: Capture) -> None:
 
 
 def test_what_is_lost_comes_first_and_that_nobody_moves_is_one_line(capsys: Capture, tmp_path: Path) -> None:
-    assert run(ROOT, "explain", "entry-fence-removed", "--why", "--cache-dir", str(tmp_path)) == 0
+    words = ["explain", "entry-fence-removed", "--why", "--workspace", str(ROOT), "--cache-dir", str(tmp_path)]
+    assert main(words) == 0
     lines = capsys.readouterr()[0].splitlines()
     assert lines[1].startswith("  - pi_desc.pir != {} (")
     assert lines[-1] == "  - nobody else moves: no message in flight, store buffers empty"
