@@ -105,6 +105,20 @@ def _nesting(tree: ast.AST) -> tuple[int, int]:
     return deepest, count
 
 
+def _syntax(error: SyntaxError) -> tuple[str, str]:
+    """What Python says, and what it proposes ('' where it only says that something is wrong)."""
+    said = error.msg or "invalid syntax"
+    advice = re.fullmatch(r"(.+?)\. ((?:Maybe|Perhaps|Did) .+)", said)
+    if advice is not None:
+        return advice[1], f"Python asks: {advice[2]}"
+    for pattern, mend in ((r"expected (.+)", "write {} here"), (r"(.+) was never closed", "close {}"),
+                          (r"unmatched (.+)", "remove {}, or open it")):
+        found = re.fullmatch(pattern, said)
+        if found is not None:
+            return said, mend.format(found[1])
+    return said, ""
+
+
 def parse(name: str, text: str, report: Report) -> tuple[Source, ast.Module] | None:
     """Parse one file; on failure the diagnostic is recorded and None returned."""
     source = Source(name, text, tuple(text.splitlines()))
@@ -118,9 +132,8 @@ def parse(name: str, text: str, report: Report) -> tuple[Source, ast.Module] | N
             tree = ast.parse(text, filename=name)
     except SyntaxError as error:
         line, column = error.lineno or 1, max(0, (error.offset or 1) - 1)
-        report.add(
-            Span(name, line, column, line, column + 1), "LI001", f"syntax error: {error.msg}", "write valid Python"
-        )
+        said, mend = _syntax(error)
+        report.add(Span(name, line, column, line, column + 1), "LI001", f"syntax error: {said}", mend)
         return None
     except (ValueError, RecursionError, MemoryError):
         report.add(start, "LI002", "the file cannot be parsed (null bytes, or nested too deeply)", "simplify it")

@@ -194,6 +194,18 @@ def test_columns_count_characters_not_bytes() -> None:
     assert places(errors("b: bool\n@thread()\ndef tä():\n    ä = nothing\n")) == [("LI005", 4, 9)]
 
 
+@pytest.mark.parametrize(("text", "said", "mend"), [
+    ("if x\n    y\n", "syntax error: expected ':'", "write ':' here"),
+    ("x = (1\n", "syntax error: '(' was never closed", "close '('"),
+    ("x = )\n", "syntax error: unmatched ')'", "remove ')', or open it"),
+    ("a = [1 2]\n", "syntax error: invalid syntax", "Python asks: Perhaps you forgot a comma?"),
+    ("x = 1 +\n", "syntax error: invalid syntax", ""),
+])
+def test_the_mend_of_a_syntax_error_is_what_python_proposes(text: str, said: str, mend: str) -> None:
+    [error] = errors(text)
+    assert (error.code, error.message, error.mend) == ("LI001", said, mend)
+
+
 def test_limits_are_checked_before_anything_walks_the_tree() -> None:
     deep = "def f():\n" + "".join("    " * k + "if b:\n" for k in range(1, 90)) + "    " * 90 + "pass\n"
     assert errors("b: bool\n" + deep)[0].code in ("LI001", "LI002")
