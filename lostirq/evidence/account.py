@@ -149,7 +149,8 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """What was checked, and what the answer rests on.  `kernel` is the version that the model mirrors, `subject` how
-    mails about it begin, `bug` the known bug that the model carries."""
+    mails about it begin, `bug` the known bug that the model carries, `edited` the files that are not as in the
+    package."""
 
     tool: str
     scenario: str
@@ -161,6 +162,7 @@ class Configuration:
     subject: str = ""
     bug: str = ""
     patched: bool = False
+    edited: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

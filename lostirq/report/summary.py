@@ -33,9 +33,11 @@ def notice(account: Account) -> str:
     if c.bug:
         return (f"The model was changed on purpose: it carries the known bug '{c.bug}'. The model as it is does not "
                 "have this run.")
-    if c.patched:
-        return "The model was changed: it carries the patches that stand in the trace file."
-    return ""
+    said = ["it carries the patches that stand in the trace file"] if c.patched else []
+    if c.edited:
+        named = c.edited if len(c.edited) < 4 else (*c.edited[:2], count(len(c.edited) - 2, "more file"))
+        said.append(f"{', '.join(named)} {'differs' if len(c.edited) == 1 else 'differ'} from lostirq {c.tool}")
+    return f"The model was changed: {'; '.join(said)}." if said else ""
 
 
 def configuration(account: Account) -> list[tuple[str, str]]:

@@ -39,7 +39,8 @@ from lostirq.report.steps import Teller
 @dataclass(frozen=True, slots=True)
 class About:
     """What a run does not know: the version that the model mirrors, how mails begin, what each function of the model
-    mirrors (name -> source), the parameters that were changed, the known bug or the patches that the model carried."""
+    mirrors (name -> source), the parameters that were changed, the known bug or the patches that the model carried,
+    the files that are not as in the package."""
 
     kernel: str = ""
     subject: str = ""
@@ -47,6 +48,7 @@ class About:
     overrides: Mapping[str, int] = field(default_factory=dict)
     bug: str = ""
     patched: bool = False
+    edited: tuple[str, ...] = ()
 
 
 def headline(prop: Property | None, key: str) -> str:
@@ -94,7 +96,7 @@ class _Account:
         return Configuration(
             tool=lostirq.__version__, scenario=s.name, memory=s.memory.value, digest=self.run.trace.digest,
             parameters=dict(s.parameters), overrides=dict(about.overrides), kernel=about.kernel, subject=about.subject,
-            bug=about.bug, patched=about.patched, dropped=s.dropped, notes=s.notes,
+            bug=about.bug, patched=about.patched, edited=about.edited, dropped=s.dropped, notes=s.notes,
         )
 
     def claim(self) -> Claim:

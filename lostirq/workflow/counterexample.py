@@ -22,6 +22,7 @@ from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.report.tell import About, account
 from lostirq.workflow.bugs import Bug, attempt, library, patched_workspace, read_bug
 from lostirq.workflow.check import CheckOptions
+from lostirq.workflow.edits import edited
 from lostirq.workflow.engines import Engine, settle
 from lostirq.workflow.patching import apply
 from lostirq.workflow.workspace import load, suggestion
@@ -77,10 +78,11 @@ def project(root: Path) -> Project:
     return Project(kernel, include=tuple(include), **data)
 
 
-def about(workspace: Workspace, found: Project, stored: StoredTrace) -> About:
-    """What an account says beside the run."""
+def about(workspace: Workspace, found: Project, stored: StoredTrace, edits: tuple[str, ...]) -> About:
+    """What an account says beside the run; `edits`: the files that the user changed."""
     mirrors = {f.name: f.kernel for f in workspace.functions if f.kernel}
-    return About(found.kernel, found.subject, mirrors, dict(stored.overrides), stored.bug, bool(stored.patches))
+    return About(found.kernel, found.subject, mirrors, dict(stored.overrides), stored.bug, bool(stored.patches),
+                 edits)
 
 
 def find(root: Path, subject: str, cache: Path) -> Counterexample:
@@ -138,7 +140,7 @@ def told(root: Path, workspace: Workspace, stored: StoredTrace, name: str) -> Co
         prop = confirm(run)
     except ReplayError as e:
         raise UsageError(f"{name}: damaged: {e}") from None
-    made = account(run, prop, about(workspace, project(root), stored))
+    made = account(run, prop, about(workspace, project(root), stored, edited(root)))
     return Counterexample(name, workspace, replace(stored, account=made), run, prop, made)
 
 

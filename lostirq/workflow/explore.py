@@ -30,6 +30,7 @@ from lostirq.report.summary import reasons
 from lostirq.report.tell import account, headline, speaker
 from lostirq.workflow.bugs import library, patched_workspace, read_bug
 from lostirq.workflow.counterexample import about, find, project
+from lostirq.workflow.edits import edited
 from lostirq.workflow.inspect import blocked
 from lostirq.workflow.workspace import choose, load
 
@@ -58,7 +59,7 @@ class Explorer:
 
     def __init__(self, root: Path, cache: Path) -> None:
         self.root, self._cache = root, cache
-        self._base = load(root)
+        self._base, self._edits = load(root), edited(root)
         self._bugs = library(root)
         self._known: dict[tuple[str, str, Memory], _Compiled] = {}
         self._lock = threading.Lock()
@@ -115,7 +116,8 @@ class Explorer:
         run, compiled = self.run(at), self._compile(at)
         wrong = next((p for p in compiled.system.properties if holds(run, p) is False), None)
         stored = StoredTrace(run.trace, at.bug)
-        told = account(run, wrong or _no_property(at), about(compiled.workspace, project(self.root), stored))
+        known = about(compiled.workspace, project(self.root), stored, self._edits)
+        told = account(run, wrong or _no_property(at), known)
         if wrong is None:
             claim = Claim(PATH, PATH, PATH, f"{len(run.steps)} steps of {at.scenario}")
             told = replace(told, claim=claim, failure="", why=(), end=())

@@ -35,11 +35,16 @@ def locate(given: Path | None, start: Path) -> Path:
     for folder in (start, *start.parents):
         if is_workspace(folder) and (folder / "properties").is_dir():
             return folder
+    found = packaged()
+    if found is None:
+        raise UsageError("no workspace here, and none in the package; name one with --workspace DIR")
+    return found
+
+
+def packaged() -> Path | None:
+    """The workspace that the package carries; where it runs from a checkout, that."""
     package = Path(lostirq.__file__).parent
-    for folder in (package / "workspace_data", package.parent):
-        if is_workspace(folder):
-            return folder
-    raise UsageError("no workspace here, and none in the package; name one with --workspace DIR")
+    return next((f for f in (package / "workspace_data", package.parent) if is_workspace(f)), None)
 
 
 def half_workspace(start: Path) -> Path | None:
