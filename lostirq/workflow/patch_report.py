@@ -18,6 +18,7 @@ from lostirq.workflow.patch_behaviour import BehaviourReport
 from lostirq.workflow.patch_compare import OUTCOMES, Change, PatchVerdict, worst
 from lostirq.workflow.patch_sources import Sides
 from lostirq.workflow.patch_steps import Touched
+from lostirq.workflow.show import bounds
 
 UNCHANGED = "unchanged"     # of a property whose scenarios the patch leaves alone
 
@@ -96,7 +97,8 @@ class ProofReport:
 @dataclass(frozen=True, slots=True)
 class PatchReport:
     """`slug`: the known bug that the patch re-introduces to the letter, ''; `todo`: how many cases there were;
-    `elsewhere`: scenarios that it changes, where it changes none of those that were compared."""
+    `elsewhere`: scenarios that it changes, where it changes none of those that were compared; `bounds`: lines on the
+    sizes of what was searched."""
 
     verdict: PatchVerdict
     touched: tuple[Touched, ...]
@@ -110,6 +112,7 @@ class PatchReport:
     behaviour: tuple[BehaviourReport, ...] = ()
     elsewhere: tuple[str, ...] = ()
     cached: bool = False
+    bounds: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -132,8 +135,11 @@ def assemble(sides: Sides, base: Workspace, cases: Sequence[Case], found: Sequen
     ids = [*(i for i in by_id if i not in base.properties), *base.properties]
     rows = tuple(_property(i, base, by_id.get(i, []), vacuous.get(i, "")) for i in ids if not _is_witness(i, base))
     verdicts = [r.verdict for r in rows] + [PatchVerdict.UNDECIDED for r in found if r.failure]
+    searched = [side for r in found for side in (r.before, r.after) if side is not None]
+    sizes = {p.name for p in base.parameters.values() if not p.is_bool}
     return PatchReport(worst(verdicts), sides.touched, sides.specification, sides.others,
-                       tuple(_case(r) for r in found), rows, (), slug, len(cases))
+                       tuple(_case(r) for r in found), rows, (), slug, len(cases),
+                       bounds=tuple(bounds(searched, sizes)))
 
 
 def _is_witness(name: str, base: Workspace) -> bool:

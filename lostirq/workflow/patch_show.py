@@ -37,7 +37,7 @@ def lines(report: PatchReport) -> list[str]:
     found += _counterexamples(report)
     found += _behaviour(report.behaviour)
     found += _proofs(report.proofs)
-    return [*found, "", *summarised(summary(report)), *assumed()]
+    return [*found, "", *summarised(summary(report)), *report.bounds, *assumed()]
 
 
 def summary(report: PatchReport) -> str:

@@ -162,23 +162,26 @@ def summarised(said: str) -> list[str]:
 def assumptions(results: Iterable[ScenarioResult], sizes: Container[str]) -> list[str]:
     """What the verdicts are bounded by and rest on."""
     found = list(results)
+    notes = dict.fromkeys(note for r in found for note in r.notes)
+    return [*bounds(found, sizes), *assumed(), *(line for note in notes for line in _wrapped("note: ", note))]
+
+
+def bounds(results: Iterable[ScenarioResult], sizes: Container[str]) -> list[str]:
+    """The sizes of the scenarios, and what the most general guest does not do there."""
+    found = list(results)
     ranges: dict[str, set[int]] = {}
     dropped: dict[str, set[str]] = {}
-    notes: dict[str, None] = {}
     for r in found:
         for name, value in r.parameters:
             ranges.setdefault(name, set()).add(value)
         for choice in r.dropped:
             dropped.setdefault(choice, set()).add(r.scenario)
-        notes.update(dict.fromkeys(r.notes))
     everywhere = len({r.scenario for r in found})
-    bounds = [f"{k} {_range(v)}" for k, v in ranges.items() if k in sizes and v != {0}]
-    lines = _wrapped("bounds: ", ", ".join(bounds)) if bounds else []
+    said = [f"{k} {_range(v)}" for k, v in ranges.items() if k in sizes and v != {0}]
+    lines = _wrapped("bounds: ", ", ".join(said)) if said else []
     if dropped:
         said = [c if len(s) == everywhere else f"{c} (in {_count(len(s), 'scenario')})" for c, s in dropped.items()]
         lines += _wrapped("the guest does not: ", ", ".join(said))
-    lines += assumed()
-    lines += [line for note in notes for line in _wrapped("note: ", note)]
     return lines
 
 

@@ -107,6 +107,22 @@ def test_harmless_patches_keep(folder: Path, capsys: Capture, text: str) -> None
     assert code == 0 and "SUMMARY: keeps" in out
 
 
+def test_the_verdict_names_its_bounds(folder: Path, capsys: Capture) -> None:
+    """Also one that comes from the result cache; of what was searched alone."""
+    for _ in range(2):
+        assert "\n  bounds: SENDERS 1\n  assumed: " in patched(folder, BUG_PATCH, capsys)[1]
+    assert "\n  bounds: SENDERS 1..2\n" in patched(folder, BUG_PATCH, capsys, "--tier", "standard")[1]
+
+
+def test_the_verdict_names_what_the_guest_does_not_do(tmp_path: Path, capsys: Capture) -> None:
+    senders = 'SENDERS = Param(1, "posters")'
+    model = (senders, senders + '\nGUEST_EOI = Param(True, "the guest does EOI")')
+    folder = toy(tmp_path / "w", {"model/toy.py": model,
+                                  "model/scenarios/sizes.py": ("    SENDERS = 1\n", "    GUEST_EOI = False\n")})
+    patch = BUG_PATCH.replace("@@ -28,3 +28,2 @@", "@@ -29,3 +29,2 @@")
+    assert "\n  the guest does not: GUEST_EOI\n  assumed: " in patched(folder, patch, capsys)[1]
+
+
 def test_a_patch_that_changes_only_what_was_not_searched_is_undecided(folder: Path, capsys: Capture) -> None:
     """It is not said to keep anything: the scenario that it changes is of a higher tier."""
     text = BUG_PATCH.replace("-    smp_mb()\n", "-    smp_mb()\n+    if SENDERS < 2:\n+        smp_mb()\n").replace(
