@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ from lostirq.workflow.patch_steps import Declared, declarations
 from lostirq.workflow.patching import parse
 from lostirq.workflow.show import natural
 from lostirq.workflow.workspace import sources
+
+OnUse = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ class Impact:
 
 
 def impact(root: Path, raw: bytes, name: str, tree: Path | None, *, processes: int = 1,
-           results: ResultCache | None = None) -> Impact:
-    """Raises `UsageError`, `ModelErrors`, `LostirqError`."""
+           results: ResultCache | None = None, on_use: OnUse = lambda done, total: None) -> Impact:
+    """`on_use` is told how many of the scenarios that are to be compiled are done.  Raises `UsageError`,
+    `ModelErrors`, `LostirqError`."""
     files = [f for letter in split(raw, name) for f in parse(letter.text, letter.name, strict=False)]
     touched = pieces(files, tree)
     texts = sources(root)
@@ -86,7 +89,7 @@ def impact(root: Path, raw: bytes, name: str, tree: Path | None, *, processes: i
     grouped = _group(touched)
     matches = {where: _matching(known, *where) for where in grouped if where[1] != OUTSIDE}
     workspace = load_sources(texts)
-    used = uses(workspace, processes, results) if any(matches.values()) else []
+    used = uses(workspace, processes, results, on_use) if any(matches.values()) else []
     bugs = {folder.name: touched_by(folder, texts) for folder in library(root).values()} if used else {}
     modelled = tuple(_modelled(d, found, d.mirrors.partition(":")[0] == where[0], used, bugs)
                      for where, found in grouped.items() for d in matches.get(where, []))
@@ -126,7 +129,8 @@ def _modelled(d: Declared, found: tuple[Piece, ...], exact: bool, used: Sequence
 # -- what executes what -------------------------------------------------------------------------------------------
 
 
-def uses(workspace: Workspace, processes: int, results: ResultCache | None) -> list[Use]:
+def uses(workspace: Workspace, processes: int, results: ResultCache | None,
+         on_use: OnUse = lambda done, total: None) -> list[Use]:
     """What each scenario executes, in order of the tiers; under the weakest memory model that it allows."""
     names = sorted((s for s in workspace.scenarios.values() if s.tier in TIERS), key=lambda s: TIERS.index(s.tier))
     texts = texts_digest(workspace.sources)
@@ -139,7 +143,10 @@ def uses(workspace: Workspace, processes: int, results: ResultCache | None) -> l
         system = compile_scenario(workspace, s.name, Memory.TSO if Memory.TSO in s.memory else Memory.SC)
         return Use(s.name, s.tier, executed(system))
 
-    for done in jobs.run(list(range(len(left))), work, processes=processes):
+    if left:
+        on_use(0, len(left))
+    for count, done in enumerate(jobs.run(list(range(len(left))), work, processes=processes), 1):
+        on_use(count, len(left))
         if done.result is None:
             failure = done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
             raise LostirqError(f"{left[done.number].name}: {failure.message}")
@@ -166,20 +173,27 @@ def executed(system: System) -> dict[str, tuple[str, ...]]:
 
 
 def skeleton(texts: Mapping[str, str], modelled: Sequence[Modelled]) -> str:
-    """A unified diff that puts each hunk as comments at the top of the function that mirrors it."""
+    """A unified diff that puts each hunk as comments at the top of the function that mirrors it; where several do, of
+    the one of its name, or else of the first, with the others named."""
     notes: dict[str, dict[int, list[str]]] = {}
+    mirrors: dict[tuple[str, str], list[Modelled]] = {}
     for m in modelled:
+        mirrors.setdefault((m.pieces[0].file, m.pieces[0].function), []).append(m)
+    for (_, function), found in mirrors.items():
+        m = next((m for m in found if m.name == function), found[0])
         lines = texts[m.file].splitlines()
         at = _body(lines, m.line)
         indent = lines[at][:len(lines[at]) - len(lines[at].lstrip())] if at < len(lines) else "    "
-        notes.setdefault(m.file, {}).setdefault(at, []).extend(f"{indent}{line}".rstrip() for line in _notes(m))
+        said = _notes(m, [other for other in found if other is not m])
+        notes.setdefault(m.file, {}).setdefault(at, []).extend(f"{indent}{line}".rstrip() for line in said)
     return "".join(_diff(file, texts[file], found) for file, found in sorted(notes.items()))
 
 
-def _notes(m: Modelled) -> list[str]:
+def _notes(m: Modelled, others: Sequence[Modelled]) -> list[str]:
     found: list[str] = []
     for piece in m.pieces:
         found.append(f"# translate: {piece.file}:{piece.line} {piece.function}()")
+        found += [f"# part of it may belong into {o.name}(), {o.file}:{o.line}" for o in others]
         found += [f"# {kind} {text.expandtabs(4)}" for kind, text in piece.lines]
     return found
 

@@ -15,6 +15,7 @@ from lostirq.workflow.commands import Setting
 from lostirq.workflow.impact import Impact, Modelled, impact
 from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patch_sources import patch_bytes
+from lostirq.workflow.progress import Status
 
 WIDTH = 100
 MOST_BUT = 3            # scenarios that are named as exceptions from a tier
@@ -35,7 +36,12 @@ def run_impact(s: Setting, o: argparse.Namespace, processes: int, standard_input
     s.look_at_cache()
     results = ResultCache(s.cache / "results", lambda line: print(f"lostirq: {line}", file=s.err))
     name = "standard input" if o.file == "-" else o.file
-    found = impact(s.root, raw, name, o.kernel, processes=processes, results=results)
+    status = Status(s.err, 0)
+    try:
+        found = impact(s.root, raw, name, o.kernel, processes=processes, results=results,
+                       on_use=lambda done, total: status.at(done, total, "scenarios compiled to see what they execute"))
+    finally:
+        status.clear()
     if o.output is not None:
         if not found.skeleton:
             raise UsageError(f"{name}: touches no modelled function; there is no skeleton to write")

@@ -36,6 +36,13 @@ class Status:
         self._stream.write("\r\033[K" + line[:160])
         self._stream.flush()
 
+    def at(self, done: int, total: int, what: str) -> None:
+        """For jobs without a progress of their own."""
+        self._done, self._total = done, total
+        if self._live:
+            self._stream.write("\r\033[K" + f"[{done}/{total}] {what}"[:160])
+            self._stream.flush()
+
     def clear(self) -> None:
         if self._live:
             self._stream.write("\r\033[K")

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
+import io
 import json
 from pathlib import Path
 
 import pytest
 from cli_toys import run, toy
 
+from lostirq.workflow.commands import Setting
+from lostirq.workflow.impact_command import run_impact
 from lostirq.workflow.impact_source import functions, pieces
+from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patching import parse
 
 Capture = pytest.CaptureFixture[str]
@@ -147,6 +152,39 @@ def test_skeleton_is_a_patch_that_applies_and_changes_nothing(tmp_path: Path, ca
     assert "SUMMARY: keeps" in capsys.readouterr()[0]
     assert run(folder, "impact", str(folder / "k.patch"), "--skeleton") == 0
     assert capsys.readouterr()[0] == skeleton
+
+
+@pytest.mark.parametrize("name", ["enter", "arrive"])
+def test_a_function_that_several_mirror_has_its_hunk_once(tmp_path: Path, capsys: Capture, name: str) -> None:
+    """In the function of its name, or else in the first; the others are named."""
+    mark = '@function(kernel="arch/toy.c:enter")\n'
+    folder = toy(tmp_path / "w", {"model/toy.py": (mark, f"{mark}def before():\n    step()\n\n\n{mark}")})
+    text = (folder / "model/toy.py").read_text()
+    text = text.replace("def enter()", f"def {name}()").replace("    enter()", f"    before()\n    {name}()")
+    (folder / "model/toy.py").write_text(text)
+    found = report(folder, FENCE, capsys)
+    assert {f["model_function"] for f in found["functions"]} == {"before", name}  # type: ignore[attr-defined]
+    skeleton = str(found["skeleton"])
+    assert skeleton.count("translate:") == skeleton.count("# -     smp_mb();") == 1
+    chosen, other = ("enter", "before") if name == "enter" else ("before", "arrive")
+    assert f"+    # part of it may belong into {other}(), model/toy.py:" in skeleton
+    assert f" def {chosen}():\n+    # translate: arch/toy.c:16 enter()\n" in skeleton
+
+
+def test_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    folder = toy(tmp_path / "w")
+    (folder / "k.patch").write_text(FENCE)
+    asked = argparse.Namespace(file=str(folder / "k.patch"), kernel=None, output=None, skeleton=False)
+    for err, seen in ((Terminal(), True), (io.StringIO(), False)):
+        setting = Setting(folder, tmp_path / str(seen), False, False, io.StringIO(), err, {})
+        assert run_impact(setting, asked, 1, io.BytesIO()) is Outcome.HOLDS
+        for n in range(3):
+            assert (f"[{n}/2] scenarios compiled" in err.getvalue()) is seen
+    assert not err.getvalue()
 
 
 def test_nothing_modelled_is_touched(tmp_path: Path, capsys: Capture) -> None:
