@@ -22,6 +22,7 @@ from lostirq.errors import LostirqError, UsageError
 from lostirq.evidence.trace_file import read_text, write_text
 from lostirq.workflow import bug_proofs_page, proofs_page
 from lostirq.workflow.bugs import Bug, library, read_bug
+from lostirq.workflow.check import BUILT_IN, TIERS
 from lostirq.workflow.mutate_page import renewed
 from lostirq.workflow.show import natural
 from lostirq.workflow.workspace import load, locate, sources
@@ -195,10 +196,13 @@ def counts(root: Path) -> str:
     controls = sum(b.expected == "holds" for b in known)
     mirrored = sum(bool(f.kernel) for f in workspace.functions)
     checked = sum(not p.form.startswith("reachable") for p in workspace.properties.values())
-    said = (f"The model mirrors {mirrored} kernel functions. {checked} properties are checked in "
-            f"{tiers['quick']} quick, {tiers['standard']} standard and {tiers['deep']} deep scenarios, and "
-            f"{len(known)} known bugs are tried: {len(known) - controls} must be found again, {controls} must hold. "
-            "(`lostirq list`, `docs/model.md`)")
+    apart = [f"{sum(s.bugs for s in workspace.scenarios.values())} more for known bugs alone",
+             f"{sum(n for tier, n in tiers.items() if tier not in TIERS)} that others build on"]
+    said = (f"The model mirrors {mirrored} kernel functions. {checked} properties, and the two of every model "
+            f"({' and '.join(f'`{key}`' for key in BUILT_IN)}), are checked in {tiers['quick']} quick, "
+            f"{tiers['standard']} standard and {tiers['deep']} deep scenarios (`lostirq list` also has "
+            f"{' and '.join(apart)}), and {len(known)} known bugs are tried: {len(known) - controls} must be found "
+            f"again, {controls} must hold. (`docs/model.md`)")
     return "\n".join(textwrap.wrap(said, 120)) + "\n"
 
 

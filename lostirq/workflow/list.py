@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lostirq.language import PropertyInfo, Workspace
 from lostirq.workflow.bugs import Bug, library, read_bug
+from lostirq.workflow.check import BUILT_IN
 from lostirq.workflow.show import natural
 
 
@@ -49,13 +50,14 @@ def to_json(found: Listing) -> dict[str, object]:
 
 
 def to_text(found: Listing) -> str:
-    rows = ["Scenarios"]
+    rows = ["Scenarios (`check` takes the tiers quick, standard and deep, each other by name alone; bugs: for known bugs;",
+            "sample: what others build on)"]
     width = max((len(n) for n in found.workspace.scenarios), default=0)
     for s in found.workspace.scenarios.values():
         memory = "+".join(m.value for m in s.memory)
-        rows.append(f"  {s.name:<{width}}  {s.tier:<8}  {memory:<6}  {s.summary}")
+        rows.append(f"  {s.name:<{width}}  {'bugs' if s.bugs else s.tier:<8}  {memory:<6}  {s.summary}")
     checked = {k: p for k, p in found.properties.items() if not p.form.startswith("reachable")}
-    rows += ["", "Properties"]
+    rows += ["", f"Properties (beside {' and '.join(BUILT_IN)}, which every model has)"]
     width = max((len(n) for n in checked), default=0)
     rows += [f"  {p.id:<{width}}  {p.form:<13}  {_title(p)}" for p in checked.values()]
     rows += ["", "Known bugs"]

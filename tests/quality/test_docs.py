@@ -11,10 +11,11 @@ import pytest
 
 from lostirq.cli import COMMANDS, make_parser
 from lostirq.workflow import bug_proofs_page
-from lostirq.workflow.docs import PAGES, abstractions, functions, properties, quoted
+from lostirq.workflow.check import TIERS, CheckOptions, plan
+from lostirq.workflow.docs import PAGES, abstractions, counts, functions, properties, quoted
 from lostirq.workflow.outcome import EXIT_CODES
 from lostirq.workflow.proofs_page import renewed
-from lostirq.workflow.workspace import sources
+from lostirq.workflow.workspace import load, sources
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +30,14 @@ def test_quoted_counterexamples_are_what_the_tool_prints(page: str) -> None:
     text = (ROOT / page).read_text()
     assert "<!-- counterexample: " in text
     assert quoted(ROOT, text) == text, "run `make docs`"
+
+
+def test_the_counts_are_those_of_a_check() -> None:
+    said = " ".join(counts(ROOT).split())
+    quick, standard, deep = map(int, re.findall(r"(\d+) (?:quick|standard|deep)", said))
+    taken = [len({job.scenario for job in plan(load(ROOT), CheckOptions(tier=tier))}) for tier in TIERS]
+    assert [quick, quick + standard, quick + standard + deep] == taken
+    assert "and the two of every model (`stuck` and `range`)" in said
 
 
 def test_the_table_of_bugs_and_proofs_is_current() -> None:

@@ -168,3 +168,13 @@ def test_what_was_asked_for_and_is_not_there_does_not_hold(tmp_path: Path, capsy
     assert run(folder, "check", "--scenario", "one", "--property", "stuck") == 0
     assert run(folder, "check", "--scenario", "two", "--property", "T-9") == 0
     assert run(toy(tmp_path / "v"), "check", "--property", "W-1") == 0
+
+
+def test_list_says_which_scenarios_a_check_takes(tmp_path: Path, capsys: Capture) -> None:
+    """Its numbers are those of a check: one for known bugs alone is not of its tier, and two properties are built in."""
+    folder = toy(tmp_path / "w", {"model/scenarios/sizes.py": ('tier="standard"', 'bugs=True, tier="standard"')})
+    assert run(folder, "list") == 0
+    out, _ = capsys.readouterr()
+    rows = {line.split()[0]: line.split()[1] for line in out.splitlines() if line.startswith("  ")}
+    assert (rows["one"], rows["two"], rows["T-1"]) == ("quick", "bugs", "invariant")
+    assert "Properties (beside stuck and range, which every model has)" in out
