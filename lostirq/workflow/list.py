@@ -50,7 +50,7 @@ def to_json(found: Listing) -> dict[str, object]:
 
 
 def to_text(found: Listing) -> str:
-    rows = ["Scenarios (`check` takes the tiers quick, standard and deep, each other by name alone; bugs: for known bugs;",
+    rows = ["Scenarios (`check` takes the tiers quick, standard and deep, others by name; bugs: for known bugs;",
             "sample: what others build on)"]
     width = max((len(n) for n in found.workspace.scenarios), default=0)
     for s in found.workspace.scenarios.values():

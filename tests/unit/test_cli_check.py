@@ -171,7 +171,7 @@ def test_what_was_asked_for_and_is_not_there_does_not_hold(tmp_path: Path, capsy
 
 
 def test_list_says_which_scenarios_a_check_takes(tmp_path: Path, capsys: Capture) -> None:
-    """Its numbers are those of a check: one for known bugs alone is not of its tier, and two properties are built in."""
+    """What is for known bugs alone is not of its tier, and two properties are built in."""
     folder = toy(tmp_path / "w", {"model/scenarios/sizes.py": ('tier="standard"', 'bugs=True, tier="standard"')})
     assert run(folder, "list") == 0
     out, _ = capsys.readouterr()
