@@ -2,10 +2,12 @@
 """Try mutants on the scenarios of a workspace: each is killed, equivalent, a survivor, refused, or unknown.
 
 A mutant is searched in the scenarios whose transition system it changes, the cheapest first, under TSO where the
-scenario allows it (a run under SC is a run under TSO that flushes at once), until a safety property is violated.  What
-none of them sees is killed by the first loop that violates a liveness property, which is asked in the scenarios of up
-to `LIVE` states; is equivalent if the reachable graph has not changed at all; or is killed by a witness that the base
-reaches and that is reached in no scenario any more, which makes its property vacuous.
+scenario allows it, until a safety property is violated.  (Each state that SC reaches, TSO reaches too, by a run that
+flushes each store at once: for invariants and liveness nothing is left out.  The flush is a step of its own, so a step
+property that asks for an event and the effect of a buffered store in one step can be violated under SC alone: such a
+mutant may survive here.)  What none of them sees is killed by the first loop that violates a liveness property, which
+is asked in the scenarios of up to `LIVE` states; is equivalent if the reachable graph has not changed at all; or is
+killed by a witness that the base reaches and that is reached in no scenario any more, which makes its property vacuous.
 
 Invariants: nothing but an exhausted search makes an equivalent mutant or a survivor; a bound that was hit is unknown; a
 killed mutant has the shortest run of the first scenario that kills it, and of the properties violated in that length

@@ -258,3 +258,39 @@ def anything() -> bool:
     assert compile_scenario(load(text), "only", TSO, room=2).depth == 2
     bounded = text.replace("        seen", "        smp_mb()\n        seen")
     assert compile_scenario(load(bounded), "only", TSO, room=7).depth == compiled(bounded, TSO).depth < 7
+
+
+ANNOUNCED = """
+x: bool
+y: bool
+seen: bool
+
+@thread()
+def t():
+    x = True
+    event("stored")
+    seen = y
+
+@thread()
+def other():
+    y = True
+    if x:
+        y = False
+
+@step_property("never in the step of the event")
+def never() -> bool:
+    return not occurs("stored") or not x
+
+@invariant("never at all")
+def not_at_all() -> bool:
+    return not x
+"""
+
+
+@pytest.mark.parametrize(("memory", "violated"), [
+    (Memory.SC, {"never in the step of the event", "never at all"}), (TSO, {"never at all"}),
+])
+def test_only_sc_has_event_and_effect_of_a_buffered_store_in_one_step(memory: Memory, violated: set[str]) -> None:
+    """TSO has all states of SC, and so its invariants; a flush is a step of its own, so not all its steps."""
+    found = check(compiled(ANNOUNCED, memory), SearchOptions())
+    assert {key for key, verdict in found.verdicts.items() if isinstance(verdict, Violated)} == violated
