@@ -28,6 +28,7 @@ from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
 from lostirq.workflow.engines import Engine, settle
 from lostirq.workflow.export import FORMATS, LIMIT
+from lostirq.workflow.list import PARTS
 from lostirq.workflow.outcome import Outcome, exit_code
 from lostirq.workflow.state_cost import LIMIT as COST_LIMIT
 from lostirq.workflow.workspace import cache_dir, half_workspace, suggestion
@@ -187,6 +188,7 @@ def make_parser(wanted: str | None = None) -> Parser:
     export.add_argument("-o", "--output", type=Path, metavar="FILE")
     export.add_argument("--max-states", type=natural, default=LIMIT, metavar="N")
     made["init"].add_argument("folder", type=Path)
+    made["list"].add_argument("part", nargs="?", type=one_of("part", PARTS), help=f"one of {', '.join(PARTS)}")
     return parser
 
 
@@ -267,7 +269,7 @@ def dispatch(o: argparse.Namespace) -> Outcome:
         return commands.run_export(setting, o.scenario, Memory(o.memory), o.to, o.output, o.max_states)
     if o.command == "init":
         return commands.run_init(setting, o.folder)
-    return commands.run_doctor(setting) if o.command == "doctor" else commands.run_list(setting)
+    return commands.run_doctor(setting) if o.command == "doctor" else commands.run_list(setting, o.part or "")
 
 
 def _outputs(o: argparse.Namespace, setting: commands.Setting) -> tuple[ci.Outputs, commands.Setting]:

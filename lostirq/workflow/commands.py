@@ -181,13 +181,14 @@ def _run_bugs(s: Setting, root: Path, wanted: tuple[str, ...], options: CheckOpt
     return results
 
 
-def run_list(s: Setting) -> Outcome:
+def run_list(s: Setting, part: str = "") -> Outcome:
+    """All, or one of `PARTS` of lostirq.workflow.list."""
     root = s.root
     found = listing(root, load(root))
     if s.as_json:
-        s.object(to_json(found))
+        s.object(to_json(found, part))
     else:
-        s.out.write(to_text(found))
+        s.out.write(to_text(found, part))
     return Outcome.HOLDS
 
 

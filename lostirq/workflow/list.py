@@ -11,6 +11,8 @@ from lostirq.workflow.bugs import Bug, library, read_bug
 from lostirq.workflow.check import BUILT_IN
 from lostirq.workflow.show import natural
 
+PARTS = ("scenarios", "properties", "bugs")
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -27,10 +29,9 @@ def listing(root: Path, workspace: Workspace) -> Listing:
     return Listing(workspace, dict(sorted(workspace.properties.items(), key=lambda item: natural(item[0]))), found)
 
 
-def to_json(found: Listing) -> dict[str, object]:
-    return {
-        "format": "lostirq-list",
-        "version": 1,
+def to_json(found: Listing, part: str = "") -> dict[str, object]:
+    """All, or one of `PARTS`."""
+    rows: dict[str, list[dict[str, object]]] = {
         "scenarios": [
             {"name": s.name, "tier": s.tier, "memory": [m.value for m in s.memory], "summary": s.summary,
              "parameters": dict(s.parameters)}
@@ -47,23 +48,25 @@ def to_json(found: Listing) -> dict[str, object]:
             for b in found.bugs
         ],
     }
+    return {"format": "lostirq-list", "version": 1, **{name: rows[name] for name in PARTS if part in ("", name)}}
 
 
-def to_text(found: Listing) -> str:
-    rows = ["Scenarios (`check` takes the tiers quick, standard and deep, others by name; bugs: for known bugs;",
-            "sample: what others build on)"]
-    width = max((len(n) for n in found.workspace.scenarios), default=0)
-    for s in found.workspace.scenarios.values():
-        memory = "+".join(m.value for m in s.memory)
-        rows.append(f"  {s.name:<{width}}  {'bugs' if s.bugs else s.tier:<8}  {memory:<6}  {s.summary}")
+def to_text(found: Listing, part: str = "") -> str:
+    """All, or one of `PARTS`; each under its heading."""
+    scenarios = found.workspace.scenarios
+    width = max((len(n) for n in scenarios), default=0)
+    rows = {"scenarios": [
+        "Scenarios (`check` takes the tiers quick, standard and deep, others by name; bugs: for known bugs;",
+        "sample: what others build on)",
+        *(f"  {s.name:<{width}}  {'bugs' if s.bugs else s.tier:<8}  {'+'.join(m.value for m in s.memory):<6}  "
+          f"{s.summary}" for s in scenarios.values())]}
     checked = {k: p for k, p in found.properties.items() if not p.form.startswith("reachable")}
-    rows += ["", f"Properties (beside {' and '.join(BUILT_IN)}, which every model has)"]
     width = max((len(n) for n in checked), default=0)
-    rows += [f"  {p.id:<{width}}  {p.form:<13}  {_title(p)}" for p in checked.values()]
-    rows += ["", "Known bugs"]
+    rows["properties"] = [f"Properties (beside {' and '.join(BUILT_IN)}, which every model has)",
+                          *(f"  {p.id:<{width}}  {p.form:<13}  {_title(p)}" for p in checked.values())]
     width = max((len(b.slug) for b in found.bugs), default=0)
-    rows += [f"  {b.slug:<{width}}  {b.expected:<8}  {b.title}" for b in found.bugs]
-    return "\n".join(rows) + "\n"
+    rows["bugs"] = ["Known bugs", *(f"  {b.slug:<{width}}  {b.expected:<8}  {b.title}" for b in found.bugs)]
+    return "\n\n".join("\n".join(rows[name]) for name in PARTS if part in ("", name)) + "\n"
 
 
 def _title(p: PropertyInfo) -> str:

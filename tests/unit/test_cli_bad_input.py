@@ -44,7 +44,9 @@ def one_line(capsys: Capture) -> str:
         (["export", "one"], "missing: --to"),
         (["export", "one", "--to", "graphlm"], "did you mean graphml?"),
         (["explain"], "missing: subject"),
-        (["list", "extra"], "unknown argument 'extra'"),
+        (["list", "extra"], "unknown part 'extra'; known are scenarios, properties, bugs"),
+        (["list", "bug"], "did you mean bugs?"),
+        (["list", "bugs", "extra"], "unknown argument 'extra'"),
     ],
 )
 def test_wrong_words(words: list[str], said: str, capsys: Capture) -> None:
