@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 
 from lostirq.ir.expr import FALSE, TRUE, Expr, Role, Var, and_, eq, int_type, integer, not_, or_, var, variables
 from lostirq.ir.system import Access, Edge, Event, Fair, Location, Process, Sort, System
-from lostirq.language.graph import Graph, Op
+from lostirq.language.graph import Graph, Node, Op
 from lostirq.language.rewrite import Reads, is_var, literal, put_in, rename_in
 from lostirq.language.sharing import read_groups
 from lostirq.language.source import Report
 from lostirq.language.steps import Draft, Steps
+
+FOR_EVER = "while True"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -169,13 +171,19 @@ def make_edges(c: Composed, index: int, start: int, order: dict[Var, int]) -> li
                 node.frame.span,
                 node.frame.function,
                 node.frame.stack,
-                node.frame.text,
+                _said(node),
                 d.choice,
                 d.writes,
                 d.looks,
             )
         )
     return found
+
+
+def _said(node: Node) -> str:
+    """What a step is shown as: a loop by its test, but one for ever as such.  Locations keep the test alone, by which
+    certificates know them."""
+    return FOR_EVER if node.op is Op.NOP and node.frame.text == "True" else node.frame.text
 
 
 def _access(draft: Draft) -> Access:

@@ -545,3 +545,14 @@ def t():
         y = 1
 """
     assert [line.rsplit("; ", 1)[1] for line in lines(compiled(text), "t")] == ["load", "load", "store"]
+
+
+def test_a_step_of_a_loop_for_ever_is_shown_as_that_and_not_as_its_test() -> None:
+    """Its location keeps the test, by which certificates know it; the test of another loop says enough."""
+    def shown(loop: str, body: str) -> set[tuple[str, str]]:
+        s = compiled(f"{STATE}\n@thread()\ndef t():\n    while {loop}:\n        {body}\n\n"
+                     "@thread()\ndef u():\n    b = True\n    b = False\n")
+        return {(e.text, s.processes[0].locations[e.src].text) for e in s.edges if e.process == 0}
+
+    assert shown("True", "private = 1") == {("while True", "True")}
+    assert shown("b", "private = 1") == {("b", "b")}
