@@ -2,10 +2,11 @@
 """Which plain stores enter the store buffer, and how many entries it needs (TSO only).
 
 A store is buffered iff some path from it reaches, before a drain, a load of shared memory: only then can it be
-observed late.  Where a CPU may pass to another thread without a drain, that one's loads count as well.  The set is
-closed under FIFO: a plain store that may follow a buffered one before a drain is buffered too.  Units on which it
-depends who may run (`irqs_off`, the CPU of a task) are registers and scheduler state, not memory: stores to them never
-enter the buffer.
+observed late.  So is a store to some fields of a packed unit: it stores the others too, as they were when it was
+executed, and what somebody else has stored there meanwhile is lost when it reaches memory.  Where a CPU may pass to
+another thread without a drain, that one's loads count as well.  The set is closed under FIFO: a plain store that may
+follow a buffered one before a drain is buffered too.  Units on which it depends who may run (`irqs_off`, the CPU of a
+task) are registers and scheduler state, not memory: stores to them never enter the buffer.
 
 Reference: Owens, Sarkar, Sewell 2009, "A better x86 memory model: x86-TSO".
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from lostirq.ir.expr import TRUE, Role, is_const, value_of, variables
+from lostirq.ir.expr import TRUE, Role, Var, is_const, value_of, variables
 from lostirq.ir.system import Edge, Sort
 from lostirq.language.graph import Graph, Node, drains
 from lostirq.language.sharing import read_groups
@@ -31,9 +32,10 @@ def _loads(node: Node) -> bool:
 class Flow:
     """The analysis of one process."""
 
-    def __init__(self, graph: Graph, watched: frozenset[int]) -> None:
+    def __init__(self, graph: Graph, watched: frozenset[int], fields: dict[int, set[Var]]) -> None:
         self.graph = graph
         self.watched = watched
+        self.fields = fields
         self.nodes = graph.reachable()
         self.preds: dict[int, list[Node]] = {n.index: [] for n in self.nodes}
         for n in self.nodes:
@@ -52,9 +54,14 @@ class Flow:
         """Set `buffered` of the stores; `everywhere`: a load by another process of the CPU may come at any time."""
         ahead = self._load_ahead()
         for node in self.nodes:
-            late = everywhere or any(s in ahead for s in node.succ)
+            late = everywhere or self._partial(node) or any(s in ahead for s in node.succ)
             node.buffered = self.candidate(node) and late
         self.spread()
+
+    def _partial(self, node: Node) -> bool:
+        """Some fields of a packed unit are stored, not all."""
+        stored = {w.var for w in node.writes}
+        return any(not self.fields[unit] <= stored for unit in node.stores)
 
     def _load_ahead(self) -> set[int]:
         """Operations from which a shared load is reached before a drain."""
@@ -88,9 +95,10 @@ class Flow:
 def analyse(graphs: list[Graph], watched: frozenset[int]) -> dict[int, set[int]]:
     """Mark the buffered stores; returns for each process with a buffer the operations before which it may be filled."""
     flows: dict[int, Flow] = {}
+    fields = _fields(graphs)
     for k, graph in enumerate(graphs):
         if graph.sort is not Sort.HARDWARE:
-            flows[k] = Flow(graph, watched)
+            flows[k] = Flow(graph, watched, fields)
             if graph.sort is Sort.HANDLER:
                 flows[k].rest = graph.rest
     on_cpu = [k for k in flows if _shares_cpu(graphs[k])]
@@ -102,6 +110,16 @@ def analyse(graphs: list[Graph], watched: frozenset[int]) -> dict[int, set[int]]
         for k in on_cpu:
             flows[k].mark(everywhere=True)
     return {k: flow.filled for k, flow in flows.items()}
+
+
+def _fields(graphs: list[Graph]) -> dict[int, set[Var]]:
+    """The variables of each unit that anybody writes."""
+    found: dict[int, set[Var]] = {}
+    for graph in graphs:
+        for node in graph.reachable():
+            for w in node.writes:
+                found.setdefault(w.var.unit, set()).add(w.var)
+    return found
 
 
 def _loose(graphs: list[Graph]) -> bool:

@@ -294,3 +294,37 @@ def test_only_sc_has_event_and_effect_of_a_buffered_store_in_one_step(memory: Me
     """TSO has all states of SC, and so its invariants; a flush is a step of its own, so not all its steps."""
     found = check(compiled(ANNOUNCED, memory), SearchOptions())
     assert {key for key, verdict in found.verdicts.items() if isinstance(verdict, Violated)} == violated
+
+
+FIELDS = """
+word: Packed(a=bool, b=bool)
+done: Array[bool, 2]
+
+@thread()
+def first():
+    word.a = True
+    smp_mb()
+    done[0] = True
+
+@thread()
+def second():
+    word.b = True
+    smp_mb()
+    done[1] = True
+
+@invariant("both")
+def both() -> bool:
+    return not (done[0] and done[1]) or (word.a and word.b)
+"""
+
+
+def test_a_store_to_a_field_stores_the_whole_unit_and_may_undo_another_one() -> None:
+    late = compiled(FIELDS, TSO)
+    assert buffered(late, "first") == ["word.a = True"]
+    assert isinstance(check(late, SearchOptions()).verdicts["both"], Violated)
+    assert isinstance(check(compiled(FIELDS), SearchOptions()).verdicts["both"], Holds)
+
+
+def test_a_store_to_all_fields_is_as_any_other() -> None:
+    whole = FIELDS.replace("word.a = True", "word.a, word.b = True, True").replace("word.b = True\n", "v = word.b\n")
+    assert buffered(compiled(whole, TSO), "first") == []
