@@ -27,6 +27,7 @@ LAYERS = {
     "report": {"evidence", "interpret", "ir"},
     "workflow": {"report", "symbolic", "explicit", "evidence", "interpret", "language", "ir"},
     "cli": {"workflow", "report", "symbolic", "explicit", "evidence", "interpret", "language", "ir"},
+    "__main__": {"cli"},
     "prelude": set(),
     "recheck": set(),
 }
