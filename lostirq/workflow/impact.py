@@ -193,7 +193,7 @@ def _notes(m: Modelled, others: Sequence[Modelled]) -> list[str]:
     found: list[str] = []
     for piece in m.pieces:
         found.append(f"# translate: {piece.file}:{piece.line} {piece.function}()")
-        found += [f"# part of it may belong into {o.name}(), {o.file}:{o.line}" for o in others]
+        found += [f"# part of it may belong in {o.name}(), {o.file}:{o.line}" for o in others]
         found += [f"# {kind} {text.expandtabs(4)}" for kind, text in piece.lines]
     return found
 

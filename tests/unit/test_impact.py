@@ -167,7 +167,7 @@ def test_a_function_that_several_mirror_has_its_hunk_once(tmp_path: Path, capsys
     skeleton = str(found["skeleton"])
     assert skeleton.count("translate:") == skeleton.count("# -     smp_mb();") == 1
     chosen, other = ("enter", "before") if name == "enter" else ("before", "arrive")
-    assert f"+    # part of it may belong into {other}(), model/toy.py:" in skeleton
+    assert f"+    # part of it may belong in {other}(), model/toy.py:" in skeleton
     assert f" def {chosen}():\n+    # translate: arch/toy.c:16 enter()\n" in skeleton
 
 
