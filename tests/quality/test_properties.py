@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lostirq.ir.expr import Op, Role, postorder
 from lostirq.ir.system import Form, Memory
 from lostirq.language import compile_scenario, load_workspace
+from lostirq.workflow.check import TIERS
 
 ROOT = Path(__file__).parents[2]
 WITNESSES = (Form.REACHABLE, Form.REACHABLE_STEP)
@@ -50,3 +52,19 @@ def test_the_planted_bug_is_recorded_as_breaking_the_property(forms: dict[str, t
         if entry.get("expected") != "violated" or ident not in entry.get("property", ()) or "length" not in entry:
             wrong.append((ident, slug))
     assert wrong == []
+
+
+@pytest.mark.slow
+def test_no_step_property_asks_for_an_event_and_the_effect_of_a_buffered_store_where_only_tso_is_searched() -> None:
+    """There, the two are in two steps, and only SC has both in one; what was in memory before is the same in both."""
+    workspace = load_workspace(ROOT)
+    names = [n for n, s in workspace.scenarios.items() if s.memory == (Memory.TSO,) and s.tier in TIERS]
+    assert names
+    for name in names:
+        system = compile_scenario(workspace, name, Memory.TSO)
+        late = {unit for e in system.edges for unit in e.buffered}
+        for p in (p for p in system.properties if p.form is Form.STEP):
+            nodes = list(postorder([p.formula]))
+            found = [n.payload for n in nodes if n.op is Op.VAR]
+            at_once = any(n.op is Op.OCCURS for n in nodes) or any(v.role is not Role.MEMORY for v in found)
+            assert not at_once or {v.name for v in found if v.role is Role.MEMORY and v.unit in late} == set(), name
