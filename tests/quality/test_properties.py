@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lostirq.ir.expr import Op, Role, postorder
+from lostirq.ir.expr import Op, Role, Var, postorder
 from lostirq.ir.system import Form, Memory
 from lostirq.language import compile_scenario, load_workspace
 from lostirq.workflow.check import TIERS
@@ -65,6 +65,6 @@ def test_no_step_property_asks_for_an_event_and_the_effect_of_a_buffered_store_w
         late = {unit for e in system.edges for unit in e.buffered}
         for p in (p for p in system.properties if p.form is Form.STEP):
             nodes = list(postorder([p.formula]))
-            found = [n.payload for n in nodes if n.op is Op.VAR]
+            found = [n.payload for n in nodes if n.op is Op.VAR and isinstance(n.payload, Var)]
             at_once = any(n.op is Op.OCCURS for n in nodes) or any(v.role is not Role.MEMORY for v in found)
             assert not at_once or {v.name for v in found if v.role is Role.MEMORY and v.unit in late} == set(), name
