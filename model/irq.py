@@ -58,7 +58,7 @@ def kvm_arch_irq_bypass_del_producer():
 def kvm_pi_update_irte(posted: bool):
     # Abstraction: the IRTE is one bit, posted or remapped; its update (a locked exchange and an invalidation that
     # waits) is one step.  The device of the model is silent while remapped: what it would send then comes through
-    # irqfd, which is a software sender.  A second device does not send: what counts is that it counts.
+    # irqfd, which is a software sender.  A second device does not send: it counts, and the exchange of its IRTE drains.
     if BYPASS_SECOND:
         drain()
     else:

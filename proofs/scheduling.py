@@ -32,6 +32,12 @@ def stored(i: VcpuId) -> bool:
 
 
 @pure
+def sn_cleared(i: VcpuId) -> bool:
+    """A load stands between the clearing of SN and its look at the PIR."""
+    return within("vcpu_thread", i, "sn_cleared") or within("preemption", i, "sn_cleared")
+
+
+@pure
 def looking_at_pir(i: VcpuId) -> bool:
     """The load is done with NV, NDST and SN."""
     by_thread = within("vcpu_thread", i, "load") and not function_of("vcpu_thread", i, "vmx_vcpu_pi_load")

@@ -66,12 +66,6 @@ def loading(i: VcpuId) -> bool:
 
 
 @pure
-def sn_cleared(i: VcpuId) -> bool:
-    """A load stands between the clearing of SN and its look at the PIR."""
-    return within("vcpu_thread", i, "sn_cleared") or within("preemption", i, "sn_cleared")
-
-
-@pure
 def changing_nv(i: VcpuId) -> bool:
     """A put or load stands between the wakeup list and the notification vector."""
     return within("vcpu_thread", i, "nv") or within("preemption", i, "nv")
