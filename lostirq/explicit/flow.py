@@ -48,9 +48,9 @@ def needs_check(target: Type, rhs: Expr) -> bool:
     return target.kind is Kind.INT and (rhs.type.lo < target.lo or rhs.type.hi > target.hi)
 
 
-def replace(root: Expr, known: dict[Var, int], memo: dict[Expr, Expr], reads: Reads) -> Expr:
+def replace(root: Expr, known: dict[Var, int], memo: dict[Expr, Expr]) -> Expr:
     """The expression with known variables (VAR) replaced by constants; `memo` belongs to this `known`."""
-    if is_const(root) or not any(v in known for v in reads.of(root)):
+    if is_const(root) or not any(v in known for v in root.reads):
         return root
 
     def constant(leaf: Expr) -> Expr | None:
@@ -61,39 +61,25 @@ def replace(root: Expr, known: dict[Var, int], memo: dict[Expr, Expr], reads: Re
     return substitute(root, constant, memo)
 
 
-class Reads:
-    """Variables of expressions, remembered."""
-
-    def __init__(self) -> None:
-        self._memo: dict[Expr, frozenset[Var]] = {}
-
-    def of(self, root: Expr) -> frozenset[Var]:
-        found = self._memo.get(root)
-        if found is None:
-            leaves = (n.payload for n in postorder([root]) if n.op in (Op.VAR, Op.OLD))
-            found = self._memo[root] = frozenset(leaves)  # type: ignore[arg-type]  # Vars
-        return found
-
-
 def used_events(properties: Iterable[Property]) -> frozenset[str]:
     """Names of the events that some property asks for."""
     roots = [e for p in properties for e in (p.formula, p.goal)]
     return frozenset(str(n.payload) for n in postorder(roots) if n.op is Op.OCCURS)
 
 
-def touches(system: System, events: frozenset[str], reads: Reads) -> Touch:
+def touches(system: System, events: frozenset[str]) -> Touch:
     readers: dict[Var, set[int]] = {v: set() for v in system.variables}
     writers: dict[Var, set[int]] = {v: set() for v in system.variables}
     for e in system.edges:
         roots = [e.guard, *(rhs for _, rhs in e.assigns), *(a for ev in e.events if ev.name in events for a in ev.args)]
         for root in roots:
-            for v in reads.of(root):
+            for v in root.reads:
                 readers[v].add(e.process)
         for v, _ in e.assigns:
             writers[v].add(e.process)
     for p in system.processes:
         writers[p.pc].add(p.index)
-    public = frozenset(v for p in system.processes for v in reads.of(p.runs))
+    public = frozenset(v for p in system.processes for v in p.runs.reads)
     return Touch(
         {v: frozenset(s) for v, s in readers.items()}, {v: frozenset(s) for v, s in writers.items()}, public
     )
@@ -117,8 +103,8 @@ Flowing = list[tuple[Edge, Expr, tuple[tuple[Var, Expr], ...]]]
 class _Constants:
     """Forward analysis of one process.  `owned`: variables that only it writes; `fixed`: what nobody writes."""
 
-    def __init__(self, system: System, process: int, owned: frozenset[Var], fixed: Known, reads: Reads) -> None:
-        self.pc, self.owned, self.reads = system.processes[process].pc, owned, reads
+    def __init__(self, system: System, process: int, owned: frozenset[Var], fixed: Known) -> None:
+        self.pc, self.owned = system.processes[process].pc, owned
         self.at: list[Known | None] = [None] * len(system.processes[process].locations)
         self.at[self.pc.init] = {v: v.init for v in owned if v != self.pc} | fixed | {self.pc: self.pc.init}
         self.outgoing: list[list[Edge]] = [[] for _ in self.at]
@@ -166,13 +152,13 @@ class _Constants:
     def transfer(self, e: Edge, known: Known, memo: dict[Expr, Expr]) -> tuple[
             Expr, tuple[tuple[Var, Expr], ...], Known] | None:
         """Guard and assignments under what is known before the edge, and what is known after it; None if disabled."""
-        guard = replace(e.guard, known, memo, self.reads)
+        guard = replace(e.guard, known, memo)
         if guard is FALSE:
             return None
         refined = {v: x for v, x in _conjuncts(guard) if v in self.owned and v not in known}
         if refined:
             known, memo = known | refined, {}
-        assigns = tuple((v, replace(rhs, known, memo, self.reads)) for v, rhs in e.assigns)
+        assigns = tuple((v, replace(rhs, known, memo)) for v, rhs in e.assigns)
         after = dict(known)
         for v, rhs in assigns:
             if is_const(rhs) and v in self.owned:
@@ -228,14 +214,14 @@ def _fix(formula: Expr, pc: Var, op: Op, value: Expr) -> Expr:
 
 
 def _property_reads(
-    system: System, process: int, properties: Iterable[Property], candidates: frozenset[Var], reads: Reads,
+    system: System, process: int, properties: Iterable[Property], candidates: frozenset[Var],
 ) -> list[set[Var]]:
     """Candidates that properties read, by location of the process."""
     p = system.processes[process]
     at: list[set[Var]] = [set() for _ in p.locations]
     for prop in properties:
         for formula in (prop.formula, prop.goal):
-            if not reads.of(formula) & candidates:
+            if not formula.reads & candidates:
                 continue
             for op in (Op.VAR, Op.OLD):         # a goal is over steps too
                 for locations, residual in fixed_at(formula, p.pc, op, len(p.locations)):
@@ -245,20 +231,20 @@ def _property_reads(
     return at
 
 
-def liveness(flowing: Flowing, base: list[set[Var]], candidates: frozenset[Var], events: frozenset[str], reads: Reads
+def liveness(flowing: Flowing, base: list[set[Var]], candidates: frozenset[Var], events: frozenset[str]
              ) -> tuple[frozenset[Var], ...]:
     """Backward analysis of faint variables: an assignment to a dead one reads nothing, unless its range is checked."""
     live = [frozenset(s) for s in base]
     always: list[frozenset[Var]] = []
     for e, guard, assigns in flowing:
-        found = set(reads.of(guard))
+        found = set(guard.reads)
         for v, rhs in assigns:
             if needs_check(v.type, rhs) or v not in candidates:
-                found |= reads.of(rhs)
+                found |= rhs.reads
         for ev in e.events:
             if ev.name in events:
                 for a in ev.args:
-                    found |= reads.of(a)
+                    found |= a.reads
         always.append(candidates & found)
     changed = True
     while changed:
@@ -268,7 +254,7 @@ def liveness(flowing: Flowing, base: list[set[Var]], candidates: frozenset[Var],
             needed = after.difference(v for v, _ in assigns) | use
             for v, rhs in assigns:
                 if v in after:
-                    needed |= reads.of(rhs) & candidates
+                    needed |= rhs.reads & candidates
             if not needed <= live[e.src]:
                 live[e.src] |= needed
                 changed = True
@@ -276,11 +262,11 @@ def liveness(flowing: Flowing, base: list[set[Var]], candidates: frozenset[Var],
 
 
 def analyse(
-    system: System, properties: tuple[Property, ...], reads: Reads,
+    system: System, properties: tuple[Property, ...],
 ) -> tuple[Touch, tuple[ProcessFlow, ...]]:
     """All facts about a flat system, with respect to the properties that will be checked."""
     events = used_events(properties)
-    touch = touches(system, events, reads)
+    touch = touches(system, events)
     fixed = {v: v.init for v in system.variables if not touch.writers[v]}
     flows = []
     for p in system.processes:
@@ -289,9 +275,9 @@ def analyse(
             v for v in owned
             if v.role is not Role.PC and touch.readers[v] <= {p.index} and v not in touch.public
         )
-        constants = _Constants(system, p.index, owned, fixed, reads)
+        constants = _Constants(system, p.index, owned, fixed)
         flowing = constants.run()
-        base = _property_reads(system, p.index, properties, candidates, reads)
-        live = liveness(flowing, base, candidates, events, reads)
+        base = _property_reads(system, p.index, properties, candidates)
+        live = liveness(flowing, base, candidates, events)
         flows.append(ProcessFlow(p.index, owned, candidates, tuple(constants.at), live, tuple(flowing)))
     return touch, tuple(flows)

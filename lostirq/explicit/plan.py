@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import RANGE, STUCK, Reductions
-from lostirq.explicit.flow import Known, ProcessFlow, Reads, Touch, analyse, fixed_at, needs_check, replace
+from lostirq.explicit.flow import Known, ProcessFlow, Touch, analyse, fixed_at, needs_check, replace
 from lostirq.explicit.pack import Layout, Slot, SymmetryLost, layout, lowest
 from lostirq.explicit.steps import StepCheck
 from lostirq.explicit.symmetry import SymmetricSet, find
@@ -74,8 +74,7 @@ _STATE_FORMS = (Form.INVARIANT, Form.REACHABLE, Form.RECURRENCE)
 
 def make_plan(system: System, properties: tuple[Property, ...], reductions: Reductions) -> Plan:
     """The plan for a flat system.  Raises UsageError if a reduction that was asked for is unsound here."""
-    reads = Reads()
-    touch, flows = analyse(system, properties, reads)
+    touch, flows = analyse(system, properties)
     sets = _sets(system, properties, reductions)
     try:
         placed = layout(system, touch, flows, sets, touch.public, reductions)
@@ -85,14 +84,14 @@ def make_plan(system: System, properties: tuple[Property, ...], reductions: Redu
         sets = ()
         placed = layout(system, touch, flows, sets, touch.public, reductions)
     numbers, goals = _numbers(properties)
-    planner = _Planner(system, placed, touch, flows, properties, numbers, goals, reads)
+    planner = _Planner(system, placed, touch, flows, properties, numbers, goals)
     fixed = {v: v.init for v in system.variables if not touch.writers[v]}
     memo: dict[Expr, Expr] = {}
     return Plan(
         system, placed, sets, placed.pack({v: v.init for v in system.variables}),
-        tuple(planner.check(p, replace(p.formula, fixed, memo, reads)) for p in properties if p.form in _STATE_FORMS),
+        tuple(planner.check(p, replace(p.formula, fixed, memo)) for p in properties if p.form in _STATE_FORMS),
         numbers, goals, len(numbers) + len(goals),
-        tuple(planner.edges()), tuple(replace(p.runs, fixed, memo, reads) for p in system.processes),
+        tuple(planner.edges()), tuple(replace(p.runs, fixed, memo) for p in system.processes),
         tuple(_idle(system, i) for i in range(len(system.processes))),
     )
 
@@ -141,9 +140,9 @@ class _Planner:
     """Specialisation of edges and properties under what is known at each location."""
 
     def __init__(self, system: System, placed: Layout, touch: Touch, flows: tuple[ProcessFlow, ...],
-                 properties: tuple[Property, ...], numbers: dict[str, int], goals: dict[str, int], reads: Reads,
+                 properties: tuple[Property, ...], numbers: dict[str, int], goals: dict[str, int],
                  ) -> None:
-        self.system, self.layout, self.touch, self.flows, self.reads = system, placed, touch, flows, reads
+        self.system, self.layout, self.touch, self.flows = system, placed, touch, flows
         self.shared: dict[int, list[tuple[Slot, tuple[Var | None, ...]]]] = {}
         for s in placed.shared:
             self.shared.setdefault(s.process, []).append((s.slot, s.occupant))
@@ -155,13 +154,13 @@ class _Planner:
                 steps.append((numbers[p.key], p.formula))
             elif p.form is Form.RECURRENCE:
                 steps.append((goals[p.key], p.goal))
-        self.steps = [StepCheck(system, number, formula, reads) for number, formula in steps]
+        self.steps = [StepCheck(system, number, formula) for number, formula in steps]
         self.numbers = numbers
 
     def check(self, p: Property, formula: Expr) -> Check:
         hit = not_(formula) if p.form is Form.INVARIANT else formula
         skip: dict[int, frozenset[int]] = {}
-        read = self.reads.of(hit)
+        read = hit.reads
         for q in self.system.processes:
             if q.pc in read:
                 groups = fixed_at(hit, q.pc, Op.VAR, len(q.locations))

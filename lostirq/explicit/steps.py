@@ -9,7 +9,7 @@ dropped where truth tables show that it cannot hit.
 from __future__ import annotations
 
 from lostirq.explicit.decide import satisfiable
-from lostirq.explicit.flow import Reads, location_classes
+from lostirq.explicit.flow import location_classes
 from lostirq.ir.expr import FALSE, Expr, Op, Var, and_, const, eq, old, or_, postorder, substitute, var
 from lostirq.ir.system import Edge, System
 
@@ -19,11 +19,11 @@ Marks = tuple[tuple[str, tuple[Expr, ...]], ...]
 class StepCheck:
     """One check over steps: `formula` says when it hits, over OLD, VAR and OCCURS."""
 
-    def __init__(self, system: System, number: int, formula: Expr, reads: Reads) -> None:
+    def __init__(self, system: System, number: int, formula: Expr) -> None:
         self.number, self.formula = number, formula
         self._events = frozenset(str(n.payload) for n in postorder([formula]) if n.op is Op.OCCURS)
         self._counters = [p.pc for p in system.processes]
-        self._support = reads.of(formula)
+        self._support = formula.reads
         self._classes = {
             p.index: [_numbered(formula, p.pc, op, len(p.locations)) for op in (Op.OLD, Op.VAR)]
             for p in system.processes if p.pc in self._support

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lostirq.explicit.flow import Reads
 from lostirq.ir.expr import Expr, Op, Role, Var, is_const, old, postorder, substitute, value_of, var
 from lostirq.ir.system import Edge, Process, Property, Sort, System
 
@@ -61,7 +60,6 @@ class _Matcher:
         self.edges: dict[int, list[Edge]] = {p.index: [] for p in system.processes}
         for e in system.edges:
             self.edges[e.process].append(e)
-        self.reads = Reads()
         self._classes: dict[tuple[object, ...], int] = {}
         self._class_of: dict[Expr, int] = {}
 
@@ -163,12 +161,12 @@ class _Matcher:
     def mentions(self, p: Process, swap: dict[Var, Var]) -> bool:
         for e in self.edges[p.index]:
             roots = [e.guard, *(x for _, x in e.assigns), *(a for ev in e.events for a in ev.args)]
-            if any(v in swap for v, _ in e.assigns) or any(not self.reads.of(r).isdisjoint(swap) for r in roots):
+            if any(v in swap for v, _ in e.assigns) or any(not r.reads.isdisjoint(swap) for r in roots):
                 return True
         return False
 
     def swapped(self, root: Expr, swap: dict[Var, Var], memo: dict[Expr, Expr]) -> Expr:
-        if not swap or self.reads.of(root).isdisjoint(swap):
+        if not swap or root.reads.isdisjoint(swap):
             return root
 
         def other(leaf: Expr) -> Expr | None:

@@ -1,20 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Terms: types, variables, operators, interned nodes, and the one definition of what each operator means.
 
-Values are Python ints everywhere; a bool is 0 or 1.  Expressions are immutable and interned (structural equality is
-identity), so that walkers may use them as dictionary keys.  The intern table is a cache without meaning: nothing can
-be read from it.  Terms are built by the constructors of `lostirq.ir.expr`, which also re-exports all that is here.
+Values are Python ints everywhere; a bool is 0 or 1.  Types, variables and expressions are immutable and interned
+(structural equality is identity), so that walkers may use them as dictionary keys.  The intern tables are caches
+without meaning: nothing can be read from them.  Terms are built by the constructors of `lostirq.ir.expr`, which also
+re-exports all that is here.
 
 References: Gario and Micheli 2015, "PySMT" (interned terms, iterative walkers, a minimal core).
 """
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields
 from enum import Enum
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+V = TypeVar("V")
+_singles: weakref.WeakValueDictionary[tuple[object, ...], object] = weakref.WeakValueDictionary()
+
+
+def _single(cls: type[V], values: tuple[object, ...]) -> V:
+    """The one object of a frozen class with these values, in the order of its fields."""
+    key = (cls, *values)
+    found = _singles.get(key)
+    if found is None:
+        found = _singles[key] = object.__new__(cls)
+        for field, value in zip(fields(cls), values, strict=True):  # type: ignore[arg-type]  # a dataclass
+            object.__setattr__(found, field.name, value)
+    return cast(V, found)
+
+
+def _fields_of(instance: DataclassInstance) -> tuple[object, ...]:
+    return tuple(getattr(instance, f.name) for f in fields(instance))
 
 
 class Kind(Enum):
@@ -22,20 +47,25 @@ class Kind(Enum):
     INT = "int"
     BITS = "bits"
 
+    __hash__ = object.__hash__   # members are single; that of Enum hashes the name, at every look-up
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False)
 class Type:
     """A finite type.  INT: lo <= value <= hi; BITS: `width` bits, unsigned; `names`: how values of an INT are
     printed."""
 
     kind: Kind
-    lo: int = 0
-    hi: int = 1
-    width: int = 0
-    names: tuple[str, ...] = ()
+    lo: int
+    hi: int
+    width: int
+    names: tuple[str, ...]
 
-    def __hash__(self) -> int:
-        return hash((self.lo, self.hi, self.width))
+    def __new__(cls, kind: Kind, lo: int = 0, hi: int = 1, width: int = 0, names: tuple[str, ...] = ()) -> Type:
+        return _single(cls, (kind, lo, hi, width, names))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Type, _fields_of(self)
 
     @property
     def size(self) -> int:
@@ -60,6 +90,7 @@ class Type:
 BOOL = Type(Kind.BOOL)
 
 
+@functools.lru_cache(maxsize=1024)
 def int_type(lo: int, hi: int, names: tuple[str, ...] = ()) -> Type:
     return Type(Kind.INT, lo, hi, 0, names)
 
@@ -78,8 +109,10 @@ class Role(Enum):
     GHOST = "ghost"
     BUFFER = "buffer"
 
+    __hash__ = object.__hash__
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False)
 class Var:
     """One scalar of the state.
 
@@ -92,12 +125,16 @@ class Var:
     type: Type
     init: int
     role: Role
-    owner: int = -1
-    unit: int = -1
-    message: bool = False
+    owner: int
+    unit: int
+    message: bool
 
-    def __hash__(self) -> int:
-        return hash(self.name)
+    def __new__(cls, name: str, type: Type, init: int, role: Role, owner: int = -1, unit: int = -1,
+                message: bool = False) -> Var:
+        return _single(cls, (name, type, init, role, owner, unit, message))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Var, _fields_of(self)
 
 
 class Op(Enum):
@@ -132,17 +169,25 @@ class Op(Enum):
     BUFFERED = "buffered"  # likewise; bool: each store to what the operand reads, alone, in that buffer makes it true
     SETTLED = "settled"  # payload: CPU number; no store to what the operand reads is in its buffer (annotated only)
 
-    __hash__ = object.__hash__   # members are single; that of Enum hashes the name, at every look-up
+    __hash__ = object.__hash__
 
 
 class Expr:
     """An interned node: `op`, operands `args`, `payload`, result `type`.  Equality and hash are those of identity."""
 
-    __slots__ = ("op", "args", "payload", "type", "__weakref__")
+    __slots__ = ("op", "args", "payload", "type", "_reads", "__weakref__")
     op: Op
     args: tuple[Expr, ...]
     payload: object
     type: Type
+    _reads: AbstractSet[Var] | None
+
+    @property
+    def reads(self) -> AbstractSet[Var]:
+        """The variables read (VAR and OLD), in order of first occurrence; found once."""
+        if self._reads is None:
+            self._reads = variables((self,)).keys()
+        return self._reads
 
     def __repr__(self) -> str:
         return show(self)
@@ -151,16 +196,30 @@ class Expr:
         return (make, (self.op, self.args, self.payload, self.type))
 
 
-_interned: weakref.WeakValueDictionary[tuple[object, ...], Expr] = weakref.WeakValueDictionary()
+class _Kept(weakref.ref[Expr]):
+    """An entry of the table of nodes (a WeakValueDictionary takes three times as long to look up)."""
+
+    __slots__ = ("key",)
+    key: tuple[object, ...]
+
+
+_interned: dict[tuple[object, ...], _Kept] = {}
+
+
+def _forget(gone: _Kept) -> None:
+    if _interned.get(gone.key) is gone:
+        del _interned[gone.key]
 
 
 def make(op: Op, args: tuple[Expr, ...], payload: object, type_: Type) -> Expr:
     key = (op, args, payload, type_)
-    found = _interned.get(key)
+    kept = _interned.get(key)
+    found = None if kept is None else kept()
     if found is None:
         found = object.__new__(Expr)
-        found.op, found.args, found.payload, found.type = op, args, payload, type_
-        _interned[key] = found
+        found.op, found.args, found.payload, found.type, found._reads = op, args, payload, type_, None
+        kept = _interned[key] = _Kept(found, _forget)
+        kept.key = key
     return found
 
 
@@ -184,6 +243,11 @@ def postorder(roots: Iterable[Expr]) -> Iterator[Expr]:
             else:
                 stack.append((node, True))
                 stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+
+
+def variables(roots: Iterable[Expr]) -> dict[Var, None]:
+    """The variables read (VAR and OLD), in order of first occurrence."""
+    return {n.payload: None for n in postorder(roots) if n.op in (Op.VAR, Op.OLD)}  # type: ignore[misc]  # a Var
 
 
 def fold(root: Expr, visit: Callable[[Expr, list[T]], T], memo: dict[Expr, T] | None = None) -> T:

@@ -309,4 +309,8 @@ def _formulas(found: Iterable[Property], table: _Table) -> list[object]:
 
 def digest(system: System, *, properties: bool = True) -> str:
     """SHA-256 of the canonical text, in hexadecimal; without `properties`, of the transition system alone."""
-    return hashlib.sha256(canonical(system, properties=properties).encode()).hexdigest()
+    found = system.digests.get(properties)
+    if found is None:
+        found = hashlib.sha256(canonical(system, properties=properties).encode()).hexdigest()
+        system.digests[properties] = found
+    return found

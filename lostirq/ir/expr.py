@@ -25,6 +25,7 @@ from lostirq.ir.core import int_type as int_type
 from lostirq.ir.core import make
 from lostirq.ir.core import postorder as postorder
 from lostirq.ir.core import show as show
+from lostirq.ir.core import variables as variables
 
 # -- constructors -------------------------------------------------------------------------------------------------
 
@@ -362,8 +363,3 @@ def substitute(root: Expr, mapping: Callable[[Expr], Expr | None], memo: dict[Ex
         return rebuilt
 
     return fold(root, visit, memo)
-
-
-def variables(roots: Iterable[Expr]) -> dict[Var, None]:
-    """The variables read (VAR and OLD), in order of first occurrence."""
-    return {n.payload: None for n in postorder(roots) if n.op in (Op.VAR, Op.OLD)}  # type: ignore[misc]  # a Var

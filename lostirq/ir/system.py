@@ -205,6 +205,7 @@ class System:
     parameters: tuple[tuple[str, int], ...] = ()
     dropped: tuple[str, ...] = ()                 # choices of the most general guest that this scenario drops
     notes: tuple[str, ...] = field(default=())    # assumptions to print
+    digests: dict[bool, str] = field(default_factory=dict, init=False, compare=False, repr=False)  # as found so far
 
     def edges_from(self) -> dict[tuple[int, int], list[Edge]]:
         """Edges by (process, source location), in order of index."""

@@ -7,12 +7,13 @@ locations that can no longer be taken.  Locations are numbered in order of disco
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from lostirq.ir.expr import FALSE, TRUE, Expr, Role, Var, and_, eq, int_type, integer, not_, or_, var, variables
+from lostirq.ir.expr import FALSE, TRUE, Expr, Role, Var, and_, eq, int_type, integer, not_, or_, var
 from lostirq.ir.system import Access, Edge, Event, Fair, Location, Process, Sort, System
 from lostirq.language.graph import Graph, Node, Op
-from lostirq.language.rewrite import Reads, is_var, literal, put_in, rename_in
+from lostirq.language.rewrite import is_var, literal, put_in, rename_in
 from lostirq.language.sharing import read_groups
 from lostirq.language.source import Report
 from lostirq.language.steps import Draft, Steps
@@ -29,7 +30,7 @@ class Composed:
     first: int
 
 
-def fold_unwritten(composed: list[Composed], values: dict[Var, int], reads: Reads) -> dict[Var, Expr]:
+def fold_unwritten(composed: list[Composed], values: dict[Var, int]) -> dict[Var, Expr]:
     """Fold variables that no step changes, drop what cannot happen; returns the constants."""
     constants: dict[Var, Expr] = {}
     while True:
@@ -39,22 +40,20 @@ def fold_unwritten(composed: list[Composed], values: dict[Var, int], reads: Read
             for d in c.steps.drafts:
                 written.update(d.assigns)
                 for e in (d.guard, *d.assigns.values(), *(a for ev in d.events for a in ev.args)):
-                    read.update(reads.of(e))
+                    read.update(dict.fromkeys(e.reads))
         fresh = {v: literal(v, values[v]) for v in read if v not in written and v not in constants}
         constants.update(fresh)
         memo: dict[Expr, Expr] = {}
         changed = False
         for c in composed:
-            changed |= _simplify(c, fresh, memo, reads)
+            changed |= _simplify(c, fresh, memo)
         if not fresh and not changed:
             return constants
 
 
-def _simplify(c: Composed, fresh: dict[Var, Expr], memo: dict[Expr, Expr], reads: Reads) -> bool:
+def _simplify(c: Composed, fresh: dict[Var, Expr], memo: dict[Expr, Expr]) -> bool:
     def sub(e: Expr) -> Expr:
-        if not any(v in fresh for v in reads.of(e)):
-            return e
-        return put_in(e, fresh, memo)
+        return e if e.reads.isdisjoint(fresh.keys()) else put_in(e, fresh, memo)
 
     kept: list[Draft] = []
     for d in c.steps.drafts:
@@ -190,7 +189,7 @@ def _access(draft: Draft) -> Access:
     """The primitive that an edge is reported as."""
     node = draft.node
     if node.op in (Op.CHOICE, Op.PICK):
-        looks = any(v.unit in node.touched for v in variables([draft.guard]))
+        looks = any(v.unit in node.touched for v in draft.guard.reads)
         return Access.LOAD if looks else Access.NONE
     if node.op is Op.ATOMIC:
         return Access.ATOMIC
@@ -222,32 +221,32 @@ def drop_unread(edges: list[Edge], kept: set[Var]) -> list[Edge]:
     return found
 
 
-def live_variables(edges: list[Edge], roots: list[Expr], reads: Reads) -> set[Var]:
+def live_variables(edges: list[Edge], roots: list[Expr]) -> set[Var]:
     """Variables on which guards, events and `roots` depend, directly or through assignments; and those whose
     assignments may leave their range, which is a model error that must be seen."""
     live: set[Var] = set()
     sources: dict[Var, set[Var]] = {}
     work: list[Var] = []
 
-    def need(found: dict[Var, None] | list[Var]) -> None:
+    def need(found: Iterable[Var]) -> None:
         for v in found:
             if v not in live:
                 live.add(v)
                 work.append(v)
 
     for e in edges:
-        need(reads.of(e.guard))
+        need(e.guard.reads)
         for event in e.events:
             for a in event.args:
-                need(reads.of(a))
+                need(a.reads)
         for v, rhs in e.assigns:
-            sources.setdefault(v, set()).update(reads.of(rhs))
+            sources.setdefault(v, set()).update(rhs.reads)
             if v.message or rhs.type.lo < v.type.lo or rhs.type.hi > v.type.hi:
                 need([v])
     for r in roots:
-        need(reads.of(r))
+        need(r.reads)
     while work:
-        need(dict.fromkeys(sources.get(work.pop(), ())))
+        need(sources.get(work.pop(), ()))
     return live
 
 

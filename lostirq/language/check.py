@@ -26,7 +26,7 @@ from lostirq.language.expand import Expander
 from lostirq.language.locals import body, stand_in
 from lostirq.language.properties import Context, PropertyCompiler, PropertyTranslator, property_id
 from lostirq.language.scope import Scope
-from lostirq.language.source import Abandon, Report
+from lostirq.language.source import Abandon, Report, calls
 from lostirq.language.translate import Translator
 from lostirq.language.universe import Universe
 
@@ -83,14 +83,7 @@ def _looks_like_type(universe: Universe, node: ast.expr) -> bool:
 def _recursion(declarations: Declarations, report: Report) -> None:
     """LI013: a function that calls itself, directly or through others."""
     functions = {d.name: d for d in declarations.functions()}
-    calls = {
-        name: [
-            n
-            for n in ast.walk(d.node)
-            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in functions
-        ]
-        for name, d in functions.items()
-    }
+    inside = {name: [c for c in calls(d.node) if c[0] in functions] for name, d in functions.items()}
     done: set[str] = set()
     for start in functions:
         path: list[str] = []
@@ -99,13 +92,11 @@ def _recursion(declarations: Declarations, report: Report) -> None:
             name, k = stack.pop()
             if k == 0:
                 path.append(name)
-            if k >= len(calls[name]):
+            if k >= len(inside[name]):
                 done.add(path.pop())
                 continue
             stack.append((name, k + 1))
-            call = calls[name][k]
-            assert isinstance(call.func, ast.Name)
-            callee = call.func.id
+            callee, call = inside[name][k]
             if callee in path:
                 cycle = " -> ".join([*path[path.index(callee) :], callee])
                 span = functions[name].source.span(call)

@@ -16,7 +16,7 @@ from lostirq.language.declarations import Role as Purpose
 from lostirq.language.finish import Request, finish
 from lostirq.language.graph import Graph, Node, Op
 from lostirq.language.processes import instances, run_initial
-from lostirq.language.rewrite import Reads, literal
+from lostirq.language.rewrite import literal
 from lostirq.language.source import Report
 from lostirq.language.steps import Composer, place_locations
 from lostirq.language.universe import Universe
@@ -32,7 +32,6 @@ class Prepared:
     cpus: int
     constants: dict[Var, Expr]
     initial: dict[Var, int]
-    reads: Reads
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,7 +45,6 @@ class Expanded:
     cpus: int
     constants: dict[Var, Expr]
     initial: dict[Var, int]
-    reads: Reads
 
 
 def expand(declarations: Declarations, values: dict[str, int], report: Report) -> Expanded | None:
@@ -55,23 +53,22 @@ def expand(declarations: Declarations, values: dict[str, int], report: Report) -
     universe.lay_out()
     if report.found:
         return None
-    reads = Reads()
     initial = {v: v.init for v in universe.variables}
     for decl in declarations.functions():
         if decl.role is Purpose.INITIAL:
-            run_initial(universe, decl, initial, reads)
+            run_initial(universe, decl, initial)
     graphs: list[Graph] = []
     for decl in declarations.functions():
         if decl.role in PROCESSES:
             instances(universe, decl, graphs)
     if report.found:
         return None
-    folder = sharing.Folder(graphs, reads, initial)
+    folder = sharing.Folder(graphs, initial)
     folder.run()
     cpus = assemble.number_cpus(graphs, report)
-    shared = sharing.derive(graphs, reads)
+    shared = sharing.derive(graphs)
     sharing.check_accesses(graphs, report)
-    return Expanded(universe, graphs, shared, cpus, folder.constants, initial, reads)
+    return Expanded(universe, graphs, shared, cpus, folder.constants, initial)
 
 
 def prepare(declarations: Declarations, request: Request, report: Report, expanded: Expanded | None = None
@@ -81,18 +78,18 @@ def prepare(declarations: Declarations, request: Request, report: Report, expand
     found = expanded or expand(declarations, request.values, report)
     if found is None:
         return None
-    graphs, initial, reads = [g.own() for g in found.graphs], dict(found.initial), found.reads
-    _locations(graphs, found.shared, request.memory, reads, initial, report)
+    graphs, initial = [g.own() for g in found.graphs], dict(found.initial)
+    _locations(graphs, found.shared, request.memory, initial, report)
     if report.found:
         return None
-    composed = _compose(graphs, reads, initial, report)
+    composed = _compose(graphs, initial, report)
     if report.found:
         return None
-    constants = assemble.fold_unwritten(composed, initial, reads)
+    constants = assemble.fold_unwritten(composed, initial)
     written = {v for c in composed for d in c.steps.drafts for v in d.assigns}
     constants |= {v: literal(v, initial[v]) for v in found.universe.variables if v not in written}  # read by properties
     symmetry.check(composed, initial, report)
-    return Prepared(found.universe, composed, found.cpus, {**found.constants, **constants}, initial, reads)
+    return Prepared(found.universe, composed, found.cpus, {**found.constants, **constants}, initial)
 
 
 def compile_request(declarations: Declarations, request: Request, report: Report, expanded: Expanded | None = None
@@ -101,7 +98,7 @@ def compile_request(declarations: Declarations, request: Request, report: Report
     found = prepare(declarations, request, report, expanded)
     if found is None or report.found:
         return None
-    return finish(found.universe, request, found.composed, found.cpus, found.constants, found.initial, found.reads)
+    return finish(found.universe, request, found.composed, found.cpus, found.constants, found.initial)
 
 
 # -- locations and steps ------------------------------------------------------------------------------------------
@@ -111,7 +108,6 @@ def _locations(
     graphs: list[Graph],
     shared: sharing.Sharing,
     memory: Memory,
-    reads: Reads,
     initial: dict[Var, int],
     report: Report,
 ) -> None:
@@ -120,7 +116,7 @@ def _locations(
         place_locations(g, set())
         if g.sort is Sort.HANDLER:
             values = _values(g, initial)
-            g.rest = Composer(g, reads, Report()).prologue(values)
+            g.rest = Composer(g, Report()).prologue(values)
             if not _is_wait(g.nodes[g.rest], g):
                 report.add(
                     g.span,
@@ -155,10 +151,10 @@ def _values(graph: Graph, initial: dict[Var, int]) -> dict[Var, Expr]:
     return found | {v: literal(v, v.init) for v in graph.locals}
 
 
-def _compose(graphs: list[Graph], reads: Reads, initial: dict[Var, int], report: Report) -> list[assemble.Composed]:
+def _compose(graphs: list[Graph], initial: dict[Var, int], report: Report) -> list[assemble.Composed]:
     composed: list[assemble.Composed] = []
     for g in graphs:
-        composer = Composer(g, reads, report)
+        composer = Composer(g, report)
         values = _values(g, initial)
         first = composer.prologue(values)
         for v, e in values.items():

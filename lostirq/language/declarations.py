@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, field
 from enum import Enum
 
-from lostirq.language.source import Abandon, Report, Source
+from lostirq.language.source import Abandon, Report, Source, calls
 
 
 class Role(Enum):
@@ -304,19 +304,15 @@ class Collector:
 
 def _is_over_steps(node: ast.FunctionDef) -> bool:
     """Whether a function uses built-ins of properties: then it only computes, with or without @pure."""
-    return any(
-        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in _OVER_STEPS for n in ast.walk(node)
-    )
+    return any(called in _OVER_STEPS for called, _ in calls(node))
 
 
-def _labels(tree: ast.AST, name: str) -> frozenset[str]:
+def _labels(tree: ast.Module, name: str) -> frozenset[str]:
     """The first arguments of all calls of a built-in that takes a label."""
     return frozenset(
         n.args[0].value
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Call)
-        and isinstance(n.func, ast.Name)
-        and n.func.id == name
+        for called, n in calls(tree)
+        if called == name
         and n.args
         and isinstance(n.args[0], ast.Constant)
         and isinstance(n.args[0].value, str)

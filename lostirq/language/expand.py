@@ -10,7 +10,9 @@ while the callee runs.
 from __future__ import annotations
 
 import ast
+import functools
 
+from lostirq.errors import Span
 from lostirq.ir.expr import (
     FALSE,
     TRUE,
@@ -26,7 +28,6 @@ from lostirq.ir.expr import (
     is_const,
     ite,
     var,
-    variables,
 )
 from lostirq.language import inline, primitives
 from lostirq.language.builtins import EFFECTS
@@ -34,6 +35,7 @@ from lostirq.language.declarations import Role as Purpose
 from lostirq.language.graph import Frame, Node, Op, Pending
 from lostirq.language.places import Copy, LocalPacked, LocalScalar, PackedValue, Ref, Value, Write
 from lostirq.language.scope import CallFrame, Scope
+from lostirq.language.source import Source
 from lostirq.language.translate import Translator
 from lostirq.language.types import PackedType, Scalar, SemType
 from lostirq.language.universe import Universe
@@ -72,10 +74,8 @@ class Expander(Translator):
             raise self.fail(
                 self.anchor, "LI002", f"process '{self.name}' has too many operations", "split the scenario"
             )
-        source = self.scope.source
-        header = self.anchor if isinstance(self.anchor, ast.expr) else _header(self.anchor)
-        span = source.header(self.anchor) if isinstance(self.anchor, ast.stmt) else source.span(self.anchor)
-        frame = Frame(span, _text(source.text_of(header)), self.stack[-1], self.stack, self.windows, self.scope.path)
+        span, text = _shown(self.scope.source, self.anchor)
+        frame = Frame(span, text, self.stack[-1], self.stack, self.windows, self.scope.path)
         node = Node(len(self.nodes), op, frame, self.region, writes=writes)
         for key, value in fields.items():
             setattr(node, key, value)
@@ -89,12 +89,12 @@ class Expander(Translator):
     def _take_reads(self, node: Node) -> None:
         """Give an operation the reads that occur in it; a value that is only used later keeps its read till then."""
         if self.groups:
-            used = {v.unit for e in node.expressions() for v in variables([e])}
+            used = {v.unit for e in node.expressions() for v in e.reads}
             node.reads = tuple(g for g in self.groups if g & used)
             self.groups = [g for g in self.groups if not g & used]
         if self.checks:
             held = {u for g in self.groups for u in g}
-            ready = [c for c in self.checks if not any(v.unit in held for v in variables([c]))]
+            ready = [c for c in self.checks if not any(v.unit in held for v in c.reads)]
             self.checks = [c for c in self.checks if c not in ready]
             if ready:
                 node.writes += (self._checked(ready),)
@@ -333,14 +333,14 @@ def _start(type_: Type) -> int:
     return type_.lo if type_.kind is Kind.INT else 0
 
 
-def _header(node: ast.AST) -> ast.AST:
-    """What is shown of a statement."""
+@functools.lru_cache(maxsize=8192)
+def _shown(source: Source, node: ast.AST) -> tuple[Span, str]:
+    """The place of an operation, and its text: of a statement the head."""
+    head = node
     if isinstance(node, (ast.If, ast.While)):
-        return node.test
-    if isinstance(node, ast.Match):
-        return node.subject
-    return node
-
-
-def _text(text: str) -> str:
-    return text if len(text) <= 160 else text[:157] + "..."
+        head = node.test
+    elif isinstance(node, ast.Match):
+        head = node.subject
+    text = source.text_of(head)
+    span = source.header(node) if isinstance(node, ast.stmt) else source.span(node)
+    return span, text if len(text) <= 160 else text[:157] + "..."

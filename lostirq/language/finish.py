@@ -15,7 +15,7 @@ from lostirq.language import assemble, buffers
 from lostirq.language.declarations import PROCESSES
 from lostirq.language.locals import Placed
 from lostirq.language.properties import Context, PropertyCompiler
-from lostirq.language.rewrite import Reads, literal, put_in_both
+from lostirq.language.rewrite import literal, put_in_both
 from lostirq.language.universe import Universe
 
 
@@ -40,7 +40,6 @@ def finish(
     cpus: int,
     constants: dict[Var, Expr],
     initial: dict[Var, int],
-    reads: Reads,
 ) -> System:
     """`composed`: the processes with their steps; `constants`: what folded away; `initial`: final initial values."""
 
@@ -61,7 +60,7 @@ def finish(
     properties = tuple(PropertyCompiler(universe, context).all(request.properties, request.lemmas))
     roots = [x for p in processes for x in (p.runs, p.cpu) if x is not None]
     roots += [x for p in properties for x in (p.formula, p.goal)]
-    live = assemble.live_variables(edges, roots, reads)
+    live = assemble.live_variables(edges, roots)
     edges = assemble.drop_unread(edges, live)
     depth = buffers.capacity([c.graph for c in composed], edges, universe.report, request.room)
     return _renew(universe, request, composed, processes, edges, properties, cpus, depth, initial, live)

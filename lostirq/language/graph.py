@@ -8,9 +8,9 @@ are accesses is only known when it is known what is shared.
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
+from operator import attrgetter
 
 from lostirq.errors import Span
 from lostirq.ir.expr import TRUE, Expr, Var
@@ -78,6 +78,9 @@ class Node:
         return found
 
 
+_FIELDS = attrgetter(*(f.name for f in fields(Node)))
+
+
 def drains(node: Node) -> bool:
     """Whether an operation takes place only with an empty buffer."""
     return node.op in (Op.FENCE, Op.ATOMIC) or node.access is Access.LOCKED
@@ -106,7 +109,7 @@ class Graph:
 
     def own(self) -> Graph:
         """A copy whose operations can be changed without changing these."""
-        return replace(self, nodes=[copy.copy(n) for n in self.nodes], locals=list(self.locals))
+        return replace(self, nodes=[Node(*_FIELDS(n)) for n in self.nodes], locals=list(self.locals))
 
     def reachable(self) -> list[Node]:
         """Nodes that the entry reaches, in reverse postorder."""

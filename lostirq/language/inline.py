@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from lostirq.ir.expr import Expr, Kind, Role, variables
+from lostirq.ir.expr import Expr, Kind, Role
 from lostirq.language import pure, statements
 from lostirq.language.declarations import FunctionDecl
 from lostirq.language.graph import Op
@@ -107,7 +107,7 @@ def _bind(
 
 def stable(e: Expr) -> bool:
     """Whether an expression is over locals only."""
-    return all(v.role is Role.LOCAL for v in variables([e]))
+    return all(v.role is Role.LOCAL for v in e.reads)
 
 
 def stable_value(value: Expr | PackedValue) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, integer, var, variables
-from lostirq.language import inline, statements
+from lostirq.language import inline, source, statements
 from lostirq.language.builtins import arguments
 from lostirq.language.declarations import PROCESSES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
@@ -132,10 +132,10 @@ def calls(declarations: Declarations, family: str, function: str) -> bool:
     functions = {d.name: d for d in declarations.functions()}
     found, work = {family}, [family]
     for name in work:
-        for n in ast.walk(functions[name].node):
-            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in functions.keys() - found:
-                found.add(n.func.id)
-                work.append(n.func.id)
+        for called, _ in source.calls(functions[name].node):
+            if called in functions.keys() - found:
+                found.add(called)
+                work.append(called)
     return function in found
 
 

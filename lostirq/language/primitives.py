@@ -32,7 +32,6 @@ from lostirq.ir.expr import (
     sub,
     value_of,
     var,
-    variables,
 )
 from lostirq.ir.system import Access
 from lostirq.language.builtins import arguments, bits_place, test_bit_of
@@ -194,7 +193,7 @@ def _plain_bit(name: str, new: Expr, result: bool) -> Callable[[Expander, ast.Ca
     def build(x: Expander, node: ast.Call) -> Value | None:
         target, number = arguments(x, node, (2,))
         index = x.number_expr(number)
-        if any(v.role is not Role.LOCAL for v in variables([index])):
+        if any(v.role is not Role.LOCAL for v in index.reads):
             fixed = x.capture(index, name)
             assert isinstance(fixed, Expr)
             index = fixed

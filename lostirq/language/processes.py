@@ -16,7 +16,7 @@ from lostirq.language.declarations import Role as Purpose
 from lostirq.language.expand import Expander
 from lostirq.language.graph import Frame, Graph, Op
 from lostirq.language.places import Binding, Copy
-from lostirq.language.rewrite import Reads, literal
+from lostirq.language.rewrite import literal
 from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.source import Abandon
 from lostirq.language.steps import Composer
@@ -112,7 +112,7 @@ def _lambda(universe: Universe, decl: FunctionDecl, option: str, number: int) ->
     return tr.number_expr(body) if option == "cpu" else tr.condition(body)
 
 
-def run_initial(universe: Universe, decl: FunctionDecl, initial: dict[Var, int], reads: Reads) -> None:
+def run_initial(universe: Universe, decl: FunctionDecl, initial: dict[Var, int]) -> None:
     """Execute an @initial function on the initial values."""
     before = len(universe.report.found)
     if any(isinstance(n, ast.While) for n in ast.walk(decl.node)):
@@ -130,7 +130,7 @@ def run_initial(universe: Universe, decl: FunctionDecl, initial: dict[Var, int],
             return
         node.location = node.op is Op.END
     values = {v: literal(v, n) for v, n in initial.items()} | {v: literal(v, v.init) for v in x.locals}
-    Composer(graph, reads, universe.report).prologue(values)
+    Composer(graph, universe.report).prologue(values)
     _keep(universe, graph, values, initial)
 
 

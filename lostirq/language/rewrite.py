@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Substitution of variables in expressions, and which variables an expression reads, remembered."""
+"""Substitution of variables in expressions."""
 
 from __future__ import annotations
 
@@ -21,22 +21,7 @@ from lostirq.ir.expr import (
     rebuild,
     substitute,
     var,
-    variables,
 )
-
-
-class Reads:
-    """Variables of expressions, remembered."""
-
-    def __init__(self) -> None:
-        self._memo: dict[Expr, dict[Var, None]] = {}
-
-    def of(self, e: Expr) -> dict[Var, None]:
-        found = self._memo.get(e)
-        if found is None:
-            found = variables([e])
-            self._memo[e] = found
-        return found
 
 
 def variable_of(e: Expr) -> Var | None:

@@ -16,7 +16,7 @@ from lostirq.ir.expr import FALSE, TRUE, Expr, Kind, Role, Var, is_const, value_
 from lostirq.ir.system import Access
 from lostirq.language.graph import Graph, Node, Op
 from lostirq.language.places import Write
-from lostirq.language.rewrite import Reads, is_var, literal, put_in
+from lostirq.language.rewrite import is_var, literal, put_in
 from lostirq.language.source import Report
 
 
@@ -33,9 +33,8 @@ class Folder:
 
     Only the operations that a new constant changes are looked at again."""
 
-    def __init__(self, graphs: list[Graph], reads: Reads, initial: dict[Var, int]) -> None:
+    def __init__(self, graphs: list[Graph], initial: dict[Var, int]) -> None:
         self.graphs = graphs
-        self.reads = reads
         self.initial = initial
         self.constants: dict[Var, Expr] = {}
         self._facts: dict[Node, _Facts] = {}
@@ -71,7 +70,7 @@ class Folder:
             values: set[int | None] = {v for v, _ in node.options}
             facts.writes += [(node.pick, v) for v in (values if len(values) == 1 else (None,))]
         for e in node.expressions():
-            facts.seen.update(self.reads.of(e))
+            facts.seen.update(dict.fromkeys(e.reads))
         return facts
 
     def _fresh_constants(self, live: list[Node]) -> dict[Var, Expr]:
@@ -101,7 +100,7 @@ class Folder:
         memo: dict[Expr, Expr] = {}
 
         def sub(e: Expr) -> Expr:
-            return e if self.reads.of(e).keys().isdisjoint(fresh) else put_in(e, fresh, memo)
+            return e if e.reads.isdisjoint(fresh.keys()) else put_in(e, fresh, memo)
 
         changed = list({node: None for v in fresh for node in self._mentions.get(v, ())})
         for node in changed:
@@ -144,7 +143,7 @@ class Sharing:
     watched: frozenset[int]
 
 
-def derive(graphs: list[Graph], reads: Reads) -> Sharing:
+def derive(graphs: list[Graph]) -> Sharing:
     """Which units are shared; sets `touched` and `stores` of every operation to the shared units."""
     touched: dict[int, set[int]] = {}
     written: set[int] = set()
@@ -152,12 +151,12 @@ def derive(graphs: list[Graph], reads: Reads) -> Sharing:
     units: dict[Node, tuple[frozenset[int], frozenset[int]]] = {}
     for k, graph in enumerate(graphs):
         for e in (graph.cpu, graph.holds, graph.masked):
-            for unit in _units(reads.of(e)) if e is not None else ():
+            for unit in _units(e.reads) if e is not None else ():
                 touched.setdefault(unit, set()).add(k)
                 watched.add(unit)
         for node in graph.reachable():
             stores = _units(w.var for w in node.writes)
-            seen = _units(v for e in node.expressions() for v in reads.of(e))
+            seen = _units(v for e in node.expressions() for v in e.reads)
             looks = frozenset(u for group in node.reads for u in group if u in seen)
             units[node] = (looks | stores, stores)
             for unit in looks | stores:

@@ -8,6 +8,7 @@ from a stranger cannot exhaust the stack or the memory.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -121,11 +122,26 @@ def _syntax(error: SyntaxError) -> tuple[str, str]:
 
 def parse(name: str, text: str, report: Report) -> tuple[Source, ast.Module] | None:
     """Parse one file; on failure the diagnostic is recorded and None returned."""
+    found = _parsed(name, text)
+    if isinstance(found, Diagnostic):
+        report.found.append(found)
+        return None
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def calls(tree: ast.Module | ast.FunctionDef) -> tuple[tuple[str, ast.Call], ...]:
+    """The calls by name in a tree that `parse` returned: what is called, and the call."""
+    return tuple((n.func.id, n) for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(name: str, text: str) -> tuple[Source, ast.Module] | Diagnostic:
+    """Nothing changes a tree, so a patch costs the parsing of the files that it touches."""
     source = Source(name, text, tuple(text.splitlines()))
     start = Span(name, 1, 0, 1, 1)
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES or _brackets_too_deep(text):
-        report.add(start, "LI002", "the file is too large or nested too deeply", "split it into smaller files")
-        return None
+        return Diagnostic(start, "LI002", "the file is too large or nested too deeply", "split it into smaller files")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -133,13 +149,11 @@ def parse(name: str, text: str, report: Report) -> tuple[Source, ast.Module] | N
     except SyntaxError as error:
         line, column = error.lineno or 1, max(0, (error.offset or 1) - 1)
         said, mend = _syntax(error)
-        report.add(Span(name, line, column, line, column + 1), "LI001", f"syntax error: {said}", mend)
-        return None
+        return Diagnostic(Span(name, line, column, line, column + 1), "LI001", f"syntax error: {said}", mend)
     except (ValueError, RecursionError, MemoryError):
-        report.add(start, "LI002", "the file cannot be parsed (null bytes, or nested too deeply)", "simplify it")
-        return None
+        return Diagnostic(start, "LI002", "the file cannot be parsed (null bytes, or nested too deeply)", "simplify it")
     depth, count = _nesting(tree)
     if depth > MAX_NESTING or count > MAX_NODES:
-        report.add(start, "LI002", "the file is too large or nested too deeply", "split it into smaller functions")
-        return None
+        return Diagnostic(start, "LI002", "the file is too large or nested too deeply",
+                          "split it into smaller functions")
     return source, tree

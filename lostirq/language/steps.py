@@ -17,7 +17,7 @@ from lostirq.ir.expr import Op as ExprOp
 from lostirq.ir.system import Access, Event, Sort
 from lostirq.language.graph import Graph, Node, Op, drains
 from lostirq.language.places import Write
-from lostirq.language.rewrite import Facts, Reads, is_var, put_in
+from lostirq.language.rewrite import Facts, is_var, put_in
 from lostirq.language.source import Report
 
 PRIVATE, OPEN = 0, -1  # modes of a path; a positive number is the atomic block that it is in
@@ -112,9 +112,8 @@ def _cut_cycles(graph: Graph) -> None:
 class Composer:
     """Makes the steps of one process."""
 
-    def __init__(self, graph: Graph, reads: Reads, report: Report) -> None:
+    def __init__(self, graph: Graph, report: Report) -> None:
         self.graph = graph
-        self.reads = reads
         self.report = report
         self.nodes = graph.reachable()
         self.rank = {n.index: k for k, n in enumerate(self.nodes)}
@@ -295,7 +294,7 @@ class Composer:
 
     def _looked(self, path: Path, node: Node, cond: Expr) -> Path:
         """A decision, noted with its functions: the first on each variable."""
-        new = {v: node.frame.stack for v in self.reads.of(cond) if v not in path.looks}
+        new = {v: node.frame.stack for v in cond.reads if v not in path.looks}
         return replace(path, looks=path.looks | new) if new else path
 
     def _written(self, path: Path, writes: tuple[Write, ...], stack: tuple[str, ...]) -> Path:
@@ -309,7 +308,7 @@ class Composer:
 
     def _value(self, e: Expr, path: Path) -> Expr:
         env = path.env
-        if is_const(e) or not env or not any(v in env for v in self.reads.of(e)):
+        if is_const(e) or not env or not any(v in env for v in e.reads):
             return e
         return put_in(e, env)
 

@@ -32,7 +32,7 @@ R = TypeVar("R")
 GRACE = 10.0            # seconds that an interrupted job has to report
 OVERTIME = 5.0          # seconds that a job whose own time is up has to end by itself
 _REPORT_EVERY = 0.2     # seconds between two progress reports of one job
-_YOUNG = 20_000         # objects that a job makes before it looks for cycles: 5 % of the front end's time with 700
+_YOUNG = 100_000        # objects that a job makes before it looks for cycles: 20 % of the front end's time with 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _child(job: J, work: Callable[[J, Report], R], pipe: Connection, life: tuple
     os.setpgid(0, 0)
     os.close(life[1])
     gc.freeze()         # what it inherits is no garbage
-    gc.set_threshold(_YOUNG, 20, 50)
+    gc.set_threshold(_YOUNG, 50, 1000)
     threading.Thread(target=_watch, args=(life[0],), daemon=True).start()
     last = [0.0]
 

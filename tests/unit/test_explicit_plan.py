@@ -11,7 +11,7 @@ import pytest
 from lostirq.evidence.verdict import Reductions
 from lostirq.explicit.emit_py import Step
 from lostirq.explicit.emit_py import load as load_model
-from lostirq.explicit.flow import Reads, analyse
+from lostirq.explicit.flow import analyse
 from lostirq.explicit.pack import WORD, Layout
 from lostirq.explicit.plan import Plan, make_plan
 from lostirq.interpret import Interpreter
@@ -50,7 +50,7 @@ def relay() -> tuple[System, dict[str, Var]]:
 
 def test_what_is_known_and_live_at_each_location() -> None:
     system, v = relay()
-    _, flows = analyse(lower(system), system.properties, Reads())
+    _, flows = analyse(lower(system), system.properties)
     known = [{name for name in v if k is not None and v[name] in k} for k in flows[0].known]
     assert [k is None for k in flows[0].known] == [False] * 4
     assert all("mode" in k for k in known) and [flows[0].known[i][v["mode"]] for i in range(4)] == [0, 1, 1, 3]
@@ -71,7 +71,7 @@ def test_a_property_keeps_alive_what_it_reads_where_it_reads_it() -> None:
     sketch_pc = system.processes[0].pc
     looks = x.or_(x.not_(x.eq(x.var(sketch_pc), x.integer(2))), x.not_(x.bit(x.var(v["first"]), x.integer(0))))
     system = replace(system, properties=(replace(system.properties[0], formula=looks),))
-    _, flows = analyse(lower(system), system.properties, Reads())
+    _, flows = analyse(lower(system), system.properties)
     assert [sorted(x.name for x in live) for live in flows[0].live] == [[], ["first"], ["first"], ["second"]]
 
 
