@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,7 +117,8 @@ class Checker:
     def _result(self, bad: Bad) -> Result:
         size = (len(self.certificate.conjuncts), len(self.system.edges), self.queries)
         if not bad:
-            keys = ", ".join(self.certificate.theorem)
+            ids = Counter(key.partition("[")[0] for key in self.certificate.theorem)
+            keys = ", ".join(f"{name} ({count} instances)" if count > 1 else name for name, count in ids.items())
             return Result("verified", f"{keys}: every obligation decided by {self._solver}", (), (), *size)
         failing = tuple(f"{name}: {'fails' if a == 'sat' else 'the solver gave up'}" for name, a, _ in bad[:SHOWN])
         edges = tuple(dict.fromkeys(e for _, _, those in bad[:SHOWN] for e in those))

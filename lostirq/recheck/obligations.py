@@ -18,6 +18,7 @@ All edges with one source make one query.  Edges that also have one target are a
 and *after* the step, which are variables of their own (numbered after those of the system); one edge alone is put into
 the goals instead.  The variables after the step may be assumed to be in range, because that is an obligation, too.
 Edges that stay where they are must only keep what they write: they are one relation for each set of variables written.
+Properties of steps that differ only in a number are one property of an unknown number (`families`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from lostirq.recheck.families import together
 from lostirq.recheck.read import Certificate, Edge, System
 from lostirq.recheck.terms import Term, Terms, high, low, parts, walk
 
@@ -59,8 +61,9 @@ class Steps:
     def __init__(self, system: System, certificate: Certificate) -> None:
         self.system, self.terms = system, system.terms
         self.conjuncts = tuple((name, part) for name, t in certificate.conjuncts for part in parts(t))
-        self.properties = tuple((key, f) for key, (form, f) in certificate.theorem.items() if form == "step")
-        self._heard = {f: self._hears(f) for _, f in self.properties}
+        self.properties = [(key, f) for key, (form, f) in certificate.theorem.items() if form == "step"]
+        self.general = together(self.terms, self.properties)
+        self._heard = {f: self._hears(f) for _, f in (*self.properties, *self.general)}
         self._silent: dict[Term, Term] = {}
         self._placed: dict[tuple[int, int], dict[Term, str]] = {}
         self._where = [self._locations(t) for _, t in self.conjuncts]
@@ -147,7 +150,8 @@ class Steps:
 
         for n, e in edges:
             own = [g for v, x in assigned[n].items() for g in self._range(v, x)]
-            own += [(key, put(self._of_step(e, assigned[n], f))) for key, f in self.properties]
+            of_step = self.properties if apart else self.general
+            own += [(key, put(self._of_step(e, assigned[n], f))) for key, f in of_step]
             add([g for g in own if g[1] not in known], (n,), enabled[n])
         if not edges:
             return cases

@@ -115,6 +115,10 @@ def _awaited(edge: Edge, after: Expr) -> list[Expr]:
     return [part for g in conjuncts_of(edge.guard) if g.op is Op.OR for part in g.args if _slot(part)]
 
 
+class Large(Exception):
+    """A formula has more nodes than it may have."""
+
+
 def healed(
     system: System,
     process: Process,
@@ -122,9 +126,11 @@ def healed(
     goal: Expr,
     facts: Facts | None = None,
     implied: Known | None = None,
+    most: int | None = None,
 ) -> list[tuple[int | None, Expr]]:
     """(location, what must hold there); None: outside of the windows.  `facts`: what variables are equal to, by
-    location; it makes the formulas smaller.  What is `implied` is not carried further."""
+    location; it makes the formulas smaller.  What is `implied` is not carried further.  Raises `Large` if a formula has
+    more than `most` nodes."""
     places = inside(process, windows)
     outgoing = system.edges_from()
     leaving = {i: outgoing.get((process.index, i), []) for i in places}
@@ -143,6 +149,8 @@ def healed(
             here = given(guard, substitute(weakest_precondition(changed, after), fixed), _awaited(e, after))
             ways.setdefault(here, []).append(guard)
         needed[i] = _whichever(ways)
+        if most is not None and sum(1 for _ in postorder([needed[i]])) > most:
+            raise Large
         if implied is not None and implied(process, i, needed[i]):
             needed[i] = TRUE
     return [(None, goal), *((i, needed[i]) for i in places)]
@@ -180,9 +188,11 @@ def heal(
     goal: Expr,
     known: Mapping[int, Facts] | None = None,
     implied: Known | None = None,
+    most: int | None = None,
 ) -> list[Conjunct]:
     """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left.
-    `known`: by process, what is known at its locations.  `implied`: what need not be said."""
+    `known`: by process, what is known at its locations.  `implied`: what need not be said.  Raises `Large` if one has
+    more than `most` nodes."""
     named = tuple(windows)
     wanted = frozenset(name for name in named if not name.startswith(PROMISED) and name != CARRIED)
     promises = frozenset(name.removeprefix(PROMISED) for name in named if name.startswith(PROMISED))
@@ -196,7 +206,7 @@ def heal(
         grown: list[tuple[str, Expr, Expr]] = []
         for title, where, fact in facts:
             here_known = (known or {}).get(process.index)
-            for place, needed in healed(system, process, wanted, fact, here_known, implied):
+            for place, needed in healed(system, process, wanted, fact, here_known, implied, most):
                 label = title if place is None else f"{title} at {process.name}:{place}"
                 here = and_(where, _at(process, place, places))
                 grown.append((label, here, needed))

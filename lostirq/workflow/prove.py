@@ -34,7 +34,7 @@ from lostirq.symbolic.outcome import BaseFails, Conjunct, Counterexample, NotInd
 from lostirq.symbolic.ranges import ranges
 from lostirq.symbolic.rewrite import Rewriter
 from lostirq.symbolic.steps import prove_steps
-from lostirq.symbolic.windows import heal, inside
+from lostirq.symbolic.windows import Large, heal, inside
 from lostirq.workflow.populate import populated
 from lostirq.workflow.workspace import SOURCES, sources
 
@@ -132,12 +132,11 @@ def _spread(
     system: System, lemma: Property, known: dict[int, dict[int, dict[Expr, Expr]]], conjuncts: list[Conjunct]
 ) -> list[Conjunct]:
     """A lemma, spread over its windows; without what the conjuncts imply, if it gets large."""
-    spread = heal(system, lemma.key, lemma.windows, lemma.formula, known)
-    if all(sum(1 for _ in postorder([c.formula])) <= LARGE for c in spread):
-        return spread
-    implied = Implied(system, conjuncts)
-    shorter = heal(system, lemma.key, lemma.windows, lemma.formula, known, implied)
-    return [c for c in shorter if c.formula is not TRUE]
+    try:
+        return heal(system, lemma.key, lemma.windows, lemma.formula, known, most=LARGE)
+    except Large:
+        shorter = heal(system, lemma.key, lemma.windows, lemma.formula, known, Implied(system, conjuncts))
+        return [c for c in shorter if c.formula is not TRUE]
 
 
 def _exclusions(lemmas: list[Property]) -> list[tuple[Expr, Expr]]:

@@ -205,7 +205,7 @@ def test_nothing_of_ours_is_loaded_with_it() -> None:
 def test_it_can_be_read_in_one_sitting() -> None:
     """Lines of code, without comments, docstrings and blank lines: an hour's reading, no more."""
     assert sum(len({n.lineno for n in ast.walk(ast.parse(p.read_text())) if isinstance(n, ast.stmt)})
-               for p in CHECKER) < 900  # fmt: skip
+               for p in CHECKER) < 1000  # fmt: skip
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
