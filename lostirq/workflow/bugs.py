@@ -3,8 +3,8 @@
 
 `counterexamples/SLUG/` holds `bug.patch` (against the workspace), `bug.toml` (what is expected), `trace.json` and
 `report.txt` (what was found, written by `--record`).  Invariants: nothing is written but by `--record`; a patch acts on
-a copy in memory; a bug is reproduced only if a property that stands for itself is violated, at the recorded length, by
-a run that takes a step the patch changed; a negative control only if everything holds.
+a copy in memory; a bug is reproduced only if a property that its description names is violated, at the recorded length,
+by a run that takes a step the patch changed; a negative control only if everything holds.
 """
 
 from __future__ import annotations
@@ -184,7 +184,11 @@ def attempt(base: Workspace, folder: Path, options: CheckOptions, report: jobs.R
         if digest(system) == digest(compile_scenario(base, bug.scenario, bug.memory)):
             return _unchanged(bug, started)
         return _control(bug, system, options, report, started)
-    found = _hunt(bug, system, options, report, record=record)
+    recorded = "" if record else _recorded(bug)
+    misnamed = _misnamed(bug, system, recorded)
+    if misnamed:
+        return _wrong(bug, "error", misnamed, started)
+    found = _hunt(bug, system, recorded, options, report)
     trace = _first(bug, system, found)
     if trace is None:
         if digest(system) == digest(compile_scenario(base, bug.scenario, bug.memory)):
@@ -222,16 +226,30 @@ def _known_scenario(bug: Bug, workspace: Workspace) -> None:
         raise UsageError(f"{bug.folder / 'bug.toml'}: {e}") from None
 
 
-def _hunt(bug: Bug, system: System, options: CheckOptions, report: jobs.Report, *, record: bool) -> SearchResult:
-    """Search for the recorded property alone, if there is a record, else for all that may catch the bug."""
-    wanted = bug.properties
+def _recorded(bug: Bug) -> str:
+    """The property that the recorded run violates; '' without a record."""
     stored = bug.folder / "trace.json"
-    if not record and stored.is_file():
-        wanted = (read(stored).trace.property,)
-    known = {p.id for p in system.properties} | {p.key for p in system.properties}
-    missing = [w for w in wanted if w not in known]
-    if missing == list(wanted):
-        raise UsageError(f"{bug.folder / 'bug.toml'}: no property {missing[0]} in scenario {bug.scenario}")
+    return read(stored).trace.property if stored.is_file() else ""
+
+
+def _misnamed(bug: Bug, system: System, recorded: str) -> str:
+    """What is wrong if the record is of a property that the description does not name.  Raises `UsageError` if one that
+    the description names, or the recorded one, is none of this scenario."""
+    ids = {name: p.id for p in system.properties for name in (p.id, p.key)}
+    absent = next((w for w in bug.properties if w not in ids), None)
+    if absent is not None:
+        raise UsageError(f"{bug.folder / 'bug.toml'}: no property {absent} in scenario {bug.scenario}")
+    anew = f"`lostirq bugs --record {bug.slug}` writes it anew"
+    if recorded and recorded not in ids:
+        raise UsageError(f"{bug.folder / 'trace.json'}: no property {recorded} in scenario {bug.scenario}; {anew}")
+    if recorded and not {recorded, ids[recorded]} & {*bug.properties}:
+        return f"trace.json is of {recorded}, and bug.toml names {', '.join(bug.properties)}; {anew}"
+    return ""
+
+
+def _hunt(bug: Bug, system: System, recorded: str, options: CheckOptions, report: jobs.Report) -> SearchResult:
+    """Search for the recorded property alone, if there is one, else for all that may catch the bug."""
+    wanted = (recorded,) if recorded else bug.properties
     keys = tuple(p.key for p in system.properties if p.id in wanted or p.key in wanted)
     return searched(system, options.engine, options.search_options(keys, report, stop_early=True), options.cache_dir,
                     options.results)

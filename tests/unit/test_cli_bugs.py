@@ -62,6 +62,32 @@ def test_another_length_is_not_ok(tmp_path: Path, capsys: Capture) -> None:
     assert not found["ok"] and "recorded are 1" in str(found["why"])
 
 
+_SECOND = """
+
+@invariant("T-2", title="an IPI finds a post", source="toy", witness="W-1", planted="no-fence")
+def an_ipi_finds_a_post() -> bool:
+    \"\"\"An IPI is sent only after a post.\"\"\"
+    return not desc.ipi or desc.pending
+"""
+
+
+@pytest.mark.parametrize(("named", "code", "said"), [
+    ('["T-2"]', 1, "trace.json is of T-1, and bug.toml names T-2"),
+    ('["T-9"]', 2, "bug.toml: no property T-9 in scenario one"),
+    ('["T-1", "T-9"]', 2, "bug.toml: no property T-9 in scenario one"),
+    ('["T-2", "T-1"]', 0, "found again: T-1"),
+])
+def test_a_record_is_judged_by_what_the_description_names(
+    named: str, code: int, said: str, tmp_path: Path, capsys: Capture,
+) -> None:
+    last = "    return desc.ipi\n"
+    folder = recorded(toy(tmp_path / "w", {"properties/toy.py": (last, last + _SECOND)}), capsys)
+    path = folder / "counterexamples" / "no-fence" / "bug.toml"
+    path.write_text(path.read_text().replace('["T-1"]', named))
+    assert run(folder, "bugs", "no-fence") == code
+    assert said in capsys.readouterr()[0]
+
+
 def test_a_bug_that_is_not_caught_is_not_ok(tmp_path: Path, capsys: Capture) -> None:
     folder = toy(tmp_path / "w", {"counterexamples/no-fence/bug.toml": ('memory = "tso"', 'memory = "sc"')})
     found = bug(folder, capsys)
@@ -99,6 +125,7 @@ def test_a_patch_that_changes_nothing(tmp_path: Path, capsys: Capture) -> None:
         ("no-fence/bug.toml", "title", "tilte", "unknown field 'tilte'"),
         ("no-fence/bug.toml", 'scenario = "one"', 'scenario = "oen"', "did you mean one?"),
         ("no-fence/bug.toml", '["T-1"]', '["T-9"]', "no property T-9"),
+        ("no-fence/bug.toml", '["T-1"]', '["T-1", "T-9"]', "bug.toml: no property T-9 in scenario one"),
         ("no-fence/bug.toml", '"tso"', '"arm"', "'memory' must be"),
         ("no-fence/bug.toml", '"violated"', '"maybe"', "'expected' must be"),
         ("no-fence/bug.toml", "title = ", "title ", "not TOML"),
