@@ -33,7 +33,7 @@ def active(i: VcpuId) -> bool:
     return seen_by("vcpu_thread", i, vcpus[i].lapic.apicv_active)
 
 
-@lemma("APICv left behind", proves="Q-1, G-1, S-1, Q-4, Q-5", over=(VCPUS, PCPUS))
+@lemma("APICv left behind", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=(VCPUS, PCPUS))
 def apicv_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to apicv_active is in no buffer but that of the pCPU that the thread is on: it drains before it is
     moved."""
@@ -47,7 +47,7 @@ def eoi_owed(i: VcpuId) -> bool:
     return why(i) == ExitReason.EOI and not function_of("vcpu_thread", i, "vmx_handle_exit")
 
 
-@lemma("in service", proves="Q-1, G-1, Q-4, Q-5", over=VCPUS)
+@lemma("in service", proves="Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
 def in_service(i: VcpuId) -> bool:
     """The ISR holds what the guest serves, the vector that is being injected, and the one whose EOI is not emulated."""
     isr = vcpus[i].lapic.isr
@@ -56,7 +56,7 @@ def in_service(i: VcpuId) -> bool:
     return kept == with_bit(begun, injecting(i), True)
 
 
-@lemma("EOI exit", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS)
+@lemma("EOI exit", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
 def eoi_exit(i: VcpuId) -> bool:
     """An EOI exits only with APICv inactive, and is no exit that the fastpath handles."""
     handled = local("vcpu_thread", i, "vcpu_enter_guest", "exit_fastpath") != Fastpath.NONE or may_go_on(i)
@@ -74,7 +74,7 @@ def asked_and_not_sent(i: VcpuId) -> bool:
 
 @lemma(
     "cached",
-    proves="Q-1, G-1, S-1, Q-4, Q-5",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5",
     over=VCPUS,
     windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
 )
@@ -86,7 +86,7 @@ def cached(i: VcpuId) -> bool:
 
 @lemma(
     "counted",
-    proves="Q-1, G-1, S-1, Q-4, Q-5",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5",
     over=VCPUS,
     windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
 )
@@ -106,7 +106,7 @@ def newest(i: VcpuId) -> OptVector:
     return highest(apic.isr) if apic.highest_isr_cache == -1 else apic.highest_isr_cache
 
 
-@lemma("one less", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS)
+@lemma("one less", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
 def one_less(i: VcpuId) -> bool:
     """Before an EOI is emulated: without the vector that it ends, its word of the ISR has one vector less, and no other
     one has.  (Arithmetic, said in small parts.)"""
@@ -122,7 +122,7 @@ def one_less(i: VcpuId) -> bool:
     return not ending or words
 
 
-@lemma("one more", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS)
+@lemma("one more", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
 def one_more(i: VcpuId) -> bool:
     """Before a vector comes into service: with it, its word of the ISR has one vector more, and no other one has."""
     isr = vcpus[i].lapic.isr
@@ -136,20 +136,25 @@ def one_more(i: VcpuId) -> bool:
     return not within("vcpu_thread", i, "clear_irr") or words
 
 
-@lemma("controls", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS, windows=("update_apicv",))
+@lemma("controls", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS, windows=("update_apicv",))
 def controls(i: VcpuId) -> bool:
     """The controls of the processor are those of APICv."""
     vcpu = vcpus[i]
     return vcpu.vmcs.posted_interrupts == active(i) and vcpu.vmcs.virtual_interrupt_delivery == active(i)
 
 
-@lemma("SVI", proves="Q-1, G-1, Q-4, Q-5", over=VCPUS, windows=("apic_set_isr", "apic_clear_isr", "update_apicv"))
+@lemma(
+    "SVI",
+    proves="Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, Q-5",
+    over=VCPUS,
+    windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
+)
 def svi(i: VcpuId) -> bool:
     """With APICv active, SVI is the highest vector in service."""
     return not active(i) or vcpus[i].vmcs.svi == highest(vcpus[i].lapic.isr)
 
 
-@lemma("virtual PPR", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS)
+@lemma("virtual PPR", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
 def virtual_ppr(i: VcpuId) -> bool:
     """In the guest, with APICv active, the PPR is that of the TPR and SVI."""
     vcpu = vcpus[i]
@@ -157,7 +162,7 @@ def virtual_ppr(i: VcpuId) -> bool:
     return not virtual or vcpu.lapic.ppr == max(vcpu.lapic.tpr, class_of(vcpu.vmcs.svi))
 
 
-@lemma("recognised", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS)
+@lemma("recognised", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
 def recognised(i: VcpuId) -> bool:
     """What is recognised, in the guest and with APICv active, has a higher class than the PPR."""
     vcpu = vcpus[i]
@@ -165,7 +170,7 @@ def recognised(i: VcpuId) -> bool:
     return not vcpu.guest.recognised or (in_guest(i) and vcpu.vmcs.virtual_interrupt_delivery and higher)
 
 
-@lemma("looked for", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS)
+@lemma("looked for", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
 def looked_for(i: VcpuId) -> bool:
     """What is looked for has a higher class than what is in service."""
     ppr = local("vcpu_thread", i, "apic_has_interrupt_for_ppr", "ppr")
@@ -173,7 +178,7 @@ def looked_for(i: VcpuId) -> bool:
     return not looking or ppr >= class_of(highest(vcpus[i].lapic.isr))
 
 
-@lemma("by software", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS)
+@lemma("by software", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
 def by_software(i: VcpuId) -> bool:
     """Software looks for a vector to inject, and acknowledges it, only with APICv inactive."""
     scanning = function_of("vcpu_thread", i, "kvm_apic_has_interrupt")
@@ -189,7 +194,7 @@ def asked_by_the_synchronisation(i: VcpuId) -> bool:
     return not syncing or not active(i)
 
 
-@lemma("above", proves="Q-1, G-1, S-1, Q-4, Q-5", over=VCPUS, windows=("apic_set_isr",))
+@lemma("above", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS, windows=("apic_set_isr",))
 def above(i: VcpuId) -> bool:
     """The vector that is acknowledged has a higher class than what is in service."""
     vector = local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector")
@@ -234,11 +239,11 @@ def rvi_is_requested_too(i: VcpuId) -> bool:
     return not synced or not vcpus[i].vmcs.virtual_interrupt_delivery or waits_in_irr(i, vcpus[i].vmcs.rvi)
 
 
-@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("G-1", "G-2"))
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("G-1", "G-7", "S-4", "T-7", "T-11"))
 class posted_interrupts_service:
-    """What is in service, and what the guest asks for itself: everybody who takes part, but four vectors."""
+    """What is in service, with its caches: everybody who takes part, but four vectors."""
 
 
-@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("G-2",))
-class posted_interrupts_asked:
-    """What the guest asks for itself, with all 256 vectors."""
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("G-2", "G-5", "G-10", "G-14", "T-17"))
+class posted_interrupts_upkeep:
+    """What the guest asks for itself and what is its own, whose pCPU it is, who blocks: with all 256 vectors."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lostirq.errors import LostirqError, UsageError
 from lostirq.evidence.trace_file import read_text, write_text
-from lostirq.workflow import bug_proofs_page, proofs_page
+from lostirq.workflow import bug_proofs_page, proofs_page, unproved
 from lostirq.workflow.bugs import Bug, library, read_bug
 from lostirq.workflow.check import BUILT_IN, TIERS
 from lostirq.workflow.mutate_page import renewed
@@ -255,7 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
         for path in (root / "README.md", *sorted(options.out.glob("*.md"))):
             if path not in texts and path.is_file():
                 text = proofs_page.renewed(root, renewed(path.parent, quoted(root, read_text(path, "page"))))
-                texts[path] = bug_proofs_page.renewed(root, text)
+                texts[path] = unproved.renewed(root, bug_proofs_page.renewed(root, text))
         for path, text in texts.items():
             if options.check and (not path.is_file() or read_text(path, "page") != text):
                 stale.append(str(path))

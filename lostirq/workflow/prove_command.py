@@ -11,7 +11,7 @@ import argparse
 import os
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lostirq.errors import UsageError
@@ -27,6 +27,7 @@ from lostirq.workflow.outcome import Outcome, combine
 from lostirq.workflow.proofs_page import Times
 from lostirq.workflow.prove import TIER, load_with_proofs, prove_property
 from lostirq.workflow.recheck import DEFAULT, SOLVERS, Rechecked, chosen, grouped, recheck, recheck_one, version
+from lostirq.workflow.unproved import Open, unproved, write_record
 from lostirq.workflow.workspace import choose
 
 
@@ -41,6 +42,9 @@ def add_prove_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tables", type=int, default=MOST, metavar="N", help="with --infer: candidates to try")
     parser.add_argument("--k", type=int, default=1, metavar="N",
                         help="k-induction: N states are assumed good before the next (default: 1)")
+    parser.add_argument("--unproved", metavar="SCENARIO",
+                        help="instead: the safety properties without a certificate, with all lemmas, in this scenario")
+    parser.add_argument("--record", action="store_true", help="with --unproved: in proofs/unproved.json")
     _solver(parser)
 
 
@@ -67,6 +71,10 @@ class _Answer:
 
 def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     """Every proof of proofs/, or those of the properties wanted, in parallel."""
+    if o.unproved is not None:
+        return _run_unproved(s, o)
+    if o.record:
+        raise UsageError("--record is for --unproved: the times of the proofs are recorded by `lostirq prove` itself")
     if o.everything and o.property:
         raise UsageError("--all proves every property; name none with it")
     if not o.infer and (o.small or o.states != STATES or o.tables != MOST):
@@ -107,6 +115,25 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
         s.lines([found[n].text for n in sorted(found)])
     s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
     return combine(a.outcome for a in found.values())
+
+
+def _run_unproved(s: Setting, o: argparse.Namespace) -> Outcome:
+    """What is not proved, and why.  UNDECIDED if there is anything."""
+    if o.property or o.everything or o.infer or o.dry_run or o.k != 1:
+        raise UsageError("--unproved SCENARIO tries all that is not proved: it goes with --record and --json alone")
+
+    def tell(row: Open) -> None:
+        if not s.as_json:
+            s.lines([f"{row.property}: {row.verdict}", *(f"  {line}" for line in row.step)])
+
+    rows = unproved(s.root, load_with_proofs(s.root), o.unproved, tell)
+    if o.record:
+        write_record(s.root, rows)
+    if s.as_json:
+        s.object({"format": "lostirq-unproved", "version": 1, "properties": [asdict(row) for row in rows]})
+    else:
+        s.lines([f"{len(rows)} safety properties have no certificate"])
+    return Outcome.UNDECIDED if rows else Outcome.HOLDS
 
 
 def planned(workspace: Workspace, wanted: tuple[str, ...]) -> list[Origin]:
