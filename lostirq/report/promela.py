@@ -7,8 +7,9 @@ it.  All right-hand sides of an edge are evaluated before any is assigned, throu
 no part of SPIN's state.  `benchmarks/run.py` measures the forms against each other and compares with the fastest.
 
 Counts: run `spin -o1 -o2 -o3 -a FILE` (no data-flow optimisation, dead variables or merged statements: each would
-change the counts), compile with -DNOREDUCE, run `pan -E`.  SPIN prints one more transition than there are, because it
-counts the initial state as one.  An assignment out of range is an assertion; counts agree only where none fails.
+change the counts), compile with -DNOREDUCE, run `pan -E -m10000000` (by itself it follows no path of more than 10,000
+steps, goes on, and counts less).  SPIN prints one more transition than there are, because it counts the initial state
+as one.  An assignment out of range is an assertion; counts agree only where none fails.
 
 Limits: Bits of more than 32 bits and Ints beyond 32 bits are refused (`UsageError`).
 
@@ -128,7 +129,8 @@ def promela(system: System, *, invariants: bool = False, packed: bool = True, pr
         body += ["\nactive proctype monitor() {\nend_monitor: d_step {"]
         body += [f"    !{w.expression(and_(*formulas))}; assert(false) }}\n}}"]
     head = [f"/* Scenario {system.name}, memory model {system.memory.value}; written by lostirq export --to promela.",
-            "   spin -o1 -o2 -o3 -a FILE && cc -O3 -DSAFETY -DNOREDUCE -o pan pan.c && ./pan -E  */", ""]  # fmt: skip
+            "   spin -o1 -o2 -o3 -a FILE && cc -O3 -DSAFETY -DNOREDUCE -o pan pan.c && ./pan -E -m10000000",
+            "   (-m: longest path; takes 500 MB.  SPIN prints one transition more than there are: the start.)  */", ""]
     head += [f"{_declaration(w, v, packed)}  /* {v.name} */" for v in w.names]
     head += [f"hidden int {name};" for name in sorted(w.scratch)]
     return "\n".join([*head, *body]) + "\n"

@@ -7,6 +7,7 @@ prints a time.
 
 from __future__ import annotations
 
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -15,11 +16,14 @@ import pytest
 from benchmarks import rumur, spin
 from lostirq.evidence.verdict import Reductions, SearchOptions
 from lostirq.explicit.search import check
+from lostirq.ir import expr as x
+from lostirq.ir.expr import int_type
 from lostirq.ir.system import Memory, System
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_workspace
 from lostirq.report.murphi import murphi
 from lostirq.report.promela import promela
+from tests.unit import symbolic_toys as toys
 
 ROOT = Path(__file__).resolve().parents[2]
 TOYS = ("peterson_lock", "dekker_lock", "tickets_3", "pi_small")
@@ -61,6 +65,20 @@ def test_toys_have_rumurs_counts(name: str, memory: Memory) -> None:
     system = toy(name, memory)
     got = rumur.run(murphi(system), level="-O0")
     assert (got.states, got.rules) == counts(system)
+
+
+@needs_spin
+def test_the_command_of_the_header_counts_long_paths_whole(tmp_path: Path) -> None:
+    states = 12_000     # one path, longer than SPIN follows by itself
+    counter = toys.memory("counter", int_type(0, states - 1))
+    step = x.lt(x.var(counter), x.integer(states - 1)), ((counter, x.add(x.var(counter), x.integer(1))),)
+    text = promela(toys.system("long", (counter,), {"p": [(0, 0, *step)]}))
+    (tmp_path / "long.pml").write_text(text)
+    [command] = [line.strip() for line in text.splitlines() if line.lstrip().startswith("spin ")]
+    done = subprocess.run(command.replace("FILE", "long.pml"), shell=True, cwd=tmp_path, capture_output=True, text=True,
+                          timeout=120, check=True)
+    assert "too small" not in done.stdout
+    assert f"{states} states, stored" in done.stdout and f"{states} transitions" in done.stdout
 
 
 def compare(name: str, memory: Memory) -> bool:
