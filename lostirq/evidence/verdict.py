@@ -84,6 +84,7 @@ class SearchOptions:
     max_states: int | None = None
     memory_bytes: int | None = None
     seconds: float | None = None
+    until: float | None = None        # on the monotonic clock: when the time of the whole command is up
     stop_early: bool = False
     stop_first: bool = False
     liveness: bool = True

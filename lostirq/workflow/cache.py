@@ -182,7 +182,7 @@ def texts_digest(sources: Mapping[str, str]) -> str:
 
 def search_key(options: SearchOptions, engine: Engine) -> str:
     """What a result depends on besides the system; threads, memory and time only decide whether there is one."""
-    resources = ("threads", "memory_bytes", "seconds", "progress", "compiler")
+    resources = ("threads", "memory_bytes", "seconds", "until", "progress", "compiler")
     said = {f.name: encode(getattr(options, f.name)) for f in fields(options) if f.name not in resources}
     return key_of(engine.value, str(options.compiler == ""), json.dumps(said, sort_keys=True))
 

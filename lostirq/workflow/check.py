@@ -53,6 +53,7 @@ class CheckOptions:
     max_depth: int | None = None
     rlimit: int | None = None
     search_seconds: float | None = None     # of one search; `seconds` are those of all
+    until: float | None = None              # when those of all are over, on the monotonic clock
     reductions: Reductions = Reductions()
     cache_dir: Path | None = None
     results: ResultCache | None = None
@@ -71,8 +72,8 @@ class CheckOptions:
         share = None if self.memory_bytes is None else self.memory_bytes // max(1, self.processes)
         given = [s for s in (self.seconds, self.search_seconds) if s is not None]
         return SearchOptions(properties=keys, threads=self.threads or 1, max_states=self.max_states, memory_bytes=share,
-                             seconds=min(given, default=None), stop_early=stop_early, reductions=self.reductions,
-                             progress=report, max_depth=self.max_depth, rlimit=self.rlimit)
+                             seconds=min(given, default=None), until=self.until, stop_early=stop_early,
+                             reductions=self.reductions, progress=report, max_depth=self.max_depth, rlimit=self.rlimit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ class Deadline:
         return Deadline(None if seconds is None else time.monotonic() + seconds)
 
     def limit(self, options: CheckOptions) -> CheckOptions:
-        """The options with what is left of the time."""
-        return options if self.at is None else replace(options, seconds=max(0.0, self.at - time.monotonic()))
+        """The options with what is left of the time, and when it is over: a search may begin much later."""
+        left = 0.0 if self.at is None else max(0.0, self.at - time.monotonic())
+        return options if self.at is None else replace(options, seconds=left, until=self.at)
 
 
 @dataclass(frozen=True, slots=True)

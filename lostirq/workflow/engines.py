@@ -39,7 +39,23 @@ def settle(engine: Engine) -> Engine:
 
 
 def search(system: System, engine: Engine, options: SearchOptions, cache_dir: Path | None) -> SearchResult:
-    """Raises what the engine raises: `LostirqError`, `MemoryError`."""
+    """At most until `options.until`; an interrupt after that says that the time was up, and no more.  Raises what the
+    engine raises: `LostirqError`, `MemoryError`."""
+    if options.until is None:
+        return _search(system, engine, options, cache_dir)
+    left = max(0.0, options.until - time.monotonic())
+    seconds = left if options.seconds is None else min(left, options.seconds)
+    found = _search(system, engine, replace(options, seconds=seconds), cache_dir)
+    return _timed_out(found) if time.monotonic() >= options.until else found
+
+
+def _timed_out(found: SearchResult) -> SearchResult:
+    """The result of a search that was interrupted because its time was up."""
+    verdicts = {k: Unknown("timeout") if v == Unknown("interrupted") else v for k, v in found.verdicts.items()}
+    return replace(found, verdicts=verdicts, reason="timeout" if found.reason == "interrupted" else found.reason)
+
+
+def _search(system: System, engine: Engine, options: SearchOptions, cache_dir: Path | None) -> SearchResult:
     if engine is Engine.GRAPH:
         from lostirq.explicit.graph import check_graph
 

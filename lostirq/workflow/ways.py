@@ -14,7 +14,7 @@ from lostirq.ir.system import RANGE, STUCK
 from lostirq.language import Workspace, compile_scenario
 from lostirq.report.text import render
 from lostirq.workflow import jobs
-from lostirq.workflow.check import CheckOptions, CheckReport, Job, Row, violations
+from lostirq.workflow.check import CheckOptions, CheckReport, Deadline, Job, Row, violations
 from lostirq.workflow.engines import search
 from lostirq.workflow.several import several
 
@@ -39,8 +39,9 @@ def ways(workspace: Workspace, report: CheckReport, options: CheckOptions, wante
             best.setdefault(row.id, (job, row))
     todo = list(best.values())
     shared = options.shared_by(max(1, len(todo)))
+    deadline = Deadline.after(options.seconds)
     found: dict[int, Ways] = {}
-    for done in jobs.run(todo, lambda item, tell: _of(workspace, item, shared, wanted, tell),
+    for done in jobs.run(todo, lambda item, tell: _of(workspace, item, deadline.limit(shared), wanted, tell),
                          processes=shared.processes, seconds=options.seconds):
         job, row = todo[done.number]
         why = done.failure.message if done.failure is not None else "no result"

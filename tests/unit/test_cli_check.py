@@ -5,10 +5,17 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 from cli_toys import run, toy
+
+from lostirq.evidence.verdict import SearchOptions, SearchResult, Unknown
+from lostirq.ir.system import System
+from lostirq.language import compile_scenario
+from lostirq.workflow import check, engines
+from lostirq.workflow.engines import Engine
 
 BROKEN = {"model/toy.py": ("    smp_mb()\n    if desc.pending", "    if desc.pending")}
 Capture = pytest.CaptureFixture[str]
@@ -84,6 +91,30 @@ def test_a_bound_is_never_success(tmp_path: Path, capsys: Capture) -> None:
 def test_time_limit(tmp_path: Path, capsys: Capture) -> None:
     assert run(toy(tmp_path / "w"), "check", "--timeout", "0.0") == 124
     assert "all hold" not in capsys.readouterr()[0]
+
+
+def test_the_time_is_up_for_a_search_that_begins_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*given: object, **options: object) -> System:
+        time.sleep(0.6)
+        return compile_scenario(*given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(check, "compile_scenario", late)
+    assert run(toy(tmp_path / "w"), "check", "--memory", "sc", "--timeout", "0.5", "--engine", "fallback") == 124
+
+
+@pytest.mark.parametrize(("late", "code"), [(True, 124), (False, 130)])
+def test_an_interrupt_after_the_time_is_no_interrupt_by_the_user(
+    late: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture,
+) -> None:
+    def interrupted(system: System, engine: Engine, options: SearchOptions, build: Path | None) -> SearchResult:
+        if late and options.seconds is not None:
+            time.sleep(options.seconds)
+        return SearchResult("compiled", {"T-1": Unknown("interrupted")}, reason="interrupted")
+
+    monkeypatch.setattr(engines, "_search", interrupted)
+    arguments = ("--memory", "sc", "--timeout", "0.5" if late else "60")
+    assert run(toy(tmp_path / "w"), "check", *arguments) == code
+    assert ("timeout" in capsys.readouterr()[0]) is late
 
 
 def test_vacuous_property_is_not_success(tmp_path: Path, capsys: Capture) -> None:
