@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import re
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
         assert "://" in target or (path.parent / target).exists(), target
+
+
+def test_every_scenario_that_a_page_names_is_there() -> None:
+    known = load(ROOT).scenarios
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    named = {name for page in pages for name in re.findall(r"--scenario[ =]'?([\w*]+)", page.read_text())}
+    assert "sender_halt" in named
+    assert {n for n in named - {"X", "NAME", "SCENARIO"} if not fnmatch.filter(known, n)} == set()
 
 
 def test_the_manual_has_every_command_flag_and_exit_code() -> None:
