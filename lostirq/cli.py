@@ -26,7 +26,7 @@ from lostirq.workflow import ci, commands, impact_command, mutate, patch_ci, pat
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
-from lostirq.workflow.engines import Engine, settle
+from lostirq.workflow.engines import Engine, compiler_remark, settle
 from lostirq.workflow.export import FORMATS, LIMIT
 from lostirq.workflow.list import PARTS
 from lostirq.workflow.outcome import Outcome, exit_code
@@ -299,6 +299,10 @@ def _only_bounded(o: argparse.Namespace) -> None:
 
 def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
     _only_bounded(o)
+    engine = settle(Engine(o.engine))
+    remark = compiler_remark(Engine(o.engine))
+    if remark:
+        _warn(remark)
     free = available_memory()
     whole = o.command not in ("check", "patch")
     return CheckOptions(
@@ -307,7 +311,7 @@ def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
         properties=() if whole else tuple(o.property),
         memories=_MEMORIES["both" if whole else o.memory],
         overrides=() if whole else tuple(sorted(dict(o.overrides).items())),
-        engine=settle(Engine(o.engine)),
+        engine=engine,
         processes=o.jobs,
         threads=o.threads,
         memory_bytes=o.max_memory or (free * 3 // 4 if free is not None else None),

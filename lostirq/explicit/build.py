@@ -66,6 +66,19 @@ def find_compiler(wanted: str | None) -> Compiler | None:
     return None
 
 
+def unusable_cc() -> str:
+    """What is wrong with $CC, where another compiler takes its place: `CC=icc not found`; '' if nothing is."""
+    wanted = os.environ.get("CC", "")
+    command = _resolve(wanted)
+    if command is None:
+        return f"CC={wanted} not found" if wanted.strip() else ""
+    try:
+        _version(command)
+    except UsageError:
+        return f"CC={wanted} does not run"
+    return ""
+
+
 def _resolve(name: str) -> tuple[str, ...] | None:
     try:
         words = shlex.split(name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lostirq.errors import LostirqError
-from lostirq.explicit.build import find_compiler
+from lostirq.explicit.build import find_compiler, unusable_cc
 from lostirq.workflow.cache import LIMIT, ResultCache
 from lostirq.workflow.workspace import load, locate
 
@@ -59,10 +59,10 @@ def _package(name: str) -> Finding:
 
 
 def _compiler() -> Finding:
-    compiler = find_compiler(None)
+    compiler, wrong = find_compiler(None), unusable_cc()
     if compiler is None:
-        return Finding("C compiler", "missing", "none ($CC, cc, gcc, clang): searches take the slow path, "
-                       "with the same results; apt install gcc")
+        return Finding("C compiler", "missing", f"{wrong or 'none ($CC, cc, gcc, clang)'}: searches take the slow "
+                       "path, with the same results; apt install gcc")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "t.c"
         source.write_text(_PROGRAM, encoding="ascii")
@@ -76,7 +76,7 @@ def _compiler() -> Finding:
         silent = "no message" if done.returncode else "it produces nothing"
         cause = (done.stderr.decode(errors="replace").strip().splitlines() or [silent])[0]
         return Finding("C compiler", "broken", f"{compiler.version} fails: {cause}; apt install gcc libc6-dev")
-    return Finding("C compiler", "ok", compiler.version)
+    return Finding("C compiler", "ok", f"{compiler.version}; {wrong}" if wrong else compiler.version)
 
 
 def _cache(cache: Path) -> Finding:

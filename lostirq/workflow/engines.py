@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.evidence.verdict import Holds, SearchOptions, SearchResult, Trace, Unknown, Verdict, Violated
-from lostirq.explicit.build import find_compiler
+from lostirq.explicit.build import find_compiler, unusable_cc
 from lostirq.explicit.search import check
 from lostirq.interpret import Exploration, Interpreter
 from lostirq.ir.digest import digest
@@ -36,6 +36,17 @@ def settle(engine: Engine) -> Engine:
         raise UsageError("--engine compiled: no C compiler found ($CC, cc, gcc, clang); install one (apt install gcc) "
                          "or use --engine fallback, which gives the same results, slower")
     return Engine.FALLBACK
+
+
+def compiler_remark(asked: Engine) -> str:
+    """One line where the engine asked for does not have the C compiler that one may expect, else ''."""
+    if asked not in (Engine.AUTO, Engine.COMPILED):
+        return ""
+    compiler, wrong = find_compiler(None), unusable_cc()
+    if compiler is None:
+        said = wrong or "no C compiler ($CC, cc, gcc, clang)"
+        return f"{said}: the slow path, with the same results; apt install gcc"
+    return f"{wrong}; {Path(compiler.command[0]).name} is used" if wrong else ""
 
 
 def search(system: System, engine: Engine, options: SearchOptions, cache_dir: Path | None) -> SearchResult:

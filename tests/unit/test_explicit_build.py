@@ -22,6 +22,7 @@ from lostirq.explicit import build
 from lostirq.explicit.build import find_compiler
 from lostirq.explicit.search import check
 from lostirq.workflow.doctor import doctor
+from lostirq.workflow.engines import Engine, compiler_remark
 from tests.unit.explicit_toys import rings
 
 ROOT = Path(__file__).parents[2]
@@ -187,6 +188,20 @@ def test_the_compiler_of_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
     assert found is not None and found.command == (real, "-DHELLO")
     with pytest.raises(UsageError, match="no such C compiler: /nowhere/cc"):
         find_compiler("/nowhere/cc")
+
+
+def test_a_missing_compiler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.which("cc") or pytest.skip("no C compiler")
+    monkeypatch.delenv("CC", raising=False)
+    assert compiler_remark(Engine.AUTO) == ""
+    monkeypatch.setenv("CC", "nocc -m32")
+    assert compiler_remark(Engine.AUTO) == f"CC=nocc -m32 not found; {Path(real).name} is used"
+    monkeypatch.setenv("CC", "false")
+    assert compiler_remark(Engine.AUTO).startswith("CC=false does not run; ")
+    monkeypatch.delenv("CC")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compiler_remark(Engine.AUTO).startswith("no C compiler ($CC, cc, gcc, clang): the slow path")
+    assert compiler_remark(Engine.FALLBACK) == ""
 
 
 def test_a_compiler_that_fails_is_one_line(tmp_path: Path) -> None:
