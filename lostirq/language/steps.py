@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field, replace
 
-from lostirq.ir.expr import FALSE, TRUE, Expr, Var, and_, const, is_const, ite, not_, or_, var
+from lostirq.ir.expr import FALSE, TRUE, Expr, Kind, Var, and_, const, is_const, ite, not_, or_, var
 from lostirq.ir.expr import Op as ExprOp
 from lostirq.ir.system import Access, Event, Sort
 from lostirq.language.graph import Graph, Node, Op, drains
@@ -83,6 +83,15 @@ def place_locations(graph: Graph, filled: set[int]) -> None:
         else:
             n.location = bool(n.touched) or n.access is Access.LOCKED and n.index in filled
     _cut_cycles(graph)
+
+
+def _always(cond: Expr) -> bool:
+    """Whether a condition over one number is true of all its values."""
+    read = list(cond.reads)
+    if len(read) != 1 or read[0].type.kind is not Kind.INT or read[0].type.size > 4096:
+        return cond is TRUE
+    v = read[0]
+    return all(put_in(cond, {v: const(n, v.type)}) is TRUE for n in range(v.type.lo, v.type.hi + 1))
 
 
 def _cut_cycles(graph: Graph) -> None:
@@ -290,6 +299,12 @@ class Composer:
                 kept = [Write(w.var, w.value) for w in node.writes if w.cond in (cond, TRUE)]
                 apart = replace(taken, options=(*taken.options, (node.index, k)))  # one entry each: never merged
                 found.append(self._written(apart, tuple(kept), node.frame.stack))
+        some = or_(*(self._value(c, assumed) for c in conds))
+        neither = None if _always(some) else self._assume(assumed, not_(some))
+        if neither is not None:  # out of range: what is written without condition says so, or nothing is written
+            kept = [Write(w.var, w.value) for w in node.writes if w.cond is TRUE]
+            apart = replace(neither, options=(*neither.options, (node.index, len(conds))))
+            found.append(self._written(apart, tuple(kept), node.frame.stack))
         return found
 
     def _looked(self, path: Path, node: Node, cond: Expr) -> Path:
