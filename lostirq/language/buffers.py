@@ -4,9 +4,10 @@
 A store is buffered iff some path from it reaches, before a drain, a load of shared memory: only then can it be
 observed late.  So is a store to some fields of a packed unit: it stores the others too, as they were when it was
 executed, and what somebody else has stored there meanwhile is lost when it reaches memory.  Where a CPU may pass to
-another thread without a drain, that one's loads count as well.  The set is closed under FIFO: a plain store that may
-follow a buffered one before a drain is buffered too.  Units on which it depends who may run (`irqs_off`, the CPU of a
-task) are registers and scheduler state, not memory: stores to them never enter the buffer.
+another thread without a drain, or from or to a scheduler that stores or loads, that one's loads count as well.  The set
+is closed under FIFO: a plain store that may follow a buffered one before a drain is buffered too.  Units on which it
+depends who may run (`irqs_off`, the CPU of a task) are registers and scheduler state, not memory: stores to them never
+enter the buffer.
 
 Reference: Owens, Sarkar, Sewell 2009, "A better x86 memory model: x86-TSO".
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from lostirq.ir.expr import TRUE, Role, Var, is_const, value_of, variables
+from lostirq.ir.expr import TRUE, Var, is_const, value_of, variables
 from lostirq.ir.system import Edge, Sort
 from lostirq.language.graph import Graph, Node, drains
 from lostirq.language.sharing import read_groups
@@ -103,9 +104,9 @@ def analyse(graphs: list[Graph], watched: frozenset[int]) -> dict[int, set[int]]
                 flows[k].rest = graph.rest
     on_cpu = [k for k in flows if _shares_cpu(graphs[k])]
     schedulers = [k for k in on_cpu if graphs[k].sort is Sort.SCHEDULER]
-    loose = _loose(graphs)
+    loose = _loose(graphs) or any(flows[k].candidate(n) for k in schedulers for n in flows[k].nodes)
     for k, flow in flows.items():
-        flow.mark(everywhere=loose and k in on_cpu and graphs[k].sort is Sort.THREAD)
+        flow.mark(everywhere=loose and k in on_cpu and graphs[k].sort is not Sort.HANDLER)
     if any(n.buffered for k in schedulers for n in flows[k].nodes):
         for k in on_cpu:
             flows[k].mark(everywhere=True)
@@ -136,9 +137,9 @@ def _hands_over(graphs: list[Graph]) -> bool:
     pairs = [(a, b) for a, b in combinations(threads, 2) if not _apart(a, b)]
     if any(g.holds is TRUE for pair in pairs for g in pair):
         return True
-    deciding = {v.unit for pair in pairs for g in pair for v in variables([g.holds, g.cpu or TRUE])}
+    deciding = {v for pair in pairs for g in pair for v in variables([g.holds, g.cpu or TRUE])}
     return any(
-        any(w.var.role is Role.MEMORY and w.var.unit in deciding for w in n.writes)
+        any(w.var in deciding for w in n.writes)
         and (g.sort is Sort.HARDWARE or not n.region and not drains(n))
         for g in graphs
         for n in g.reachable()

@@ -75,7 +75,8 @@ class Folder:
 
     def _fresh_constants(self, live: list[Node]) -> dict[Var, Expr]:
         written: dict[Var, set[int | None]] = {}
-        seen: dict[Var, None] = {}
+        deciding = [e for g in self.graphs for e in (g.cpu, g.holds, g.masked) if e is not None]
+        seen: dict[Var, None] = {v: None for e in deciding for v in e.reads}
         for node in live:
             facts = self._facts[node]
             seen.update(facts.seen)

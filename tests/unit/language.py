@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from lostirq.errors import Diagnostic, ModelErrors
+from lostirq.interpret import Interpreter
 from lostirq.ir.expr import show
 from lostirq.ir.system import Edge, Memory, Property, System
 from lostirq.language import Workspace, compile_scenario, load_sources
@@ -70,3 +71,21 @@ def errors(text: str, memory: Memory = Memory.SC, **others: str) -> list[Diagnos
 def places(found: list[Diagnostic]) -> list[tuple[str, int, int]]:
     """(code, line, column) of each, both counted from 1 as printed."""
     return [(d.code, d.span.line, d.span.column + 1) for d in found]
+
+
+def outcomes(s: System, *variables: str) -> set[tuple[int, ...]]:
+    """Values of variables where every process rests and every store buffer is empty; 0 for one folded away."""
+    interpreter = Interpreter(s)
+    index = {v.name: k for k, v in enumerate(s.variables)}
+    seen, stack, found = {interpreter.initial()}, [interpreter.initial()], set()
+    while stack:
+        state = stack.pop()
+        values, buffers = state
+        if interpreter.resting(state) and not any(buffers):
+            found.add(tuple(values[index[n]] if n in index else 0 for n in variables))
+        for move in interpreter.moves(state):
+            after = interpreter.step(state, move)
+            if after not in seen:
+                seen.add(after)
+                stack.append(after)
+    return found
