@@ -34,7 +34,7 @@ from lostirq.workflow.state_cost import LIMIT as COST_LIMIT
 from lostirq.workflow.workspace import cache_dir, half_workspace, suggestion
 
 COMMANDS = {
-    "list": "the scenarios, properties and known bugs",
+    "list": "the scenarios, properties, parameters and known bugs",
     "check": "check the properties in the scenarios",
     "bugs": "re-introduce each known bug and find it again",
     "patch": "what a patch does to the properties: breaks, fixes, keeps",

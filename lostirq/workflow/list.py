@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`lostirq list`: the scenarios, properties and known bugs of a workspace."""
+"""`lostirq list`: the scenarios, properties, parameters and known bugs of a workspace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lostirq.workflow.bugs import Bug, library, read_bug
 from lostirq.workflow.check import BUILT_IN
 from lostirq.workflow.show import natural
 
-PARTS = ("scenarios", "properties", "bugs")
+PARTS = ("scenarios", "properties", "parameters", "bugs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,10 @@ def to_json(found: Listing, part: str = "") -> dict[str, object]:
              "witness": p.witness, "planted": p.planted}
             for p in found.properties.values()
         ],
+        "parameters": [
+            {"name": p.name, "default": bool(p.default) if p.is_bool else p.default, "doc": p.doc}
+            for p in found.workspace.parameters.values()
+        ],
         "bugs": [
             {"slug": b.slug, "title": b.title, "expected": b.expected, "scenario": b.scenario, "memory": b.memory.value,
              "length": b.length}
@@ -64,6 +68,11 @@ def to_text(found: Listing, part: str = "") -> str:
     width = max((len(n) for n in checked), default=0)
     rows["properties"] = [f"Properties (beside {' and '.join(BUILT_IN)}, which every model has)",
                           *(f"  {p.id:<{width}}  {p.form:<13}  {_title(p)}" for p in checked.values())]
+    parameters = found.workspace.parameters
+    width = max((len(n) for n in parameters), default=0)
+    rows["parameters"] = ["Parameters (`check --set NAME=N`), and the value where a scenario gives none",
+                          *(f"  {p.name:<{width}}  {bool(p.default) if p.is_bool else p.default!s:<5}  {p.doc}".rstrip()
+                            for p in parameters.values())]
     width = max((len(b.slug) for b in found.bugs), default=0)
     rows["bugs"] = ["Known bugs", *(f"  {b.slug:<{width}}  {b.expected:<8}  {b.title}" for b in found.bugs)]
     return "\n\n".join("\n".join(rows[name]) for name in PARTS if part in ("", name)) + "\n"

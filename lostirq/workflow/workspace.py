@@ -6,9 +6,11 @@ The default is the checkout one stands in, else the copy that the package carrie
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import fnmatch
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +23,8 @@ from lostirq.language import Workspace, load_sources
 PARTS = ("model", "properties", "proofs", "counterexamples")
 SOURCES = ("model", "properties")
 MAX_FILES = 2000
+_LISTED = {"scenario": "scenarios", "property": "properties", "parameter": "parameters", "bug": "bugs",
+           "known bug": "bugs", "bug of safety": "bugs"}
 
 
 def locate(given: Path | None, start: Path) -> Path:
@@ -94,9 +98,17 @@ def choose(wanted: Iterable[str], known: Mapping[str, object] | Iterable[str], w
         else:
             found = [n for n in names if n == pattern]
         if not found:
-            raise UsageError(f"unknown {what} {pattern!r}{suggestion(pattern, names)}; `lostirq list` shows them")
+            raise UsageError(f"unknown {what} {pattern!r}{suggestion(pattern, names)}; {_where(what, names)}")
         chosen.update(dict.fromkeys(found))
     return list(chosen)
+
+
+def _where(what: str, known: list[str]) -> str:
+    """Where the known names stand: in a list, or here."""
+    part = _LISTED.get(what)
+    if part is not None:
+        return f"`lostirq list {part}` shows them"
+    return f"known are {', '.join(known)}" if known else f"there is no {what} here"
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -117,18 +129,33 @@ def cache_dir(given: Path | None, environment: Mapping[str, str]) -> Path:
 
 
 def copy_out(root: Path, target: Path) -> list[str]:
-    """Copy the workspace to an empty or new folder; the parts that were copied.  Raises `UsageError`."""
+    """Copy the workspace to an empty or new folder; the parts that were copied.  Raises `UsageError`; then nothing of
+    it is left behind."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists and is not an empty folder")
     copied = []
+    new = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:
         target.mkdir(parents=True, exist_ok=True)
         for part in PARTS:
             if (root / part).is_dir():
                 shutil.copytree(root / part, target / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
                 copied.append(part)
-    except OSError as e:
+    except (OSError, KeyboardInterrupt) as e:
         for part in PARTS:
             shutil.rmtree(target / part, ignore_errors=True)
-        raise UsageError(f"cannot write {target}: {e.strerror or e}") from None
+        with contextlib.suppress(OSError):
+            for folder in new:
+                folder.rmdir()
+        if not isinstance(e, OSError):
+            raise
+        raise UsageError(f"cannot write {target}: {_cause(e)}; free some space, or choose another folder") from None
     return copied
+
+
+def _cause(error: OSError) -> str:
+    """Why a file could not be copied; `copytree` collects (from, to, text) of each."""
+    if not isinstance(error, shutil.Error):
+        return error.strerror or str(error)
+    found = error.args[0][0][2] if isinstance(error.args[0], list) else str(error)
+    return re.sub(r"^\[Errno \d+\] ", "", str(found)).partition(": ")[0]

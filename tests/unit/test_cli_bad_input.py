@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def test_wrong_words(words: list[str], said: str, capsys: Capture) -> None:
     [
         (["check", "--scenario", "oen"], "unknown scenario 'oen'; did you mean one?"),
         (["check", "--property", "T1"], "unknown property 'T1'; did you mean T-1?"),
-        (["check", "--scenario", "one", "--set", "SENDRES=1"], "SENDRES"),
+        (["check", "--scenario", "one", "--set", "SENDRES=1"], "; `lostirq list parameters` shows them"),
+        (["prove", "T-2"], "unknown proof 'T-2'; there is no proof here"),
         (["bugs", "no-fense"], "unknown bug 'no-fense'; did you mean no-fence"),
         (["bugs", "--record"], "--record needs the names"),
         (["explain", "T-2"], "nothing is called 'T-2'; did you mean T-1"),
@@ -206,6 +208,28 @@ def test_init_refuses_a_folder_in_use(tmp_path: Path, capsys: Capture) -> None:
     assert run(folder, "init", str(tmp_path / "new")) == 2
     assert "not an empty folder" in one_line(capsys)
     assert main(["check", "--workspace", str(tmp_path / "new"), "--cache-dir", str(tmp_path / "c")]) == 0
+
+
+def test_a_workspace_without_proofs_says_so(tmp_path: Path, capsys: Capture) -> None:
+    assert run(toy(tmp_path / "w"), "prove") == 4
+    assert capsys.readouterr()[0] == "no scenario of tier `proof` in this workspace\n"
+    assert not (tmp_path / "w" / "proofs").exists()
+
+
+def test_init_on_a_full_disk_leaves_nothing(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path, to: Path, **__: object) -> None:
+        to.mkdir()
+        (to / "half.py").write_text("")
+        raise shutil.Error([("a.py", str(to), "[Errno 28] No space left on device: 'a.py' -> 'b.py'"), ("b", "c", "d")])
+
+    folder = toy(tmp_path / "w")
+    monkeypatch.setattr(shutil, "copytree", full)
+    assert run(folder, "init", str(tmp_path / "new" / "copy")) == 2
+    assert "/new/copy: No space left on device; free some space, or choose another folder\n" in one_line(capsys)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "empty").mkdir()
+    assert run(folder, "init", str(tmp_path / "empty")) == 2
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:
