@@ -103,7 +103,7 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     compiled = {(name, memory): compile_scenario(workspace, name, memory, lemmas=True) for name, memory in systems}
     for done in jobs.run(todo, work, processes=o.jobs, seconds=o.timeout):
         found[done.number] = done.result or _failed(todo[done.number], done.failure)
-    if not (o.dry_run or o.property):
+    if todo and not (o.dry_run or o.property):
         timed = {todo[n].file().stem: a.seconds for n, a in sorted(found.items()) if a.seconds is not None}
         proofs_page.record(root, {name: Times(f"Z3 {version('z3')}", proof, {_named(solver): check})
                                   for name, (proof, check) in timed.items()})  # fmt: skip
@@ -112,7 +112,7 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
             {"property": x.property, "scenario": x.scenario, "memory": x.memory.value,
              "verdict": found[n].outcome.value, "text": found[n].text} for n, x in enumerate(todo)]})
     else:
-        s.lines([found[n].text for n in sorted(found)])
+        s.lines([found[n].text for n in sorted(found)] or [f"no scenario of tier `{TIER}` in this workspace"])
     s.err.write(f"time: {time.monotonic() - started:.1f} s in all\n")
     return combine(a.outcome for a in found.values())
 
