@@ -2,7 +2,7 @@
 """Expressions given on the command line, over the states of a compiled scenario.
 
 They are expressions of properties, read from their syntax tree and never executed; what is wrong with them is reported
-like an error of the model.  A structure, an array or a set of bits stands for all its parts.
+like an error of the model.  A structure, an array or a set of bits stands for all its parts that are in the state.
 """
 
 from __future__ import annotations
@@ -98,18 +98,30 @@ def _asked(translator: PropertyTranslator, prepared: Prepared, system: System, n
     known = {v.name: v for v in system.variables}
     source, report = translator.source(), prepared.universe.report
     parts: list[Part] = []
+    absent: list[str] = []
     try:
         value = translator.value(node)
         if isinstance(value, Ref) and not value.static:
             value = translator.read(value, node)
         for part in _parts(value):
             expr = put_in_both(part.expr, prepared.constants)
+            if part.label and _absent(expr, known):
+                absent.append(part.label.lstrip("."))
+                continue
             parts.append(Part(part.label, _over(expr, known, node, source, report), part.base))
             if len(parts) > MAX_PARTS:
                 raise report.fail(source.span(node), "LI006", f"more than {MAX_PARTS} values", "name a part of it")
+        if absent and not parts:
+            raise report.fail(source.span(node), "LI034", "nothing in it is part of the state of this scenario: no "
+                              f"step and no property depends on {', '.join(absent[:5])}")
     except Abandon:
         return []
     return [Asked(source.text_of(node), tuple(parts))]
+
+
+def _absent(expr: Expr, known: dict[str, Var]) -> bool:
+    """Does the expression name a variable that is no part of the state?"""
+    return any(leaf.op is Op.VAR and getattr(leaf.payload, "name", "") not in known for leaf in postorder([expr]))
 
 
 def _over(expr: Expr, known: dict[str, Var], node: ast.expr, source: Source, report: Report) -> Expr:

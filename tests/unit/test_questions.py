@@ -144,6 +144,21 @@ def test_show(checked: Path, capsys: Capture) -> None:
     assert "desc: pending = 0, mode = OUTSIDE, ipi = 0, seen = 0" in out
 
 
+def test_a_structure_is_shown_without_what_is_no_part_of_the_state(tmp_path: Path, capsys: Capture) -> None:
+    more = "    seen: bool\n    unused: bool\n\n\nclass Idle(Struct):\n    a: bool\n    b: bool\n\n\nidle: Idle\n"
+    folder = toy(tmp_path / "w", {"model/toy.py": ("    seen: bool\n", more)})
+    model = folder / "model" / "toy.py"
+    written = "desc.ipi = True\n        desc.unused = True\n        idle.a = True\n        idle.b = True\n"
+    text = model.read_text().replace(*BROKEN["model/toy.py"]).replace("desc.ipi = True\n", written)
+    model.write_text(text)
+    assert run(folder, "check") == 1
+    assert run(folder, "explain", "last", "--show", "desc") == 0
+    assert "desc: pending = 0, mode = OUTSIDE, ipi = 0, seen = 0\n" in capsys.readouterr()[0]
+    for named, said in (("desc.unused", "'desc.unused' is no part of the state"), ("idle", "property depends on a, b")):
+        assert run(folder, "explain", "last", "--show", named) == 2
+        assert said in capsys.readouterr()[1]
+
+
 def test_show_is_what_the_interpreter_has(example: Counterexample) -> None:
     asked, rows = show(example, "desc.pending, SENDERS + 1, desc.mode == Mode.INSIDE")
     assert [a.text for a in asked] == ["desc.pending", "SENDERS + 1", "desc.mode == Mode.INSIDE"]
