@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
 
 from lostirq.evidence.trace_file import to_json
 from lostirq.workflow import jobs
@@ -20,9 +22,28 @@ from lostirq.workflow.outcome import Outcome, combine, exit_code
 
 WIDTH = 100
 MOST = 3                # counterexamples printed in whole
+_ALIKE = 3              # lines of one scenario that say the same of different properties
 _WORDS = {Outcome.HOLDS: "PASS", Outcome.VIOLATED: "FAIL", Outcome.USAGE: "ERROR", Outcome.INTERNAL: "ERROR",
           Outcome.SKIPPED: "SKIP"}
+_MENDS = {              # by how the reason begins
+    "memory": "memory ran out: raise --max-memory, or search one at a time (-j 1)",
+    "states": "the number of states was limited: raise --max-states",
+    "timeout": "the time was up: raise --timeout",
+    "timed out": "the time was up: raise --timeout",
+    "depth": "runs were followed up to a length only: raise --max-depth or --time",
+    "liveness needs another engine": "this engine has no liveness: leave out --engine",
+}
 _COLOURS = {"PASS": "32", "FAIL": "31", "ERROR": "31", "?": "33"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What is said of one property."""
+
+    outcome: Outcome
+    labels: str             # memory models
+    remark: str             # " (why)", or ''
+    said: str
 
 
 def word(outcome: Outcome, *, colour: bool = False) -> str:
@@ -54,9 +75,9 @@ def scenario_lines(name: str, summary: str, done: Iterable[tuple[Job, ScenarioRe
         first, *more = failure.message.splitlines() or [failure.outcome.value]
         lines.append(f"  {word(failure.outcome, colour=colour)} {'+'.join(labels):<7} {first}")
         lines += [f"    {line}" for line in more]
-    for prop, found in sorted(by_property.items(), key=lambda item: natural(item[0])):
-        lines += _property_lines(prop, found, colour=colour, verbose=verbose)
-    return lines
+    told = [line for prop, fared in sorted(by_property.items(), key=lambda item: natural(item[0]))
+            for line in _property_lines(prop, fared, verbose=verbose)]
+    return lines + _rendered(told, colour=colour, verbose=verbose)
 
 
 def _in_short(result: ScenarioResult) -> str:
@@ -88,7 +109,7 @@ def _incomplete(result: ScenarioResult) -> str:
     return "" if result.search.complete else f", not complete ({result.search.reason or 'stopped early'})"
 
 
-def _property_lines(prop: str, found: list[tuple[str, list[Row]]], *, colour: bool, verbose: bool) -> list[str]:
+def _property_lines(prop: str, found: list[tuple[str, list[Row]]], *, verbose: bool) -> list[_Line]:
     """One line, or one per group of memory models that fared differently; unless verbose, not where it holds."""
     groups: dict[tuple[Outcome, str], list[str]] = {}
     title = ""
@@ -97,8 +118,25 @@ def _property_lines(prop: str, found: list[tuple[str, list[Row]]], *, colour: bo
         worst = next(r for r in rows if r.outcome is outcome) if rows else None
         title = title or (worst.title if worst is not None else "")
         groups.setdefault((outcome, _remark(worst)), []).append(label)
-    return [f"  {word(outcome, colour=colour)} {'+'.join(labels):<7} {prop:<8} {title}{remark}".rstrip()
+    return [_Line(outcome, "+".join(labels), remark, f"{prop:<8} {title}{remark}")
             for (outcome, remark), labels in groups.items() if verbose or outcome is not Outcome.HOLDS]
+
+
+def _rendered(rows: list[_Line], *, colour: bool, verbose: bool) -> list[str]:
+    """The lines; unless verbose, one for many that a limit has cut off alike."""
+    cut = Counter((r.outcome, r.labels, r.remark) for r in rows if mends([r.remark.strip(" ()")]) and not verbose)
+    lines: dict[str, None] = {}
+    for r in rows:
+        alike = cut[r.outcome, r.labels, r.remark]
+        said = r.said if alike <= _ALIKE else f"{alike} properties are not decided{r.remark}; -v names them"
+        lines[f"  {word(r.outcome, colour=colour)} {r.labels:<7} {said}".rstrip()] = None
+    return list(lines)
+
+
+def mends(reasons: Iterable[str]) -> list[str]:
+    """What can be done about searches that were cut off for these reasons, each once."""
+    given = tuple(reasons)
+    return list(dict.fromkeys(mend for start, mend in _MENDS.items() if any(r.startswith(start) for r in given)))
 
 
 def _remark(row: Row | None) -> str:
@@ -149,6 +187,9 @@ def summary(report: CheckReport, sizes: Container[str]) -> list[str]:
     said += [f"without a result: {_count(len(report.failures), 'search', 'searches')}"] if report.failures else []
     said += ["all hold"] if report.outcome is Outcome.HOLDS else []
     lines += summarised("; ".join(said))
+    reasons = [r.reason for s in results for r in s.rows if r.outcome is not Outcome.HOLDS]
+    reasons += [f.message for f in report.failures.values()] + [s.search.reason for s in results if report.vacuous]
+    lines += [f"  undecided: {mend}" for mend in mends(reasons)]
     lines += assumptions(results, sizes)
     return lines
 
@@ -293,7 +334,8 @@ def bugs_summary(results: list[BugResult]) -> list[str]:
     said = f"{good} of {len(results)} known bugs behave as recorded ({good - controls} found again, {controls} hold)"
     stale = sum(r.stale for r in results)
     note = f"  {stale} recorded traces are of an older model; lostirq bugs --record '*' renews them"
-    return ["", f"SUMMARY: {said}", *([note] if stale else [])]
+    told = [f"  undecided: {mend}" for mend in mends(r.why for r in results if not r.ok)]
+    return ["", f"SUMMARY: {said}", *told, *([note] if stale else [])]
 
 
 def bugs_json(results: list[BugResult], outcome: Outcome, *, bisect: bool = False) -> dict[str, object]:

@@ -18,6 +18,13 @@ from lostirq.workflow import check, engines
 from lostirq.workflow.engines import Engine
 
 BROKEN = {"model/toy.py": ("    smp_mb()\n    if desc.pending", "    if desc.pending")}
+TWIN = '''
+
+@invariant("T-1", title="twin", source="toy", witness="W-1", planted="no-fence")
+def twin() -> bool:
+    """Nothing is posted unless it is pending."""
+    return desc.pending or not desc.ipi
+'''
 Capture = pytest.CaptureFixture[str]
 
 
@@ -86,6 +93,22 @@ def test_a_bound_is_never_success(tmp_path: Path, capsys: Capture) -> None:
     out, _ = capsys.readouterr()
     assert "all hold" not in out and "one sc: 0 of 3 properties hold, 5 states, not complete (" in out
     assert "  ?     SC+TSO  T-1" in out
+
+
+def test_a_search_that_is_cut_off_is_one_line_with_a_mend(tmp_path: Path, capsys: Capture) -> None:
+    twins = "".join(TWIN.replace("T-1", f"T-{n}").replace("twin", f"twin_{n}") for n in range(2, 5))
+    folder = toy(tmp_path / "w", {"properties/toy.py": ("\n\n@reachable", twins + "\n\n@reachable")})
+    assert run(folder, "check", "--max-states", "5") == 125
+    out, _ = capsys.readouterr()
+    assert "  ?     SC+TSO  6 properties are not decided (states); -v names them\n" in out
+    assert "undecided: T-1, T-2, T-3, T-4, range, stuck\n  undecided: the number of states was limited: raise" in out
+    assert run(folder, "check", "--max-states", "5", "-v") == 125
+    assert out.count("(states)\n") < capsys.readouterr()[0].count("(states)\n")
+    for options, code, said in ((("--max-memory", "1K"), 125, "memory ran out: raise --max-memory"),
+                                (("--timeout", "0.0"), 124, "the time was up: raise --timeout"),
+                                (("--engine", "bmc", "--max-depth", "1"), 125, "raise --max-depth or --time")):
+        assert run(folder, "check", *options) == code
+        assert capsys.readouterr()[0].count(said) == 1
 
 
 def test_time_limit(tmp_path: Path, capsys: Capture) -> None:
