@@ -25,6 +25,6 @@ def export(workspace: Workspace, scenario: str, memory: Memory, target: str, *, 
 
     states = explore_graph(system, limit)
     if not states.complete:
-        raise UsageError(f"scenario {name} has more than {limit} states; a graph of it is of no use (--max-states N "
-                         "exports it all the same)")
+        raise UsageError(f"scenario {name} has more than {limit:,} states without reductions (`check --no-reductions` "
+                         "counts them); a graph of it is of no use (--max-states N exports it all the same)")
     return to_dot(states) if target == "dot" else to_graphml(states)

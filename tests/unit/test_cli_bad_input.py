@@ -68,6 +68,7 @@ def test_wrong_words(words: list[str], said: str, capsys: Capture) -> None:
         (["explain", "last"], "no counterexample yet"),
         (["explain", "absent.json"], "cannot read trace absent.json: No such file"),
         (["export", "tow", "--to", "dot"], "unknown scenario 'tow'; did you mean two?"),
+        (["export", "two", "--to", "dot", "--max-states", "5"], "more than 5 states without reductions (`check --no-r"),
         (["check", "--state-cost"], "--state-cost needs one --scenario"),
     ],
 )
