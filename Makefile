@@ -79,15 +79,15 @@ clean:
 	$(Q)rm -rf build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 check-help:
-	@echo "make check           every property in the quick scenarios, SC and TSO, and the known bugs (the default)"
+	@echo "make check           every property in the quick scenarios, SC and TSO, the known bugs, and the certificates of proofs (the default)"
 	@echo "make check BASE=REV  compare with a git revision: only what changed since is searched"
 	@echo "make check-standard  every property in the standard scenarios (minutes)"
 	@echo "make check-deep      every property in the deep scenarios (a night, and all the memory there is)"
 	@echo "make check-bugs      the known bugs alone: each must be found again, at its recorded length"
-	@echo "make check-proofs    the proofs at full width (a minute or two)"
+	@echo "make check-proofs    the proofs at full width, found anew and written as certificates (minutes)"
 	@echo "make test            the test suite;  make test-slow: with the tests that take minutes"
 	@echo "make lint            ruff and mypy"
-	@echo "make docs            regenerate docs/model.md and docs/properties.md;  make docs-check: are they current?"
+	@echo "make docs            regenerate docs/model.md, docs/properties.md, and what other pages quote;  make docs-check: are they current?"
 	@echo "make mutants         every small change of the model: which property notices (hours; goes on where it stopped)"
 	@echo "make bench           side by side with SPIN and Rumur (benchmarks/README.md)"
 	@echo "make wheel           a wheel in dist/ that carries the workspace"

@@ -34,6 +34,8 @@ def doctor(workspace: Path | None, cache: Path) -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     found = [Finding("Python", "ok" if sys.version_info >= (3, 11) else "broken", version)]
     found += [_package(name) for name in ("networkx", "z3-solver")]
+    found += [_package("bitwuzla", "`lostirq recheck` needs it, and so does `make check`"),
+              _package("cvc5", "only for --solver cvc5")]
     found += [_compiler(), _cache(cache), _results(cache), _workspace(workspace), _machine()]
     found += [_tool("spin", "only to cross-check exported models")]
     return found
@@ -51,11 +53,13 @@ def available_memory() -> int | None:
     return None
 
 
-def _package(name: str) -> Finding:
+def _package(name: str, why: str = "") -> Finding:
+    """`why`: what is without it, if a check is not."""
     try:
         return Finding(name, "ok", importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, "broken", "not installed; run `make setup`, or pip install lostirq again")
+        said = "not installed; run `make setup`, or pip install lostirq again"
+        return Finding(name, "missing", f"{said}: {why}") if why else Finding(name, "broken", said)
 
 
 def _compiler() -> Finding:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import stat
@@ -231,6 +232,22 @@ def test_init_on_a_full_disk_leaves_nothing(tmp_path: Path, capsys: Capture, mon
     (tmp_path / "empty").mkdir()
     assert run(folder, "init", str(tmp_path / "empty")) == 2
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_doctor_names_a_missing_solver(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = importlib.metadata.version
+
+    def without(name: str) -> str:
+        if name == "bitwuzla":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    assert run(toy(tmp_path / "w"), "doctor") == 0
+    out = capsys.readouterr()[0]
+    [line] = [line for line in out.splitlines() if "bitwuzla" in line]
+    assert line.startswith("missing bitwuzla") and line.endswith("and so does `make check`")
+    assert "ok      cvc5" in out
 
 
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:
