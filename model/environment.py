@@ -42,9 +42,8 @@ def pv_kicker(k: PvKickerId):
     while True:
         idle()
         target: VcpuId = choose(VcpuId)
-        vcpus[target].pv_unhalted = True
-        kvm_make_request(Request.KVM_REQ_EVENT, vcpus[target])
-        kvm_vcpu_kick(vcpus[target], False)
+        accept_remote_read(vcpus[target])
+        event("called", target)
         event("kick", target)
 
 

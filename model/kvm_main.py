@@ -216,8 +216,9 @@ def kvm_arch_dy_runnable(vcpu: Vcpu) -> bool:
 @function(kernel="virt/kvm/kvm_main.c:kvm_sched_out")
 def kvm_sched_out(vcpu: Vcpu, preempted: bool):
     # Abstraction: vcpu->preempted is handed down instead of stored: it is true if the task is still runnable (and wants
-    # to run), and its only reader that matters is the put of the same switch.  kvm_running_vcpu is a ghost: nobody else
-    # but the thread of that pCPU looks at it, and here the callers know whether they are the running vCPU (G-14).
+    # to run), and its only reader that matters is the put of the same switch.  kvm_running_vcpu is a ghost: the thread
+    # of that pCPU knows whether it is the running vCPU (G-14), and a handler on it, which may look too, finds the mode
+    # OUTSIDE_GUEST_MODE: then the answer decides nothing (T-2).
     kvm_arch_vcpu_put(vcpu, preempted)
     pcpus[vcpu.task.cpu].running = -1
 

@@ -9,10 +9,41 @@ References: arch/x86/kvm/lapic.c, arch/x86/kvm/lapic.h.
 """
 
 from lostirq.prelude import *
+from model.kvm_main import *
 from model.state import *
 from model.vmx import *
 
 IrrUpdate = Packed(max_irr=OptVector, is_from_pir=bool)
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+
+@function()
+def send_begins(vcpu: Vcpu):
+    """Ghosts: an interrupt is to be put into the PIR or the IRR, once."""
+    if COUNT_SENDS:
+        vcpu.sending += 1
+        vcpu.owed += 1
+
+
+@function()
+def put_somewhere(vcpu: Vcpu):
+    """A ghost: software puts one there."""
+    if COUNT_SENDS:
+        if vcpu.owed == 0:
+            event("twice", index(vcpu))
+        vcpu.owed = max(vcpu.owed - 1, 0)
+
+
+@function()
+def send_ends(vcpu: Vcpu):
+    """Ghosts: who is done leaves nothing to be put there by others."""
+    if COUNT_SENDS:
+        vcpu.sending = max(vcpu.sending - 1, 0)
+        if vcpu.owed > vcpu.sending:
+            event("nowhere", index(vcpu))
+        vcpu.owed = min(vcpu.owed, vcpu.sending)
 
 
 # -- IRR --------------------------------------------------------------------------------------------------------------
@@ -56,6 +87,7 @@ def kvm_lapic_find_highest_irr(vcpu: Vcpu) -> OptVector:
 
 @function(kernel="arch/x86/kvm/lapic.h:kvm_lapic_set_irr")
 def kvm_lapic_set_irr(vector: Vector, vcpu: Vcpu):
+    put_somewhere(vcpu)
     # Abstraction: the old value of the bit is read for the event only; the access is one locked operation either way.
     if test_and_set_bit(vcpu.lapic.irr, vector):
         event("merge", index(vcpu), vector)
@@ -218,9 +250,20 @@ def __apic_accept_irq(vcpu: Vcpu, vector: Vector, running: bool):
     vmx_deliver_interrupt(vcpu, vector, running)
 
 
+@function(kernel="arch/x86/kvm/lapic.c:__apic_accept_irq")
+def accept_remote_read(vcpu: Vcpu):
+    """Delivery mode APIC_DM_REMRD: no interrupt, but the end of a halt."""
+    vcpu.pv_unhalted = True
+    with window("noted"):
+        kvm_make_request(Request.KVM_REQ_EVENT, vcpu)
+        kvm_vcpu_kick(vcpu, False)
+
+
 @function(kernel="arch/x86/kvm/lapic.c:kvm_apic_set_irq")
 def kvm_apic_set_irq(vcpu: Vcpu, vector: Vector, running: bool):
+    send_begins(vcpu)
     __apic_accept_irq(vcpu, vector, running)
+    send_ends(vcpu)
     event("sent", index(vcpu), vector)
     if running:
         if not vcpu.asked:

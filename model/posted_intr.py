@@ -75,6 +75,7 @@ def kvm_vcpu_trigger_posted_interrupt(vcpu: Vcpu, running: bool):
 
 @function(kernel="arch/x86/kvm/vmx/common.h:__vmx_deliver_posted_interrupt")
 def __vmx_deliver_posted_interrupt(vcpu: Vcpu, vector: Vector, running: bool):
+    put_somewhere(vcpu)
     if test_and_set_bit(vcpu.pi_desc.pir, vector):
         event("merge", index(vcpu), vector)
         return
@@ -100,7 +101,7 @@ def change_wakeup_list(vcpu: Vcpu, listed: bool):
 
     (Its lock is wakeup_vcpus_on_cpu_lock.)
     """
-    # Abstraction: taking the lock and changing the list is one step: the list is looked at only under its lock.
+    # Abstraction: taking the lock and changing the list is one step: while the lock is held (G-16) nobody else looks.
     cpu: CpuId = 0
     with window("nv"):
         # A spinlock of the kernel is a queue: who waits gets it in the end, however often others take it.
@@ -128,6 +129,7 @@ def vmx_vcpu_pi_load(vcpu: Vcpu, cpu: CpuId):
             change_wakeup_list(vcpu, False)
         with window("nv"):
             pi_try_set_control(vcpu, NotificationVector.POSTED_INTR_VECTOR, True, cpu)
+        # Abstraction: local_irq_restore: a load comes with interrupts on.
         local_irq_enable(vcpu)
     with window("sn_cleared"):
         smp_mb__after_atomic()
@@ -166,17 +168,18 @@ def vmx_vcpu_pi_put(vcpu: Vcpu, preempted: bool):
 
 @function(kernel="arch/x86/kvm/vmx/posted_intr.c:pi_wakeup_handler")
 def pi_wakeup_handler(cpu: CpuId):
-    # Abstraction: taking the lock and looking at the list is one step: the list cannot change while it is held.
+    # Abstraction: taking the lock and looking at the list is one step: while the lock is held (G-16) it cannot change.
     listed: Bits[VCPUS] = 0
     strong()
     with atomic():
         wait(not pcpus[cpu].wakeup_lock)
         pcpus[cpu].wakeup_lock = True
         listed = pcpus[cpu].wakeup_vcpus
-    for i in range(VCPUS):
-        if bit(listed, i):
-            if vcpus[i].pi_desc.control.on:
-                kvm_vcpu_wake_up(vcpus[i])
+    with window("walk"):
+        for i in range(VCPUS):
+            if bit(listed, i):
+                if vcpus[i].pi_desc.control.on:
+                    kvm_vcpu_wake_up(vcpus[i])
     smp_store_release(pcpus[cpu].wakeup_lock, False)
 
 

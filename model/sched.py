@@ -115,11 +115,11 @@ def asleep(vcpu: Vcpu) -> CpuId:
 
 @scheduler(over=VCPUS, role="vCPU", when=PREEMPTION, cpu=lambda i: vcpus[i].task.cpu)
 def preemption(i: VcpuId):
-    """Takes vCPU thread i off its pCPU wherever preemption is on, and gives it one again."""
+    """Takes vCPU thread i off its pCPU wherever preemption and interrupts are on, and gives it one again."""
     while True:
         idle()
         with atomic():
-            wait(not vcpus[i].task.preempt_off)
+            wait(not vcpus[i].task.preempt_off and not vcpus[i].task.irqs_off)
             vcpus[i].task.preempted = True
             vcpus[i].task.switching = True
         kvm_sched_out(vcpus[i], True)

@@ -3,7 +3,7 @@
 
 Invariants
   - One field is one field of the kernel or of the architecture; its access unit is the unit in which they access it.
-  - `Ghost` fields are instrumentation: the code never decides on them.
+  - `Ghost` fields are no memory: registers and the scheduler's state, or instrumentation, on which no code decides.
   - Vectors are the numbers 0..VECTORS-1.  OptVector uses -1 where the kernel says -1 and the hardware says 0.
     Abstraction: the hardware encodes "none" in RVI and SVI as vector 0.  Vectors 0..15 cannot be sent (an APIC refuses
     them), so no run of the hardware tells 0 from none; a lost vector 0 does not exist.
@@ -49,6 +49,7 @@ APICV = Param(True, "APICv is active at the start")
 IPIV = Param(False, "the processor has IPI virtualization")
 HALT_POLL = Param(False, "kvm_vcpu_halt polls once before it blocks")
 SCHED_IN_REQUESTS = Param(False, "every sched-in makes a request, as KVM_REQ_STEAL_UPDATE does")
+COUNT_SENDS = Param(True, "a ghost counts the interrupts that software has begun to send (not in proofs)")
 STALE_STATUS = Param(False, "RVI and SVI survive the time when APICv is off")
 
 # -- the most general guest -------------------------------------------------------------------------------------------
@@ -289,6 +290,8 @@ class Vcpu(Struct):
     looking: Ghost[bool]                   # it will act upon what it saw in the IRR: acknowledge it, or enter with it
     late: Ghost[Bits[VECTORS]]             # put into the IRR by software after it looked at that register
     asked: Ghost[bool]                     # the guest sent itself an IPI, which software has to emulate
+    sending: Ghost[Int[0, AGENTS]]         # how many send an interrupt in software
+    owed: Ghost[Int[0, AGENTS]]            # how many of them have not put it anywhere yet
 
 
 # -- per pCPU ---------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ def timer(t: TimerId):
         idle()
         target: VcpuId = choose(VcpuId)
         apic_timer_expired(vcpus[target])
+        event("called_back", target)
 
 
 @function(kernel="arch/x86/kvm/lapic.c:apic_timer_expired")
@@ -34,8 +35,9 @@ def apic_timer_expired(vcpu: Vcpu):
     # Abstraction: the count is 0 or 1: one timer has one callback, which returned above if it was not 0.
     lock_set(vcpu.lapic.timer_pending, True)
     event("expire", index(vcpu))
-    kvm_make_request(Request.KVM_REQ_UNBLOCK, vcpu)
-    kvm_vcpu_kick(vcpu, False)
+    with window("expired"):
+        kvm_make_request(Request.KVM_REQ_UNBLOCK, vcpu)
+        kvm_vcpu_kick(vcpu, False)
 
 
 @function(kernel="arch/x86/kvm/lapic.c:kvm_inject_apic_timer_irqs")
@@ -43,6 +45,8 @@ def kvm_inject_apic_timer_irqs(vcpu: Vcpu):
     # Abstraction: what the timer mode makes of tscdeadline and target_expiration afterwards is left out: it says when
     # the timer expires again.
     if vcpu.lapic.timer_pending:
+        send_begins(vcpu)
         __apic_accept_irq(vcpu, TIMER_VECTOR, True)
+        send_ends(vcpu)
         event("fire", index(vcpu))
         vcpu.lapic.timer_pending = False

@@ -61,6 +61,7 @@ class posted_interrupts_full:
     HALT_POLL = True
     SCHED_IN_REQUESTS = True
     STALE_STATUS = True
+    COUNT_SENDS = False
     GUEST_HLT = True
     GUEST_CLI = True
     GUEST_STI = True

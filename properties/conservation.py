@@ -75,21 +75,15 @@ def no_vector_is_invented(i: VcpuId, v: AnyVector) -> bool:
     source="lapic.c:__apic_accept_irq",
     over=(VCPUS, VECTORS),
     witness="W-coalesced",
-    planted="planted-t16-on-first",
+    planted="planted-t16-wrong-bit",
 )
 def accepted_is_pending(i: VcpuId, v: AnyVector) -> bool:
     """The step in which a vector is accepted leaves it in PIR or IRR, one that says it was there already finds it
-    there, and a sender that returns has done one of the two.
-
-    A sender returns from behind that step (it announces there), in the very step, or while the bit is set.
+    there.  (That each send does one of the two, and once, is G-17 and G-19.)
     """
     was_there = old(bit(posted_in(i), v) or bit(requested_in(i), v))
     there = bit(posted_in(i), v) or bit(requested_in(i), v)
-    accepted = occurs("accept", i, v)
-    merged = occurs("merge", i, v)
-    if (accepted and not there) or (merged and not was_there):
-        return False
-    return not occurs("sent", i, v) or accepted or merged or there or old(announcing(i))
+    return (there or not occurs("accept", i, v)) and (was_there or not occurs("merge", i, v))
 
 
 @invariant(
@@ -161,6 +155,58 @@ def expired_timer_is_sent(i: VcpuId) -> bool:
     """An expiry is taken back only when its vector is pending."""
     there = bit(posted_in(i), TIMER_VECTOR) or bit(requested_in(i), TIMER_VECTOR)
     return there or not leaves(old(vcpus[i].lapic.timer_pending), vcpus[i].lapic.timer_pending)
+
+
+@step_property(
+    "G-15",
+    title="an expiry is noted",
+    source="lapic.c:apic_timer_expired",
+    over=VCPUS,
+    when=TIMERS > 0,
+    witness="W-expired",
+    planted="planted-g15-expiry-dropped",
+)
+def expiry_is_noted(i: VcpuId) -> bool:
+    """A callback that returns has made the timer pending, has found it pending, or has sent its interrupt."""
+    found = old(vcpus[i].lapic.timer_pending) or old(within("timer", "expired"))
+    merged = occurs("merge", i, TIMER_VECTOR)
+    posted = old(within("timer", "post")) or old(within("timer", "notify"))
+    put = old(within("timer", "set_irr")) or old(within("timer", "kick"))
+    return not occurs("called_back", i) or found or merged or posted or put
+
+
+@step_property(
+    "G-17",
+    title="an interrupt is put somewhere once",
+    source="lapic.c:__apic_accept_irq; vmx.c:vmx_deliver_interrupt",
+    over=VCPUS,
+    when=COUNT_SENDS,
+    witness="W-owed",
+    planted="planted-g17-accepted-twice",
+)
+def sent_once(i: VcpuId) -> bool:
+    """Software puts an interrupt into the PIR or the IRR only for one that it is sending, and that is not there yet."""
+    return not occurs("twice", i)
+
+
+@step_property(
+    "G-19",
+    title="a send puts its interrupt somewhere",
+    source="lapic.c:kvm_apic_set_irq, kvm_inject_apic_timer_irqs",
+    over=VCPUS,
+    when=COUNT_SENDS,
+    witness="W-owed",
+    planted="planted-g19-on-first",
+)
+def sends_are_complete(i: VcpuId) -> bool:
+    """Who has sent leaves no more to be put into the PIR or the IRR than there are others who send."""
+    return not occurs("nowhere", i)
+
+
+@reachable("W-owed", over=VCPUS, when=COUNT_SENDS)
+def w_owed(i: VcpuId) -> bool:
+    """Somebody is about to put an interrupt somewhere while the guest runs."""
+    return vcpus[i].owed > 0 and in_guest(i)
 
 
 @reachable("W-expired", over=VCPUS, when=TIMERS > 0)

@@ -68,6 +68,40 @@ def kick_is_kept(i: VcpuId) -> bool:
 
 
 @step_property(
+    "G-18",
+    title="a kick by hypercall is noted",
+    source="lapic.c:__apic_accept_irq (APIC_DM_REMRD)",
+    over=VCPUS,
+    when=PV_KICKERS > 0,
+    witness="W-kick-used",
+    planted="planted-g18-kick-only-if-halted",
+)
+def kick_is_noted(i: VcpuId) -> bool:
+    """Who kicks by hypercall has set pv_unhalted."""
+    return not occurs("called", i) or old(within("pv_kicker", "noted"))
+
+
+@step_property(
+    "G-16",
+    title="a wakeup list is used under its lock",
+    source="posted_intr.c:pi_enable_wakeup_handler, vmx_vcpu_pi_load, pi_wakeup_handler",
+    over=PCPUS,
+    witness="W-listed",
+    planted="planted-g16-lock-of-the-new-pcpu",
+)
+def list_is_used_under_its_lock(c: CpuId) -> bool:
+    """When a list has changed, its lock is held; and while a handler walks it."""
+    changed = old(pcpus[c].wakeup_vcpus) != pcpus[c].wakeup_vcpus
+    return (not changed and not within("host_irq", c, "walk")) or pcpus[c].wakeup_lock
+
+
+@reachable("W-listed", over=PCPUS)
+def w_listed(c: CpuId) -> bool:
+    """A handler walks a list with a vCPU on it."""
+    return within("host_irq", c, "walk") and popcount(pcpus[c].wakeup_vcpus) > 0
+
+
+@step_property(
     "G-10",
     title="TPR, IF and shadow are the guest's",
     source="lapic.c:kvm_lapic_sync_from_vapic; vmx.c:vmx_skip_emulated_instruction; Intel SDM, Task priority",

@@ -87,7 +87,7 @@ def scheduled_out(i: VcpuId) -> bool:
 def setting_irr(i: VcpuId) -> bool:
     """Somebody stands between an IRR bit of vCPU i and its irr_pending."""
     if VCPUS == 1:
-        return within("sender", "set_irr") or within("vcpu_thread", "set_irr")
+        return within("sender", "set_irr") or within("vcpu_thread", "set_irr") or within("timer", "set_irr")
     return vcpus[i].underway.set_irr > 0
 
 
@@ -95,7 +95,8 @@ def setting_irr(i: VcpuId) -> bool:
 def kicking(i: VcpuId) -> bool:
     """Somebody put a vector into the IRR of vCPU i and has not finished to announce it."""
     if VCPUS == 1:
-        return setting_irr(i) or within("sender", "kick") or within("vcpu_thread", "kick")
+        others = within("vcpu_thread", "kick") or within("timer", "kick")
+        return setting_irr(i) or within("sender", "kick") or others
     return setting_irr(i) or vcpus[i].underway.kick > 0
 
 
@@ -103,7 +104,8 @@ def kicking(i: VcpuId) -> bool:
 def posting(i: VcpuId) -> bool:
     """Somebody stands between a PIR bit of vCPU i and its ON."""
     if VCPUS == 1:
-        return within("sender", "post") or within("ipiv_sender", "post") or within("vcpu_thread", "post")
+        others = within("vcpu_thread", "post") or within("timer", "post")
+        return within("sender", "post") or within("ipiv_sender", "post") or others
     return vcpus[i].underway.post > 0
 
 
@@ -111,7 +113,8 @@ def posting(i: VcpuId) -> bool:
 def notifying(i: VcpuId) -> bool:
     """Somebody other than its own thread stands between ON of vCPU i and the notification."""
     if VCPUS == 1:
-        return within("sender", "notify") or within("ipiv_sender", "notify") or within("device", "notify")
+        others = within("device", "notify") or within("timer", "notify")
+        return within("sender", "notify") or within("ipiv_sender", "notify") or others
     own = 1 if within("vcpu_thread", i, "notify") else 0
     return vcpus[i].underway.notify > own
 

@@ -8,7 +8,7 @@ from lostirq.prelude import *
 from model.scenarios.pairs import *
 
 
-@scenario(tier="standard", memory=("tso",))
+@scenario(tier="quick", memory=("tso",))
 class sender_userspace:
     """A software sender while the vCPU thread exits to userspace."""
 

@@ -105,7 +105,7 @@ MUTANTS = tuple(Mutant(*row) for row in (
      "the same race inside posted-interrupt processing"),
     ("poster-sets-on-first", "on-set-before-pir", ("post",), "lost", "lost",
      "V clears ON before the PIR bit is there; in the guest the notification would still repair it"),
-    ("poster-leaves-if-on", "planted-t16-on-first", ("two-senders",), "lost", "lost", "the bit is never set"),
+    ("poster-leaves-if-on", "planted-g19-on-first", ("two-senders",), "lost", "lost", "the bit is never set"),
     ("poster-reads-mode-before-on", "mode-read-before-on", ("post",), "lost", "lost",
      "mode is read as OUTSIDE before ON is set, and V enters in between"),
     ("poster-reads-mode-first", "mode-read-before-on", ("post",), "lost", "lost", "as before, with a larger window"),

@@ -87,7 +87,7 @@ def _of_the_bug(
 @pytest.mark.parametrize("slug, property_, scenario, memory", [
     ("planted-t5-load-keeps-sn", "T-5", SCENARIO, Memory.TSO),
     ("planted-q6-load-leaves-on", "Q-6", SCENARIO, Memory.TSO),
-    ("planted-t16-on-first", "T-16", CONSERVED, Memory.TSO),
+    ("planted-t16-wrong-bit", "T-16", CONSERVED, Memory.TSO),
     pytest.param("planted-t9c-update-stops-early", "T-9c", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("planted-t9c-ack-not-queued", "T-9c", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
     pytest.param("planted-t9-pir-stored-back", "T-9", CONSERVED, Memory.TSO, marks=pytest.mark.slow),
