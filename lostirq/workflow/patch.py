@@ -6,8 +6,8 @@ for the properties of those bugs.  Only scenarios whose transition system the pa
 gives comes from the result cache where it is known.
 
 Invariants: nothing is written to the workspace; a violation is reported only after its replay; a side that was not
-decided makes the verdict *undecided* at best; first of all, each side compared with itself is no change, and compiles
-to the same digest twice.
+decided makes the verdict *undecided* at best, and so does a change of the instrumentation that is not accepted; in the
+first case, each side compared with itself is no change, and compiles to the same digest twice.
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
                      proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
                                    processes=options.check.processes),
                      behaviour=_behaviour(found, pair, options) if options.behaviour else ())
+    good = report.verdict in (PatchVerdict.KEEPS, PatchVerdict.FIXES)
+    if good and sides.instrumentation and not options.accept_spec and not all(c.same for c in found):
+        report = replace(report, verdict=PatchVerdict.UNDECIDED, accept=True)
     untried = _elsewhere(cases, pair, options.check.memories) if not identical and all(c.same for c in found) else ()
     if untried:
         report = replace(report, verdict=PatchVerdict.UNDECIDED, elsewhere=untried)

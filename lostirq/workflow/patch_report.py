@@ -16,6 +16,7 @@ from lostirq.workflow.check import ScenarioResult
 from lostirq.workflow.outcome import Outcome, combine
 from lostirq.workflow.patch_behaviour import BehaviourReport
 from lostirq.workflow.patch_compare import OUTCOMES, Change, PatchVerdict, worst
+from lostirq.workflow.patch_marks import Mark
 from lostirq.workflow.patch_sources import Sides
 from lostirq.workflow.patch_steps import Touched
 from lostirq.workflow.show import bounds
@@ -98,7 +99,8 @@ class ProofReport:
 class PatchReport:
     """`slug`: the known bug that the patch re-introduces to the letter, ''; `todo`: how many cases there were;
     `elsewhere`: scenarios that it changes, where it changes none of those that were compared; `bounds`: lines on the
-    sizes of what was searched."""
+    sizes of what was searched; `instrumentation`: the marks that it changes; `accept`: it is undecided for these, until
+    they are accepted."""
 
     verdict: PatchVerdict
     touched: tuple[Touched, ...]
@@ -113,6 +115,8 @@ class PatchReport:
     elsewhere: tuple[str, ...] = ()
     cached: bool = False
     bounds: tuple[str, ...] = ()
+    instrumentation: tuple[Mark, ...] = ()
+    accept: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -139,7 +143,7 @@ def assemble(sides: Sides, base: Workspace, cases: Sequence[Case], found: Sequen
     sizes = {p.name for p in base.parameters.values() if not p.is_bool}
     return PatchReport(worst(verdicts), sides.touched, sides.specification, sides.others,
                        tuple(_case(r) for r in found), rows, (), slug, len(cases),
-                       bounds=tuple(bounds(searched, sizes)))
+                       bounds=tuple(bounds(searched, sizes)), instrumentation=sides.instrumentation)
 
 
 def _is_witness(name: str, base: Workspace) -> bool:

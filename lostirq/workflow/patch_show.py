@@ -26,6 +26,8 @@ def lines(report: PatchReport) -> list[str]:
     found += [f"  {path} (not part of the model)" for path in report.others]
     if report.specification:
         found.append(f"  the patch changes the specification: {', '.join(t.name for t in report.specification)}")
+    found += [f"  the patch changes the instrumentation: {m.file}:{m.line}: {m.function}: {m.what}"
+              for m in report.instrumentation]
     if report.slug:
         found.append(f"  the same change as counterexamples/{report.slug}/bug.patch")
     found += ["", *_cases(report.cases)]
@@ -59,6 +61,9 @@ def summary(report: PatchReport) -> str:
         said.append(f"stopped at the first that breaks, {report.todo - len(report.cases)} not looked at")
     if report.elsewhere:
         said.append(f"but it changes {', '.join(report.elsewhere)}: --tier or --scenario searches them")
+    if report.accept:
+        said.append("nothing breaks, but the patch changes the instrumentation by which properties judge (above): "
+                    "--accept-spec judges each side by its own")
     failed = sum(bool(c.failure) for c in report.cases)
     return "; ".join([*said, *([f"{failed} without a result"] if failed else [])])
 
@@ -149,6 +154,8 @@ def to_json(report: PatchReport) -> dict[str, object]:
                    "removed": [list(r) for r in t.removed], "added": [list(r) for r in t.added]}
                   for t in report.touched],
         "specification": [f"{t.file}:{t.line}: {t.name}" for t in report.specification],
+        "instrumentation": [f"{m.file}:{m.line}: {m.function}: {m.what}" for m in report.instrumentation],
+        "needs_accept_spec": report.accept,
         "other_files": list(report.others),
         "scenarios": [{"scenario": c.scenario, "memory": c.memory, "unchanged": c.same,
                        "states_before": c.states_before, "states_after": c.states_after,

@@ -3,7 +3,7 @@
 
 Invariants: nothing is written; only files of the workspace (model/, properties/, proofs/, counterexamples/) can be
 touched; the patches apply in the order given, whole or not at all; the patched side keeps the specification of the base
-(properties/ with what they call, model/scenarios/ and the parameters) unless it is accepted.
+(properties/ with what they name, model/scenarios/ and the parameters) unless it is accepted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import BinaryIO
 from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import read_text
 from lostirq.workflow.mail import split
+from lostirq.workflow.patch_marks import Mark, changed_marks
 from lostirq.workflow.patch_steps import Touched, touched
 from lostirq.workflow.patching import FilePatch, apply_files, parse, reverse
 from lostirq.workflow.workspace import PARTS, SOURCES, sources
@@ -30,13 +31,15 @@ _PROGRAMS = (*SOURCES, "proofs")
 @dataclass(frozen=True, slots=True)
 class Sides:
     """`base`, `patched`: path -> text of model/, properties/ and proofs/.  `touched`: what differs; `specification`:
-    the part of it that says what is checked; `others`: touched files that are no part of the model."""
+    the part of it that says what is checked; `others`: touched files that are no part of the model; `instrumentation`:
+    the marks that differ."""
 
     base: dict[str, str]
     patched: dict[str, str]
     touched: tuple[Touched, ...]
     specification: tuple[Touched, ...]
     others: tuple[str, ...] = ()
+    instrumentation: tuple[Mark, ...] = ()
 
 
 def read_patches(names: Sequence[str], standard_input: bytes) -> list[tuple[str, tuple[FilePatch, ...]]]:
@@ -83,7 +86,7 @@ def make_sides(root: Path, patches: Sequence[tuple[str, tuple[FilePatch, ...]]],
     differing = touched(before, patched)
     said = _specification(before) | _specification(patched)
     specified = tuple(t for t in differing if t.file.startswith(SPECIFICATION) or t.name in said)
-    return Sides(before, patched, differing, specified, others)
+    return Sides(before, patched, differing, specified, others, changed_marks(before, patched))
 
 
 def accepted(sides: Sides, *, accept: bool) -> dict[str, str]:
@@ -101,9 +104,9 @@ def accepted(sides: Sides, *, accept: bool) -> dict[str, str]:
 
 
 def _specification(sources: Mapping[str, str]) -> frozenset[str]:
-    """What says what is checked, of all files: the parameters, for a scenario lives by their defaults, and the `@pure`
-    functions that a property calls, also through others."""
-    pure: dict[str, set[str]] = {}
+    """What says what is checked, of all files: the parameters, for a scenario lives by their defaults, and what
+    properties and scenarios name, also through each other: `@pure` functions, constants, aliases, enums."""
+    said: dict[str, set[str]] = {}
     parameters: set[str] = set()
     todo: list[str] = []
     for path, text in sources.items():
@@ -112,20 +115,39 @@ def _specification(sources: Mapping[str, str]) -> frozenset[str]:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue                # an error of the model, which the front end tells better
         for node in body:
+            asks = path.startswith(SPECIFICATION)
+            names = _names(node)
             if isinstance(node, ast.Assign) and _names(node.value) & {"Param"}:
-                parameters |= _names(node)
-            elif isinstance(node, ast.FunctionDef) and path.startswith("properties/"):
-                todo += sorted(_names(node))
-                pure.setdefault(node.name, set())
-            elif isinstance(node, ast.FunctionDef) and any(_names(d) & {"pure"} for d in node.decorator_list):
-                pure[node.name] = _names(node)
+                parameters |= names
+            if asks or isinstance(node, ast.ImportFrom):
+                todo += sorted(names) if asks else []
+                for renamed in node.names if isinstance(node, ast.ImportFrom) else ():
+                    said.setdefault(renamed.asname or renamed.name, set()).add(renamed.name)
+            if _says(node, asks):
+                for name in _defined(node):
+                    said.setdefault(name, set()).update(names)
     reached: set[str] = set()
     while todo:
         name = todo.pop()
-        if name in pure and name not in reached:
+        if name in said and name not in reached:
             reached.add(name)
-            todo += sorted(pure[name])
+            todo += sorted(said[name])
     return frozenset(reached | parameters - {"Param"})
+
+
+def _says(node: ast.stmt, asks: bool) -> bool:
+    """Can it be a part of what a property says?  A structure or a variable is what the property speaks of."""
+    if isinstance(node, ast.FunctionDef):
+        return asks or any(_names(d) & {"pure"} for d in node.decorator_list)
+    return isinstance(node, ast.Assign) or (isinstance(node, ast.ClassDef) and any(_names(b) & {"Enum"} for b in
+                                                                                   node.bases))
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    return {n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)} if isinstance(
+        node, ast.Assign) else set()
 
 
 def _names(root: ast.AST) -> set[str]:
