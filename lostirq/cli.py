@@ -22,7 +22,7 @@ from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.trace_file import check_target
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
-from lostirq.workflow import ci, commands, impact_command, mutate, patch_ci, patch_command, report_command
+from lostirq.workflow import ci, commands, impact_command, mutate, output, patch_ci, patch_command, report_command
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
@@ -166,6 +166,7 @@ def make_parser(wanted: str | None = None) -> Parser:
     check.add_argument("--save", type=Path, metavar="DIR", help="write every counterexample there")
     check.add_argument("--state-cost", action="store_true", help="what each field of one --scenario costs in states")
     made["bugs"].add_argument("slug", nargs="*", help="only these")
+    made["bugs"].add_argument("-v", "--verbose", action="store_true", help="a line for each bug, which is the default")
     made["bugs"].add_argument("--lift", action="store_true", help="their counterexamples at full width; with "
                               "--max-depth N also look for shorter ones")
     made["bugs"].add_argument("--record", action="store_true", help="write the trace, report and length that are found")
@@ -217,7 +218,7 @@ def _help_of(parser: Parser, command: str | None) -> str:
 
 def dispatch(o: argparse.Namespace) -> Outcome:
     setting = commands.Setting(o.workspace, cache_dir(o.cache_dir, os.environ), o.json, getattr(o, "bisect", False),
-                               sys.stdout, sys.stderr, os.environ)
+                               output.named(sys.stdout), sys.stderr, os.environ)
     if o.workspace is None and o.command != "doctor":       # which names the workspace itself
         _passed_over(setting)
     if o.command == "check":
@@ -347,7 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         code = exit_code(dispatch(parse(words)), bisect=bisect)
-        sys.stdout.flush()
+        output.named(sys.stdout).flush()
         return code
     except ModelErrors as e:
         return failed(Outcome.USAGE, str(e))
@@ -363,6 +364,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return failed(Outcome.UNDECIDED, "lostirq: out of memory; lower --max-memory or run fewer jobs (-j 1)")
     except OSError as e:
+        if e.filename == output.NAME:
+            sys.stdout = _nowhere()
+            return failed(Outcome.USAGE, f"lostirq: cannot write to standard output: {e.strerror or e}")
         where = f" {e.filename}" if e.filename else ""
         return failed(Outcome.USAGE, f"lostirq: {e.strerror or e}{where}; free space, or choose another --cache-dir")
     except Exception as e:  # the outermost boundary: a bug of ours becomes one line and a file

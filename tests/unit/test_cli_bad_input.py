@@ -296,6 +296,8 @@ def test_output_that_goes_nowhere_is_no_violation(tmp_path: Path, redirected: st
     script = f"{sys.executable} -m lostirq.cli check --workspace {folder} --cache-dir {tmp_path}/c {redirected}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, check=False)
     assert done.returncode == code and b"internal error" not in done.stderr
+    if redirected == ">/dev/full":
+        assert b"lostirq: cannot write to standard output: No space left on device\n" in done.stderr
 
 
 def test_an_internal_error_without_a_file(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
