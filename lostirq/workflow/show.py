@@ -101,7 +101,7 @@ def natural(text: str) -> list[tuple[int, str]]:
 def size(result: ScenarioResult) -> str:
     s = result.search
     if s.engine == "bmc":
-        return f"all runs up to {s.depth} steps" + ("; there are no longer ones" if s.complete else "")
+        return f"all runs up to {_count(s.depth, 'step')}" + ("; there are no longer ones" if s.complete else "")
     return f"{s.states:,} states, {s.transitions:,} transitions, depth {s.depth}{_incomplete(result)}"
 
 
@@ -144,7 +144,7 @@ def _remark(row: Row | None) -> str:
         return ""
     if row.trace is not None:
         trace = row.trace.trace
-        return f" ({len(trace.moves)} steps{'' if trace.loop is None else ', a loop'})"
+        return f" ({_count(len(trace.moves), 'step')}{'' if trace.loop is None else ', a loop'})"
     return f" ({row.reason})"
 
 
@@ -253,10 +253,12 @@ def timing(report: CheckReport, seconds: float) -> list[str]:
     for r in new[:5]:
         s = r.search
         if s.engine == "bmc":
-            lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: runs up to {s.depth} steps")
+            lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: runs up to {_count(s.depth, 'step')}")
             continue
-        lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: {s.states:,} states of {s.bits} bits, "
-                     f"{s.peak_bytes >> 20} MiB; {s.compile_seconds:.1f} s of it in the C compiler")
+        wide = f" of {_count(s.bits, 'bit')}" if s.bits else ""     # an engine for reading packs no states
+        compiled = f"; {s.compile_seconds:.1f} s of it in the C compiler" if s.engine == "c" else ""
+        lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: {s.states:,} states{wide}, "
+                     f"{s.peak_bytes >> 20} MiB{compiled}")
     return lines
 
 
@@ -294,7 +296,7 @@ def bug_line(r: BugResult, width: int, *, colour: bool = False) -> str:
     """One known bug: did it behave as expected?"""
     outcome = Outcome.HOLDS if r.ok else Outcome.VIOLATED if r.outcome is Outcome.HOLDS else r.outcome
     if r.ok and r.verdict == "violated":
-        said = f"found again: {r.property}, {r.length} steps"
+        said = f"found again: {r.property}, {_count(r.length or 0, 'step')}"
     elif r.ok:
         said = "holds, as it must"
     else:
@@ -304,8 +306,8 @@ def bug_line(r: BugResult, width: int, *, colour: bool = False) -> str:
 
 def lift_line(r: Lifted, width: int, *, colour: bool = False) -> str:
     """One known bug at full width."""
-    said = r.why if r.trace is None else (f"{r.property}, {r.length} steps at full width, {r.small} in its scenario; "
-                                          + bound(r.trace))
+    length = f"{_count(r.length or 0, 'step')} at full width, {r.small} in its scenario"
+    said = r.why if r.trace is None else f"{r.property}, {length}; {bound(r.trace)}"
     return f"  {word(r.outcome, colour=colour)} {r.slug:<{width}}  {said}"
 
 
@@ -329,11 +331,14 @@ def lift_json(results: list[Lifted], outcome: Outcome, *, bisect: bool = False) 
 
 
 def bugs_summary(results: list[BugResult]) -> list[str]:
+    if not results:
+        return ["", "SUMMARY: no known bugs here"]
     good = sum(r.ok for r in results)
     controls = sum(r.ok and r.verdict == "holds" for r in results)
-    said = f"{good} of {len(results)} known bugs behave as recorded ({good - controls} found again, {controls} hold)"
+    said = f"{good} of {_count(len(results), 'known bug')} {'behaves' if good == 1 else 'behave'} as recorded "
+    said += f"({good - controls} found again, {controls} {'holds' if controls == 1 else 'hold'})"
     stale = sum(r.stale for r in results)
-    note = f"  {stale} recorded traces are of an older model; lostirq bugs --record '*' renews them"
+    note = f"  {_count(stale, 'recorded trace')} of an older model; lostirq bugs --record '*' renews them"
     told = [f"  undecided: {mend}" for mend in mends(r.why for r in results if not r.ok)]
     return ["", f"SUMMARY: {said}", *told, *([note] if stale else [])]
 

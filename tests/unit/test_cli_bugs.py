@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,15 @@ def test_damaged_record(tmp_path: Path, capsys: Capture) -> None:
     assert "trace.json" in capsys.readouterr()[0]
 
 
+def test_one_is_told_as_one_and_none_as_none(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    assert run(folder, "bugs", "-v", "more-fences") == 0
+    assert "1 of 1 known bug behaves as recorded (0 found again, 1 holds)" in capsys.readouterr()[0]
+    shutil.rmtree(folder / "counterexamples")
+    assert run(folder, "bugs") == 4
+    assert capsys.readouterr()[0] == "\nSUMMARY: no known bugs here\n"
+
+
 def test_explain_a_known_bug(tmp_path: Path, capsys: Capture) -> None:
     folder = recorded(toy(tmp_path / "w"), capsys)
     assert run(folder, "explain", "no-fence") == 0
@@ -165,7 +175,7 @@ def test_a_trace_of_an_older_model_is_found_anew(tmp_path: Path, capsys: Capture
     text = path.read_text().replace("SENDERS = Param", "# a line more\nSENDERS = Param")
     path.write_text(text.replace("        desc.ipi = True", "        smp_mb()\n        desc.ipi = True"))
     assert run(folder, "bugs", "no-fence") == 0
-    assert "1 recorded traces are of an older model" in capsys.readouterr()[0]
+    assert "1 recorded trace of an older model" in capsys.readouterr()[0]
     assert run(folder, "explain", "no-fence") == 0
     assert "*** violated: T-1: no post is missed ***" in capsys.readouterr()[0]
 
