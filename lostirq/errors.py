@@ -36,7 +36,7 @@ class Diagnostic:
         out = [f"{where}: error {self.code}: {self.message}"]
         lines = source.splitlines() if source is not None else []
         if 0 < self.span.line <= len(lines):
-            line = lines[self.span.line - 1].expandtabs(1)
+            line = lines[self.span.line - 1].expandtabs(1).replace("\0", "?")
             out.append(f"    {line}")
             width = 1
             if self.span.end_line == self.span.line:

@@ -74,7 +74,9 @@ class Operators:
                 return const(value_of(value), type_)
             raise self.fail(node, "LI050", f"{value_of(value)} does not fit into Bits[{type_.width}]")
         if not same_kind(have, type_):
-            raise self.fail(node, "LI010", f"expected {show(type_)}, found {show(have)}")
+            number = have.kind is Kind.INT and is_const(value) and not have.names
+            shown = f"the number {value_of(value)}" if number else show(have)
+            raise self.fail(node, "LI010", f"expected {show(type_)}, found {shown}")
         if type_.kind is Kind.INT and (have.hi < type_.lo or have.lo > type_.hi) and not self.phantom:
             shown = str(value_of(value)) if is_const(value) else show(have)
             raise self.fail(

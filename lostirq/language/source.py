@@ -142,6 +142,11 @@ def _parsed(name: str, text: str) -> tuple[Source, ast.Module] | Diagnostic:
     start = Span(name, 1, 0, 1, 1)
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES or _brackets_too_deep(text):
         return Diagnostic(start, "LI002", "the file is too large or nested too deeply", "split it into smaller files")
+    if "\0" in text:
+        before = text[:text.index("\0")]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n") - 1
+        return Diagnostic(Span(name, line, column, line, column + 1), "LI001", "syntax error: a NUL byte",
+                          "remove it; a file is UTF-8 text")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -151,7 +156,7 @@ def _parsed(name: str, text: str) -> tuple[Source, ast.Module] | Diagnostic:
         said, mend = _syntax(error)
         return Diagnostic(Span(name, line, column, line, column + 1), "LI001", f"syntax error: {said}", mend)
     except (ValueError, RecursionError, MemoryError):
-        return Diagnostic(start, "LI002", "the file cannot be parsed (null bytes, or nested too deeply)", "simplify it")
+        return Diagnostic(start, "LI002", "the file cannot be parsed (nested too deeply)", "simplify it")
     depth, count = _nesting(tree)
     if depth > MAX_NESTING or count > MAX_NODES:
         return Diagnostic(start, "LI002", "the file is too large or nested too deeply",

@@ -76,6 +76,8 @@ CASES = [
     (("LI009", 2, 5), "x: Int[0, 3]\nN = x\n", "not a constant"),
     (("LI009", 1, 5), "N = 1 // 0\n", "computed"),
     (("LI010", BODY, 9), body("x = b"), "expected Int[0, 3], found bool"),
+    (("LI010", BODY, 9), body("b = 2"), "expected bool, found the number 2"),
+    (("LI001", 2, 7), "X = 1\nY = 2 \0\n", "a NUL byte"),
     (("LI010", BODY, 11), body("s.m = 1"), "enum"),
     (("LI010", BODY, 8), body("if x:\n    pass"), "bool"),
     (("LI010", BODY, 8), body("if s.m == b:\n    pass"), "mix"),
