@@ -9,6 +9,7 @@ touched; the patches apply in the order given, whole or not at all; the patched 
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -218,10 +219,13 @@ def at_revision(root: Path, revision: str) -> dict[str, str]:
 def _git(root: Path, revision: str, *words: str) -> bytes:
     try:
         done = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False, timeout=60,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError) as e:
         raise UsageError(f"--base {revision}: git cannot be run: {e}") from None
     if done.returncode != 0:
+        said = done.stderr.decode(errors="replace")
+        if "not a git repository" in said:
+            raise UsageError(f"--base {revision}: {root} is in no git repository; a patch needs none")
         said = (done.stderr.decode(errors="replace").strip().splitlines() or ["no such revision of this folder"])[0]
         raise UsageError(f"--base {revision}: {said}")
     return done.stdout

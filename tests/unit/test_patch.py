@@ -266,6 +266,11 @@ def git(folder: Path, *words: str) -> None:
                    capture_output=True)
 
 
+def test_a_base_without_git_is_told_in_words(tmp_path: Path, capsys: Capture) -> None:
+    assert run(toy(tmp_path / "w"), "patch", "--base", "HEAD") == 2
+    assert f"--base HEAD: {tmp_path / 'w'} is in no git repository; " in capsys.readouterr()[1]
+
+
 def test_base_is_a_revision(tmp_path: Path, capsys: Capture) -> None:
     folder = toy(tmp_path / "w")
     git(folder, "init", "-q")
