@@ -21,6 +21,7 @@ from lostirq.report.junit import junit
 from lostirq.report.ktap import ktap
 from lostirq.report.results import Result, Results, Status
 from lostirq.report.sarif import sarif
+from lostirq.report.text import count
 from lostirq.workflow.bugs import BugResult
 from lostirq.workflow.check import CheckReport, Job, Row
 from lostirq.workflow.commands import Setting
@@ -147,7 +148,8 @@ def _row(root: Path, job: Job, row: Row) -> Result:
     account = None if failed is None else with_account(root, failed).account
     message = "" if row.outcome is Outcome.HOLDS else row.reason or row.outcome.value
     if failed is not None:
-        message = f"violated in {len(failed.trace.moves)} steps" + ("" if failed.trace.loop is None else ", a loop")
+        loop = "" if failed.trace.loop is None else ", a loop"
+        message = f"violated in {count(len(failed.trace.moves), 'step')}{loop}"
     return Result(_suite(job), row.key, STATUS[row.outcome], row.title, row.id, message, row.report, account=account)
 
 

@@ -28,6 +28,7 @@ from lostirq.report.reasons import View
 from lostirq.report.steps import Teller
 from lostirq.report.summary import reasons
 from lostirq.report.tell import account, headline, speaker
+from lostirq.report.text import count
 from lostirq.workflow.bugs import library, patched_workspace, read_bug
 from lostirq.workflow.counterexample import about, find, project
 from lostirq.workflow.edits import edited
@@ -119,7 +120,7 @@ class Explorer:
         known = about(compiled.workspace, project(self.root), stored, self._edits)
         told = account(run, wrong or _no_property(at), known)
         if wrong is None:
-            claim = Claim(PATH, PATH, PATH, f"{len(run.steps)} steps of {at.scenario}")
+            claim = Claim(PATH, PATH, PATH, f"{count(len(run.steps), 'step')} of {at.scenario}")
             told = replace(told, claim=claim, failure="", why=(), end=())
         return told
 

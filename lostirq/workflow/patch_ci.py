@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import lostirq
 from lostirq.report.results import Result, Results, Status
+from lostirq.report.text import count
 from lostirq.workflow.ci import STATUS, Outputs, deliver
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.outcome import Outcome, exit_code
@@ -56,7 +57,7 @@ def _suite(c: CaseReport | Change) -> str:
 def _change(c: Change, file: str, line: int) -> Result:
     message = f"{c.before} before, {c.after} after"
     if c.length is not None:
-        message += f" ({c.length} steps{', a loop' if c.loop else ''})"
+        message += f" ({count(c.length, 'step')}{', a loop' if c.loop else ''})"
     bad = c.verdict is not PatchVerdict.KEEPS
     return Result(_suite(c), c.key, _STATUS[c.verdict], c.title, c.id, message, c.report if bad else "", file, line,
                   new=c.verdict is PatchVerdict.BREAKS)

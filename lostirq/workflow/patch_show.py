@@ -7,6 +7,7 @@ of the object tells).
 
 from __future__ import annotations
 
+from lostirq.report.text import count
 from lostirq.workflow.outcome import exit_code
 from lostirq.workflow.patch_behaviour import BehaviourReport
 from lostirq.workflow.patch_compare import Change, PatchVerdict
@@ -99,7 +100,7 @@ def _property(p: PropertyReport) -> str:
         said = f"{p.after} before and after"
     else:
         said = f"{p.before} before, {p.after} after"
-    length = f", {p.length} steps" if p.length is not None else ""
+    length = f", {count(p.length, 'step')}" if p.length is not None else ""
     return f"  {p.verdict.value.upper():<9} {p.id:<8} {p.title}: {said}{length}{where}".rstrip()
 
 
