@@ -2,23 +2,26 @@
 """Which plain stores enter the store buffer, and how many entries it needs (TSO only).
 
 A store is buffered iff some path from it reaches, before a drain, a load of shared memory: only then can it be
-observed late.  So is a store to some fields of a packed unit: it stores the others too, as they were when it was
-executed, and what somebody else has stored there meanwhile is lost when it reaches memory.  Where a CPU may pass to
-another thread without a drain, or from or to a scheduler that stores or loads, that one's loads count as well.  The set
-is closed under FIFO: a plain store that may follow a buffered one before a drain is buffered too.  Units on which it
-depends who may run (`irqs_off`, the CPU of a task) are registers and scheduler state, not memory: stores to them never
-enter the buffer.
+observed late.  So is a store to some fields of a packed unit: it loads the others and stores them too, as they were
+when it was executed, and what somebody else has stored there meanwhile is lost when it reaches memory.  Where a CPU
+may pass to another thread without a drain, or from or to a scheduler that stores or loads, that one's loads count as
+well, and all stores wait; so do those of a thread that may be moved to another CPU without a drain.  The set is closed
+under FIFO: a plain store that may follow a buffered one before a drain is buffered too.  Units on which it depends who
+may run (`irqs_off`, the CPU of a task) are registers and scheduler state, not memory: stores to them never enter the
+buffer.
 
 Reference: Owens, Sarkar, Sewell 2009, "A better x86 memory model: x86-TSO".
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
 
-from lostirq.ir.expr import TRUE, Var, is_const, value_of, variables
+from lostirq.ir.expr import TRUE, Var, is_const, value_of
 from lostirq.ir.system import Edge, Sort
 from lostirq.language.graph import Graph, Node, drains
+from lostirq.language.places import Write
 from lostirq.language.sharing import read_groups
 from lostirq.language.source import Report
 
@@ -65,14 +68,27 @@ class Flow:
         return any(not self.fields[unit] <= stored for unit in node.stores)
 
     def _load_ahead(self) -> set[int]:
-        """Operations from which a shared load is reached before a drain."""
-        work = [n for n in self.nodes if _loads(n) and not self.drained(n)]
+        """Operations from which a shared load is reached before a drain: a store to some fields looks at the others."""
+        work = [n for n in self.nodes if (_loads(n) or self.candidate(n) and self._partial(n)) and not self.drained(n)]
         found = {n.index for n in work}
         while work:
             for p in self.preds[work.pop().index]:
                 if p.index not in found and not self.drained(p):
                     found.add(p.index)
                     work.append(p)
+        return found
+
+    def held(self) -> set[int]:
+        """Operations before which the buffer may hold a store, if all that can be buffered are."""
+        by_index = {n.index: n for n in self.nodes}
+        work = [n for n in self.nodes if self.candidate(n)]
+        found: set[int] = set()
+        while work:
+            for s in work.pop().succ:
+                if s not in found:
+                    found.add(s)
+                    if not self.drained(by_index[s]):
+                        work.append(by_index[s])
         return found
 
     def spread(self) -> None:
@@ -102,14 +118,14 @@ def analyse(graphs: list[Graph], watched: frozenset[int]) -> dict[int, set[int]]
             flows[k] = Flow(graph, watched, fields)
             if graph.sort is Sort.HANDLER:
                 flows[k].rest = graph.rest
-    on_cpu = [k for k in flows if _shares_cpu(graphs[k])]
-    schedulers = [k for k in on_cpu if graphs[k].sort is Sort.SCHEDULER]
-    loose = _loose(graphs) or any(flows[k].candidate(n) for k in schedulers for n in flows[k].nodes)
-    for k, flow in flows.items():
-        flow.mark(everywhere=loose and k in on_cpu and graphs[k].sort is not Sort.HANDLER)
-    if any(n.buffered for k in schedulers for n in flows[k].nodes):
-        for k in on_cpu:
-            flows[k].mark(everywhere=True)
+    on_cpu = [flow for k, flow in flows.items() if _shares_cpu(graphs[k]) and graphs[k].sort is not Sort.HANDLER]
+    loose = _loose(graphs) or any(f.graph.sort is Sort.SCHEDULER and any(map(f.candidate, f.nodes)) for f in on_cpu)
+    late = [flow for flow in on_cpu if loose or _moved(flow, graphs)]
+    for flow in flows.values():
+        flow.mark(everywhere=flow in late)
+    if any(n.buffered for flow in late for n in flow.nodes):
+        for flow in late:
+            flow.filled = {n.index for n in flow.nodes}  # whoever had the CPU before may have left something
     return {k: flow.filled for k, flow in flows.items()}
 
 
@@ -131,19 +147,39 @@ def _loose(graphs: list[Graph]) -> bool:
 
 
 def _hands_over(graphs: list[Graph]) -> bool:
-    """Whether a CPU may go from one thread to another without a drain: one of them never gives it up, or what decides
-    who holds it is written by hardware or without a drain."""
+    """Whether a CPU may go from one thread to another without a drain of its buffer: one of them never gives it up or
+    comes to it from another CPU, or what decides who holds it is written without a drain there."""
     threads = [g for g in graphs if g.sort is Sort.THREAD and _shares_cpu(g)]
     pairs = [(a, b) for a, b in combinations(threads, 2) if not _apart(a, b)]
     if any(g.holds is TRUE for pair in pairs for g in pair):
         return True
-    deciding = {v for pair in pairs for g in pair for v in variables([g.holds, g.cpu or TRUE])}
     return any(
-        any(w.var in deciding for w in n.writes)
-        and (g.sort is Sort.HARDWARE or not n.region and not drains(n))
-        for g in graphs
-        for n in g.reachable()
+        w.var in (g.cpu or TRUE).reads or w.var in g.holds.reads and not (_drains(n) and other.cpu is g.cpu)
+        for g in dict.fromkeys(g for pair in pairs for g in pair)
+        for other, n, w in _writes(graphs)
     )
+
+
+def _moved(flow: Flow, graphs: list[Graph]) -> bool:
+    """Whether a thread may come to another CPU while the buffer of the one before holds stores of it: by somebody else,
+    or by itself without a drain.  Then its stores may reach memory in any order."""
+    deciding = (flow.graph.cpu or TRUE).reads
+    if flow.graph.sort is not Sort.THREAD or not deciding:
+        return False
+    held = flow.held()
+    return any(
+        w.var in deciding and (other is not flow.graph or n.index in held and not _drains(n))
+        for other, n, w in _writes(graphs)
+    )
+
+
+def _writes(graphs: list[Graph]) -> Iterator[tuple[Graph, Node, Write]]:
+    return ((g, n, w) for g in graphs for n in g.reachable() for w in n.writes)
+
+
+def _drains(node: Node) -> bool:
+    """Whether an operation takes place only with an empty buffer, alone or as part of an atomic block."""
+    return bool(node.region) or drains(node)
 
 
 def _apart(a: Graph, b: Graph) -> bool:
@@ -163,8 +199,8 @@ def _shares_cpu(graph: Graph) -> bool:
 
 def capacity(graphs: list[Graph], edges: list[Edge], report: Report, room: int = 0) -> int:
     """The greatest number of entries that a store buffer may hold.  What a thread leaves behind when its CPU goes to
-    another is drained by the scheduler, unless that loads first.  Where there is no bound: `room`, or, if that is 0, an
-    error."""
+    another is drained by the scheduler, unless that loads first.  A drain counts for all entries of its process, those
+    on a CPU that it was moved away from too.  Where there is no bound: `room`, or, if that is 0, an error."""
     by_process: list[list[Edge]] = [[] for _ in graphs]
     for e in edges:
         by_process[e.process].append(e)

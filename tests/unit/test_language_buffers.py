@@ -328,3 +328,9 @@ def test_a_store_to_a_field_stores_the_whole_unit_and_may_undo_another_one() -> 
 def test_a_store_to_all_fields_is_as_any_other() -> None:
     whole = FIELDS.replace("word.a = True", "word.a, word.b = True, True").replace("word.b = True\n", "v = word.b\n")
     assert buffered(compiled(whole, TSO), "first") == []
+
+
+def test_a_store_to_a_field_looks_at_the_others() -> None:
+    """What was stored before may arrive after that look."""
+    after = FIELDS.replace("    word.a", "    early = True\n    word.a").replace("done[1] = True", "done[1] = early")
+    assert buffered(compiled(after + "\nearly: bool\n", TSO), "first") == ["early = True", "word.a = True"]

@@ -114,6 +114,62 @@ def test_a_thread_gives_its_cpu_to_another_one_without_a_drain(first: str, secon
     assert (0, 0) not in results(drained + OTHER)
 
 
+@pytest.mark.parametrize("who", ["@thread(cpu=lambda: 1)", "@hardware"])
+def test_a_drain_of_another_cpu_is_none_of_the_cpu_that_changes_hands(who: str) -> None:
+    text = f"""
+@thread(cpu=lambda: 0, holds=lambda: on[0])
+def before():
+    x = 1
+
+@thread(cpu=lambda: 0, holds=lambda: on[1])
+def after():
+    r1 = y
+
+{who}
+def switcher():
+    with atomic():
+        on[0] = False
+        on[1] = True
+"""
+    assert (0, 0) in results(text + OTHER)
+    assert (0, 0) not in results(text.replace(who, "@scheduler(cpu=lambda: 0)") + OTHER)
+
+
+MOVED = """
+@thread(cpu=lambda: where)
+def moved():
+    x = 1
+    {itself}
+    y = 1
+
+{other}
+
+@thread
+def observer():
+    r1 = y
+    r2 = x
+"""
+
+
+@pytest.mark.parametrize(("itself", "other", "late"), [
+    ("where = 1", "", True),
+    ("drain()\n    where = 1", "", False),
+    ("with atomic():\n        where = 1", "", False),
+    ("flag = 1", "@hardware\ndef mover():\n    where = 1", True),
+    ("flag = 1", "@thread\ndef mover():\n    with atomic():\n        where = 1", True),
+])
+def test_stores_of_a_thread_that_is_moved_may_arrive_in_any_order(itself: str, other: str, late: bool) -> None:
+    assert ((1, 0) in results(MOVED.format(itself=itself, other=other))) == late
+
+
+@pytest.mark.parametrize("operation", ["lock_set(r3, 2)", "with atomic():\n        r3 = 2"])
+def test_a_private_locked_operation_drains_what_the_thread_before_has_left(operation: str) -> None:
+    text = SWITCH.format(first=", holds=lambda: on[0]", second=", holds=lambda: on[1]",
+                         gives="flag = 1\n    on[1] = True\n    on[0] = False")
+    assert (0, 0) not in results(text.replace("r1 = y", f"{operation}\n    r1 = y") + OTHER)
+    assert (0, 0) in results(text.replace("r1 = y", "r3 = 2\n    r1 = y") + OTHER)
+
+
 WORDS = "w[0]", "w[1]"
 
 INDEXED = """
