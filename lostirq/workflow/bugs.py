@@ -4,7 +4,8 @@
 `counterexamples/SLUG/` holds `bug.patch` (against the workspace), `bug.toml` (what is expected), `trace.json` and
 `report.txt` (what was found, written by `--record`).  Invariants: nothing is written but by `--record`; a patch acts on
 a copy in memory; a bug is reproduced only if a property that its description names is violated, at the recorded length,
-by a run that takes a step the patch changed; a negative control only if everything holds.
+by a run that takes a step that the model without the patch does not have; a negative control only if everything holds;
+neither if the patch leaves the transition system as it is, or changes a property.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lostirq.errors import UsageError
-from lostirq.evidence.replay import Run, confirm, replay
+from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.trace_file import StoredTrace, read, read_text, write, write_text
 from lostirq.evidence.verdict import Holds, Progress, SearchResult, Trace, Unknown, Violated
 from lostirq.ir.digest import digest
-from lostirq.ir.system import Edge, Memory, System
+from lostirq.ir.system import Memory, System
 from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.report.text import render
 from lostirq.workflow import jobs
-from lostirq.workflow.cache import engine_version, key_of, search_key, searched, texts_digest
+from lostirq.workflow.bug_base import base_steps, shared_store, takes_new_step
+from lostirq.workflow.cache import ResultCache, engine_version, key_of, search_key, searched, texts_digest
 from lostirq.workflow.check import BUILT_IN, CheckOptions, Deadline, selected
 from lostirq.workflow.outcome import Outcome, of_reason
 from lostirq.workflow.patching import Patched, apply
@@ -115,6 +117,11 @@ def patched_workspace(base: Workspace, bug: Bug) -> tuple[Workspace, Patched]:
     """The workspace with the bug in it.  Raises `UsageError` and `ModelErrors`."""
     path = bug.folder / "bug.patch"
     patched = apply(base.sources, read_text(path, "bug patch"), str(path))
+    judged = next((p for p in sorted({*base.sources, *patched.sources}) if p.startswith("properties/")
+                   and base.sources.get(p) != patched.sources.get(p)), None)
+    if judged is not None:
+        raise UsageError(f"{path}: it changes {judged}; a known bug is in the model, and judged by the properties as "
+                         "they are")
     return load_sources(patched.sources), patched
 
 
@@ -134,23 +141,23 @@ def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
     options = replace(options, results=None) if record else options
     options = options.shared_by(len(left))
     deadline = Deadline.after(options.seconds)
-    running = jobs.run([slugs[n] for n in left], lambda slug, report: attempt(
-                           base, known[slug], deadline.limit(options), report, record=record),
-                       processes=options.processes, seconds=options.seconds,
-                       on_progress=lambda number, p: on_progress(slugs[left[number]], p))
 
     def tell(_: int, found: BugResult) -> None:
         on_result(found)
 
     shown = jobs.in_order(arrived, 0, tell)
-    for done in running:
-        slug = slugs[left[done.number]]
-        arrived[left[done.number]] = found = done.result or _failed(slug, done.failure)
-        if record:
-            _write_record(known[slug], found)
-        elif options.results is not None and found.verdict in ("violated", "holds"):
-            options.results.put(keys[slug], found)
-        shown = jobs.in_order(arrived, shown, tell)
+    with shared_store(options.results) as store:
+        for done in jobs.run([slugs[n] for n in left], lambda slug, report: attempt(
+                                 base, known[slug], deadline.limit(options), report, record=record, store=store),
+                             processes=options.processes, seconds=options.seconds,
+                             on_progress=lambda number, p: on_progress(slugs[left[number]], p)):
+            slug = slugs[left[done.number]]
+            arrived[left[done.number]] = found = done.result or _failed(slug, done.failure)
+            if record:
+                _write_record(known[slug], found)
+            elif options.results is not None and found.verdict in ("violated", "holds"):
+                options.results.put(keys[slug], found)
+            shown = jobs.in_order(arrived, shown, tell)
     return [arrived[n] for n in sorted(arrived)]
 
 
@@ -173,16 +180,19 @@ def _failed(slug: str, failure: jobs.Failure | None) -> BugResult:
 
 
 def attempt(base: Workspace, folder: Path, options: CheckOptions, report: jobs.Report, *,
-            record: bool = False) -> BugResult:
-    """Try one bug against the workspace.  Raises `UsageError`, `ModelErrors` for a folder that is not in order."""
+            record: bool = False, store: ResultCache | None = None) -> BugResult:
+    """Try one bug against the workspace; `store` keeps what several bugs need of the base.  Raises `UsageError`,
+    `ModelErrors` for a folder that is not in order."""
     started = time.monotonic()
     bug = read_bug(folder)
-    workspace, patched = patched_workspace(base, bug)
+    workspace, _ = patched_workspace(base, bug)
     _known_scenario(bug, workspace)
+    _known_scenario(bug, base)
     system = compile_scenario(workspace, bug.scenario, bug.memory)
+    original = base_steps(base, bug.scenario, bug.memory, store)
+    if digest(system) == original.digest:
+        return _unchanged(bug, started)
     if bug.expected == "holds":
-        if digest(system) == digest(compile_scenario(base, bug.scenario, bug.memory)):
-            return _unchanged(bug, started)
         return _control(bug, system, options, report, started)
     recorded = "" if record else _recorded(bug)
     misnamed = _misnamed(bug, system, recorded)
@@ -191,15 +201,12 @@ def attempt(base: Workspace, folder: Path, options: CheckOptions, report: jobs.R
     found = _hunt(bug, system, recorded, options, report)
     trace = _first(bug, system, found)
     if trace is None:
-        if digest(system) == digest(compile_scenario(base, bug.scenario, bug.memory)):
-            return _unchanged(bug, started)
         return _not_caught(bug, found, started)
     run = replay(system, trace)
     text = render(run, confirm(run))
     why = "" if record else _against_record(bug, trace)
-    if not why and not takes_changed_line(run, patched):
-        original = compile_scenario(base, bug.scenario, bug.memory)
-        why = "" if takes_new_path(run, original) else "the counterexample takes no step that the patch changes"
+    if not why and not takes_new_step(run, original):
+        why = "the counterexample takes no step that the patch changes"
     if bug.needs_tso and not why:
         why = _under_sc(bug, workspace, options, report)
     return BugResult(bug.slug, bug.expected, "violated", not why, Outcome.VIOLATED if why else Outcome.HOLDS,
@@ -338,32 +345,3 @@ def _under_sc(bug: Bug, workspace: Workspace, options: CheckOptions, report: job
         if isinstance(verdict, Unknown) and verdict.reason != "not reached":
             return f"undecided under SC: {verdict.reason}"
     return ""
-
-
-def takes_changed_line(run: Run, patched: Patched) -> bool:
-    """Does the run take a step whose statement lies on a line that the patch changed, or next to one it removed?"""
-    spans = [step.edge.span for step in run.steps if step.edge is not None]
-    return any(n in patched.changed.get(s.file, frozenset()) for s in spans
-               for n in range(s.line, max(s.line, s.end_line) + 1))
-
-
-def takes_new_path(run: Run, original: System) -> bool:
-    """Does the run take a step, or two steps of one process in succession, that the unpatched system does not have?
-    (A step that the patch drops, or moves, shows in what now follows what.)"""
-    known = {_identity(e) for e in original.edges}
-    leaving = original.edges_from()
-    successions = {(_identity(a), _identity(b)) for a in original.edges for b in leaving.get((a.process, a.dst), ())}
-    last: dict[int, tuple[object, ...]] = {}
-    for step in run.steps:
-        if step.edge is None:
-            continue
-        this, before = _identity(step.edge), last.get(step.edge.process)
-        if this not in known or (before is not None and (before, this) not in successions):
-            return True
-        last[step.edge.process] = this
-    return False
-
-
-def _identity(edge: Edge) -> tuple[object, ...]:
-    """What an edge does, wherever it stands."""
-    return edge.process, edge.function, edge.text, edge.guard, edge.assigns, edge.access, edge.drains, edge.buffered
