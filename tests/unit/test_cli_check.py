@@ -234,17 +234,19 @@ def test_list_says_which_scenarios_a_check_takes(tmp_path: Path, capsys: Capture
     assert "Properties (beside stuck and range, which every model has)" in out
 
 
-def test_list_has_three_parts_of_which_one_can_be_asked_for(tmp_path: Path, capsys: Capture) -> None:
+def test_list_has_four_parts_of_which_one_can_be_asked_for(tmp_path: Path, capsys: Capture) -> None:
     folder = toy(tmp_path / "w")
     assert run(folder, "list") == 0
     whole = capsys.readouterr()[0]
     parts = {}
-    for part, heading in (("scenarios", "Scenarios ("), ("properties", "Properties ("), ("bugs", "Known bugs\n")):
+    for part, heading in (("scenarios", "Scenarios ("), ("properties", "Properties ("), ("parameters", "Parameters ("),
+                          ("bugs", "Known bugs\n")):
         assert run(folder, "list", part) == 0
         parts[part] = capsys.readouterr()[0]
         assert parts[part].startswith(heading)
         assert run(folder, "list", part, "--json") == 0
         assert list(json.loads(capsys.readouterr()[0])) == ["format", "version", part]
+    assert "  SENDERS  1      posters\n" in parts["parameters"]
     assert whole == "\n".join(parts.values())
     assert run(folder, "list", "--json") == 0
     assert list(json.loads(capsys.readouterr()[0])) == ["format", "version", *parts]
