@@ -3,8 +3,8 @@
 
 Values are Python ints everywhere; a bool is 0 or 1.  Types, variables and expressions are immutable and interned
 (structural equality is identity), so that walkers may use them as dictionary keys.  The intern tables are caches
-without meaning: nothing can be read from them.  Terms are built by the constructors of `lostirq.ir.expr`, which also
-re-exports all that is here.
+without meaning: nothing can be read from them.  A look-up takes no lock; what is added, under one, is complete.  Terms
+are built by the constructors of `lostirq.ir.expr`, which also re-exports all that is here.
 
 References: Gario and Micheli 2015, "PySMT" (interned terms, iterative walkers, a minimal core).
 """
@@ -12,6 +12,8 @@ References: Gario and Micheli 2015, "PySMT" (interned terms, iterative walkers, 
 from __future__ import annotations
 
 import functools
+import os
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 _singles: weakref.WeakValueDictionary[tuple[object, ...], object] = weakref.WeakValueDictionary()
+_adding = threading.RLock()  # entered again where what is added has the collector forget something
+os.register_at_fork(before=_adding.acquire, after_in_parent=_adding.release, after_in_child=_adding.release)
 
 
 def _single(cls: type[V], values: tuple[object, ...]) -> V:
@@ -32,9 +36,11 @@ def _single(cls: type[V], values: tuple[object, ...]) -> V:
     key = (cls, *values)
     found = _singles.get(key)
     if found is None:
-        found = _singles[key] = object.__new__(cls)
+        new = object.__new__(cls)
         for field, value in zip(fields(cls), values, strict=True):  # type: ignore[arg-type]  # a dataclass
-            object.__setattr__(found, field.name, value)
+            object.__setattr__(new, field.name, value)
+        with _adding:
+            found = _singles.setdefault(key, new)
     return cast(V, found)
 
 
@@ -207,8 +213,9 @@ _interned: dict[tuple[object, ...], _Kept] = {}
 
 
 def _forget(gone: _Kept) -> None:
-    if _interned.get(gone.key) is gone:
-        del _interned[gone.key]
+    with _adding:
+        if _interned.get(gone.key) is gone:
+            del _interned[gone.key]
 
 
 def make(op: Op, args: tuple[Expr, ...], payload: object, type_: Type) -> Expr:
@@ -216,10 +223,15 @@ def make(op: Op, args: tuple[Expr, ...], payload: object, type_: Type) -> Expr:
     kept = _interned.get(key)
     found = None if kept is None else kept()
     if found is None:
-        found = object.__new__(Expr)
-        found.op, found.args, found.payload, found.type, found._reads = op, args, payload, type_, None
-        kept = _interned[key] = _Kept(found, _forget)
-        kept.key = key
+        new = object.__new__(Expr)
+        new.op, new.args, new.payload, new.type, new._reads = op, args, payload, type_, None
+        entry = _Kept(new, _forget)
+        entry.key = key
+        with _adding:
+            kept = _interned.get(key)
+            found = None if kept is None else kept()
+            if found is None:
+                _interned[key], found = entry, new
     return found
 
 

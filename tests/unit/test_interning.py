@@ -6,6 +6,8 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from lostirq.ir import core
 from lostirq.ir.core import BOOL, Role, Type, Var, int_type
 from lostirq.ir.digest import digest
-from lostirq.ir.expr import and_, const, eq, le, var
+from lostirq.ir.expr import Expr, and_, const, eq, le, var
 from lostirq.language.source import Report, parse
 from tests.unit.language import compiled
 
@@ -64,6 +66,28 @@ def test_what_nobody_uses_is_forgotten() -> None:
     del terms
     gc.collect()
     assert len(core._interned) <= before[0] + 8 and len(core._singles) <= before[1]   # at most the constants are new
+
+
+def test_threads_build_the_same_objects() -> None:
+    """Four threads that are interrupted all the time build the same terms; each is complete when it is seen."""
+
+    def build(_: int) -> list[tuple[Type, Var, Expr]]:
+        built = []
+        for n in range(3000):
+            type_ = Type(core.Kind.INT, 0, n + 2)
+            v = Var(f"thread {n}", type_, 0, Role.MEMORY)
+            assert type_.hi == n + 2 and v.type is type_
+            built.append((type_, v, eq(var(v), const(1, type_))))
+        return built
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            first, *others = pool.map(build, range(4))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(a is b for other in others for x, y in zip(first, other, strict=True) for a, b in zip(x, y, strict=True))
 
 
 def test_a_digest_belongs_to_one_system() -> None:
