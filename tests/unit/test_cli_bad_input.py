@@ -46,7 +46,7 @@ def one_line(capsys: Capture) -> str:
         (["export", "one"], "missing: --to"),
         (["export", "one", "--to", "graphlm"], "did you mean graphml?"),
         (["explain"], "missing: subject"),
-        (["list", "extra"], "unknown part 'extra'; known are scenarios, properties, bugs"),
+        (["list", "extra"], "unknown part 'extra'; known are scenarios, properties, parameters, bugs"),
         (["list", "bug"], "did you mean bugs?"),
         (["list", "bugs", "extra"], "unknown argument 'extra'"),
     ],
