@@ -244,6 +244,6 @@ class posted_interrupts_service:
     """What is in service, with its caches: everybody who takes part, but four vectors."""
 
 
-@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("G-2", "G-5", "G-10", "G-14", "T-17"))
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("G-2", "G-5", "G-10", "T-17"))
 class posted_interrupts_upkeep:
-    """What the guest asks for itself and what is its own, whose pCPU it is, who blocks: with all 256 vectors."""
+    """What the guest asks for itself and what is its own, and who blocks: with all 256 vectors."""

@@ -20,7 +20,7 @@ def announced(i: VcpuId) -> bool:
     return posted_in(i) == 0 or control.on or control.sn or posting(i)
 
 
-@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, G-14, Q-4, Q-5", over=VCPUS)
+@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5", over=VCPUS)
 def preempted(i: VcpuId) -> bool:
     """A thread does not step while it is off its pCPU: nobody harvests beside a load."""
     return vcpus[i].task.preempted == (not at_rest("preemption", i))

@@ -12,7 +12,7 @@ from model.state import *
 from properties.views import *
 
 
-@lemma("preemptible", proves="Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, G-14, Q-4, Q-5", over=VCPUS)
+@lemma("preemptible", proves="Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5", over=VCPUS)
 def preemptible(i: VcpuId) -> bool:
     """A thread is taken off its pCPU only where it allows preemption, and stays where it is until it is back."""
     return not vcpus[i].task.preempted or not vcpus[i].task.preempt_off
@@ -88,12 +88,6 @@ def nothing_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to the mode is in no buffer but that of the pCPU that the thread is on: it drains before it is moved."""
     moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
     return settled("host_irq", c, vcpus[i].mode) or (vcpus[i].task.cpu == c and not moving)
-
-
-@lemma("running", proves="G-14", over=VCPUS, windows=("switch", "kvm_sched_in"))
-def running_here(i: VcpuId) -> bool:
-    """A thread that is loaded is the running vCPU of its pCPU, and of no other; one that is not is that of none."""
-    return all((pcpus[c].running == i) == (c == vcpus[i].task.cpu and not scheduled_out(i)) for c in range(PCPUS))
 
 
 @pure

@@ -322,10 +322,7 @@ class Composer:
         return replace(path, env=env, writes=path.writes | {w.var: stack for w in writes})
 
     def _value(self, e: Expr, path: Path) -> Expr:
-        env = path.env
-        if is_const(e) or not env or not any(v in env for v in e.reads):
-            return e
-        return put_in(e, env)
+        return e if e.reads.isdisjoint(path.env.keys()) else put_in(e, path.env)
 
     def _assume(self, path: Path, cond: Expr) -> Path | None:
         """The path under one more condition, or None if it contradicts."""

@@ -19,6 +19,7 @@ from lostirq.workflow.bugs import Bug, library, read_bug
 from lostirq.workflow.workspace import load
 
 SAFETY = ("invariant", "step_property")
+UNTRIED, UNDECIDED = "not tried yet", "not decided"
 _TABLE = re.compile(r"(<!-- bugs and proofs -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -55,10 +56,10 @@ def _stale(bug: Bug, row: BugRow, marks: dict[str, str]) -> bool:
 
 
 def _sentence(rows: dict[str, BugRow], stale: set[str]) -> str:
-    counts = Counter("lost" if r.lost() else "unseen" if r.reason else "undecided" for r in rows.values())
+    counts = Counter("lost" if r.lost() else "unseen" if r.reason else _left(r) for r in rows.values())
     said = f"Of {len(rows)} known bugs of safety, {counts['lost']} make a proof fail"
     said += f", {counts['unseen']} are seen by none" if counts["unseen"] else ""
-    said += f", {counts['undecided']} are not decided" if counts["undecided"] else ""
+    said += "".join(f", {counts[left]} are {left}" for left in (UNTRIED, UNDECIDED) if counts[left])
     old = f" {len(stale)} rows are stale: of an older patch or certificate." if stale else ""
     return f"{said}.{old}"
 
@@ -68,7 +69,11 @@ def _rows(bug: Bug, row: BugRow, stale: bool) -> Iterable[str]:
     for name in row.lost():
         yield f"{what} {name} | {_cell(broken(row.proofs[name]))} |"
     if not row.lost():
-        yield f"{what} none lost | {_cell(_fates(row))}{_cell(row.reason) or 'not decided'} |"
+        yield f"{what} none lost | {_cell(_fates(row))}{_cell(row.reason) or _left(row)} |"
+
+
+def _left(row: BugRow) -> str:
+    return UNDECIDED if row.proofs else UNTRIED
 
 
 def _fates(row: BugRow) -> str:

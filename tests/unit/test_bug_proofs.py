@@ -133,9 +133,9 @@ def test_another_certificate_makes_a_row_stale(library: Path) -> None:
 def test_the_table(library: Path) -> None:
     add_bug(library, "unrecorded", BUGS["early"])
     text = bug_proofs_page.renewed(library, "a\n<!-- bugs and proofs -->\nold\n<!-- end -->\nb\n")
-    assert "Of 9 known bugs of safety, 5 make a proof fail, 3 are seen by none, 1 are not decided." in text
+    assert "Of 9 known bugs of safety, 5 make a proof fail, 3 are seen by none, 1 are not tried yet." in text
     assert "| fenced | Q | none lost | 2 kept: the proofs go through with it |" in text
-    assert "| unrecorded | Q | none lost | not decided |" in text and "old" not in text
+    assert "| unrecorded | Q | none lost | not tried yet |" in text and "old" not in text
     assert bug_proofs_page.renewed(library, text) == text
 
 
