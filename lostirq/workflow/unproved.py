@@ -35,7 +35,7 @@ from lostirq.workflow.workspace import load
 RECORD = Path("proofs") / "unproved.json"
 _TABLE = re.compile(r"(<!-- unproved -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _SAFETY = (Form.INVARIANT, Form.STEP)
-_PLACE = re.compile(r"step of (\S+) in (\S+) \((\S+:\d+)\): (.*)")
+_PLACE = re.compile(r"step of (\S+) in (\S*) \((\S*:\d+)\): (.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,9 @@ def table(root: Path) -> str:
 def shown(row: Open) -> str:
     """The verdict in one line: of a step, where it is."""
     step = _PLACE.fullmatch(row.step[0]) if row.step else None
-    return row.verdict if step is None else f"{row.verdict}: `{step[4]}` of {step[1]} in {step[2]} ({step[3]})"
+    if step is None:
+        return row.verdict
+    return f"{row.verdict}: `{step[4]}` of {step[1]}" + (f" in {step[2]} ({step[3]})" if step[2] else "")
 
 
 def renewed(root: Path, text: str) -> str:
