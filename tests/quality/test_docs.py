@@ -90,14 +90,15 @@ def test_every_model_function_names_what_it_mirrors() -> None:
 
 
 def writes_only_ghosts(text: str, name: str) -> bool:
-    """Every field that the function writes is declared a Ghost, and it calls nothing that could have an effect."""
+    """Every field that the function writes is declared a Ghost, and it calls nothing else that could have an effect."""
     ghosts = set(re.findall(r"^    (\w+): Ghost\[", (ROOT / "model" / "state.py").read_text(), re.MULTILINE))
     body = next(n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef) and n.name == name)
     targets = [t for n in ast.walk(body) if isinstance(n, (ast.Assign, ast.AugAssign))
                for t in (n.targets if isinstance(n, ast.Assign) else [n.target])]
     nodes = [n for s in body.body for n in ast.walk(s)]
     calls = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-    return all(isinstance(t, ast.Attribute) and t.attr in ghosts for t in targets) and calls <= {"insert"}
+    harmless = {"insert", "max", "min", "event", "index"}
+    return all(isinstance(t, ast.Attribute) and t.attr in ghosts for t in targets) and calls <= harmless
 
 
 def test_every_abstraction_gives_a_reason() -> None:

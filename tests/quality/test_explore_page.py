@@ -120,6 +120,6 @@ def test_an_address_that_leads_nowhere_is_told(browser: Any, server: Server) -> 
 
 def test_the_saved_page_of_a_path_claims_no_violation(server: Server) -> None:
     page = urlopen(f"{server.url}save?scenario=sender_halt&memory=tso&path=0").read().decode()
-    assert "violated" not in page and "1 steps of sender_halt" in page
+    assert "violated" not in page and "1 step of sender_halt" in page
     models = json.loads(urlopen(f"{server.url}api/models").read())
     assert BUG in models["bugs"]

@@ -170,7 +170,8 @@ def test_too_large_is_undecided_and_never_the_verdict(tmp_path: Path, capsys: Ca
     found = relations(folder, SILENT, capsys, "--behaviour-states", "3")
     assert [r[1] for r in found] == ["undecided", "undecided"]
     (folder / "x.patch").write_text(SILENT)
-    assert run(folder, "patch", str(folder / "x.patch"), "--behaviour", "--behaviour-states", "3") == 0
+    assert run(folder, "patch", str(folder / "x.patch"), "--behaviour", "--behaviour-states", "3",
+               "--accept-spec") == 0
     out = capsys.readouterr()[0]
     assert "SUMMARY: keeps" in out and "undecided (the base has more than 3 states)" in out
 
