@@ -50,7 +50,7 @@ def needs_check(target: Type, rhs: Expr) -> bool:
 
 def replace(root: Expr, known: dict[Var, int], memo: dict[Expr, Expr]) -> Expr:
     """The expression with known variables (VAR) replaced by constants; `memo` belongs to this `known`."""
-    if is_const(root) or not any(v in known for v in root.reads):
+    if root.reads.isdisjoint(known.keys()):
         return root
 
     def constant(leaf: Expr) -> Expr | None:

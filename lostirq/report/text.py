@@ -84,9 +84,9 @@ def table(account: Account, *, full: bool = False) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def count(n: int, noun: str) -> str:
+def count(n: int, noun: str, many: str = "") -> str:
     """`1 step`, `2 steps`."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
+    return f"{n} {noun if n == 1 else many or noun + 's'}"
 
 
 def _told(account: Account, start: int, end: int | None, *, full: bool) -> list[_Told]:

@@ -30,7 +30,7 @@ from lostirq.workflow.bug_base import base_steps, shared_store, takes_new_step
 from lostirq.workflow.cache import ResultCache, engine_version, key_of, search_key, searched, texts_digest
 from lostirq.workflow.check import BUILT_IN, CheckOptions, Deadline, selected
 from lostirq.workflow.outcome import Outcome, of_reason
-from lostirq.workflow.patching import Patched, apply
+from lostirq.workflow.patching import apply
 from lostirq.workflow.workspace import choose, load
 
 _FIELDS = {"title": str, "bugs_md": str, "expected": str, "scenario": str, "memory": str, "property": list,
@@ -113,7 +113,7 @@ def read_bug(folder: Path) -> Bug:
                data.get("bugs_md", ""), data.get("needs_tso", False), data.get("explanation", "").strip())
 
 
-def patched_workspace(base: Workspace, bug: Bug) -> tuple[Workspace, Patched]:
+def patched_workspace(base: Workspace, bug: Bug) -> Workspace:
     """The workspace with the bug in it.  Raises `UsageError` and `ModelErrors`."""
     path = bug.folder / "bug.patch"
     patched = apply(base.sources, read_text(path, "bug patch"), str(path))
@@ -122,7 +122,7 @@ def patched_workspace(base: Workspace, bug: Bug) -> tuple[Workspace, Patched]:
     if judged is not None:
         raise UsageError(f"{path}: it changes {judged}; a known bug is in the model, and judged by the properties as "
                          "they are")
-    return load_sources(patched.sources), patched
+    return load_sources(patched.sources)
 
 
 def bugs(root: Path, wanted: tuple[str, ...], options: CheckOptions,
@@ -185,7 +185,7 @@ def attempt(base: Workspace, folder: Path, options: CheckOptions, report: jobs.R
     `ModelErrors` for a folder that is not in order."""
     started = time.monotonic()
     bug = read_bug(folder)
-    workspace, _ = patched_workspace(base, bug)
+    workspace = patched_workspace(base, bug)
     _known_scenario(bug, workspace)
     _known_scenario(bug, base)
     system = compile_scenario(workspace, bug.scenario, bug.memory)

@@ -114,7 +114,7 @@ def model_of(root: Path, stored: StoredTrace, name: str) -> Workspace:
         if stored.bug not in known:
             raise UsageError(f"{name}: belongs to the known bug {stored.bug!r}, which this workspace does not have"
                              + suggestion(stored.bug, known))
-        workspace, _ = patched_workspace(workspace, read_bug(known[stored.bug]))
+        workspace = patched_workspace(workspace, read_bug(known[stored.bug]))
     return _patched(workspace, stored.patches, name)
 
 
@@ -165,7 +165,7 @@ def _of_bug(root: Path, bug: Bug, cache: Path) -> Counterexample:
         why = "it must hold" if bug.expected == "holds" else f"run `lostirq bugs --record {bug.slug}`"
         raise UsageError(f"{bug.slug}: no counterexample is recorded; {why}")
     base = load(root)
-    workspace, _ = patched_workspace(base, bug)
+    workspace = patched_workspace(base, bug)
     stored = read(path)
     if stored.trace.digest != digest(compile_scenario(workspace, bug.scenario, bug.memory)):
         stored = _found_again(base, bug, cache)

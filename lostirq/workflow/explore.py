@@ -84,7 +84,7 @@ class Explorer:
                 workspace = self._base
                 if at.bug:
                     choose([at.bug], self._bugs, "known bug")
-                    workspace, _ = patched_workspace(workspace, read_bug(self._bugs[at.bug]))
+                    workspace = patched_workspace(workspace, read_bug(self._bugs[at.bug]))
                 choose([at.scenario], workspace.scenarios, "scenario")
                 system = compile_scenario(workspace, at.scenario, at.memory)
                 self._known[key] = _Compiled(system, digest(system), workspace)

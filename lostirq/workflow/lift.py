@@ -97,7 +97,7 @@ def lift(base: Workspace, bug: Bug, wide: dict[str, int], options: CheckOptions)
     if trace.loop is not None:
         return Lifted(bug.slug, Outcome.SKIPPED, trace.property, len(trace.moves), why="a bug of liveness: a loop is "
                       "not lifted")
-    workspace, _ = patched_workspace(base, bug)
+    workspace = patched_workspace(base, bug)
     ident = trace.property.partition("[")[0]
     large = compile_scenario(workspace, bug.scenario, bug.memory, overrides=wide, properties=(ident,))
     stored = found = _recorded(bug, large)

@@ -126,14 +126,14 @@ def _run_unproved(s: Setting, o: argparse.Namespace) -> Outcome:
         if not s.as_json:
             s.lines([f"{row.property}: {row.verdict}", *(f"  {line}" for line in row.step)])
 
-    rows = unproved(s.root, load_with_proofs(s.root), o.unproved, tell)
+    found = unproved(s.root, load_with_proofs(s.root), o.unproved, tell)
     if o.record:
-        write_record(s.root, rows)
+        write_record(s.root, found)
     if s.as_json:
-        s.object({"format": "lostirq-unproved", "version": 1, "properties": [asdict(row) for row in rows]})
+        s.object({"format": "lostirq-unproved", "version": 1, **asdict(found)})
     else:
-        s.lines([f"{len(rows)} safety properties have no certificate"])
-    return Outcome.UNDECIDED if rows else Outcome.HOLDS
+        s.lines([f"{len(found.rows)} safety properties have no certificate"])
+    return Outcome.UNDECIDED if found.rows else Outcome.HOLDS
 
 
 def planned(workspace: Workspace, wanted: tuple[str, ...]) -> list[Origin]:

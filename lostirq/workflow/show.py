@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from lostirq.evidence.trace_file import to_json
+from lostirq.report.text import count
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import BugResult
 from lostirq.workflow.check import CheckReport, Job, Row, ScenarioResult, violations
@@ -86,9 +87,9 @@ def _in_short(result: ScenarioResult) -> str:
     for row in result.rows:
         rows.setdefault(row.id, []).append(row.outcome)
     good, s = sum(combine(found) is Outcome.HOLDS for found in rows.values()), result.search
-    held = f"{_count(good, 'property', 'properties')} hold{'s' if good == 1 else ''}"
+    held = f"{count(good, 'property', 'properties')} hold{'s' if good == 1 else ''}"
     if good < len(rows):
-        held = f"{good} of {_count(len(rows), 'property', 'properties')} hold{'s' if good == 1 else ''}"
+        held = f"{good} of {count(len(rows), 'property', 'properties')} hold{'s' if good == 1 else ''}"
     explored = size(result) if s.engine == "bmc" else f"{s.states:,} states{_incomplete(result)}"
     return f"{held}, {explored}"
 
@@ -101,7 +102,7 @@ def natural(text: str) -> list[tuple[int, str]]:
 def size(result: ScenarioResult) -> str:
     s = result.search
     if s.engine == "bmc":
-        return f"all runs up to {_count(s.depth, 'step')}" + ("; there are no longer ones" if s.complete else "")
+        return f"all runs up to {count(s.depth, 'step')}" + ("; there are no longer ones" if s.complete else "")
     return f"{s.states:,} states, {s.transitions:,} transitions, depth {s.depth}{_incomplete(result)}"
 
 
@@ -144,7 +145,7 @@ def _remark(row: Row | None) -> str:
         return ""
     if row.trace is not None:
         trace = row.trace.trace
-        return f" ({_count(len(trace.moves), 'step')}{'' if trace.loop is None else ', a loop'})"
+        return f" ({count(len(trace.moves), 'step')}{'' if trace.loop is None else ', a loop'})"
     return f" ({row.reason})"
 
 
@@ -162,7 +163,7 @@ def counterexamples(report: CheckReport) -> list[str]:
         lines += ["", best[ids[0]].report.rstrip("\n")]
         lines += [f"(the same run violates {', '.join(ids[1:])})"] if ids[1:] else []
     if len(runs) > MOST:
-        lines += ["", f"{_count(len(runs) - MOST, 'more counterexample')}; --save DIR writes all"]
+        lines += ["", f"{count(len(runs) - MOST, 'more counterexample')}; --save DIR writes all"]
     return lines
 
 
@@ -180,11 +181,11 @@ def summary(report: CheckReport, sizes: Container[str]) -> list[str]:
     lines += _wrapped("not started: ", ", ".join(idle)) if idle else []
     for prop, witness in report.vacuous.items():
         lines.append(f"  ?     {prop}: vacuous: its witness {witness} was reached in no scenario")
-    said = [_count(len(ids), "property", "properties") + f" in {_count(len(scenarios), 'scenario')} under "
+    said = [count(len(ids), "property", "properties") + f" in {count(len(scenarios), 'scenario')} under "
             + " and ".join(memories)]
     said += [f"violated: {', '.join(bad)}"] if bad else []
     said += [f"undecided: {', '.join(open_)}"] if open_ else []
-    said += [f"without a result: {_count(len(report.failures), 'search', 'searches')}"] if report.failures else []
+    said += [f"without a result: {count(len(report.failures), 'search', 'searches')}"] if report.failures else []
     said += ["all hold"] if report.outcome is Outcome.HOLDS else []
     lines += summarised("; ".join(said))
     reasons = [r.reason for s in results for r in s.rows if r.outcome is not Outcome.HOLDS]
@@ -221,7 +222,7 @@ def bounds(results: Iterable[ScenarioResult], sizes: Container[str]) -> list[str
     said = [f"{k} {_range(v)}" for k, v in ranges.items() if k in sizes and v != {0}]
     lines = _wrapped("bounds: ", ", ".join(said)) if said else []
     if dropped:
-        said = [c if len(s) == everywhere else f"{c} (in {_count(len(s), 'scenario')})" for c, s in dropped.items()]
+        said = [c if len(s) == everywhere else f"{c} (in {count(len(s), 'scenario')})" for c, s in dropped.items()]
         lines += _wrapped("the guest does not: ", ", ".join(said))
     return lines
 
@@ -240,22 +241,18 @@ def _wrapped(label: str, text: str) -> list[str]:
     return textwrap.wrap(label + text, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
-def _count(n: int, noun: str, many: str = "") -> str:
-    return f"{n} {noun if n == 1 else many or noun + 's'}"
-
-
 def timing(report: CheckReport, seconds: float) -> list[str]:
     """Where the time went, for stderr."""
     results = sorted(report.results.values(), key=lambda r: -r.search.seconds)
     new = [r for r in results if not r.search.cached]
     lines = [f"time: {seconds:.1f} s in all"]
-    lines += [f"  {_count(len(results) - len(new), 'answer')} from the result cache"] if len(new) < len(results) else []
+    lines += [f"  {count(len(results) - len(new), 'answer')} from the result cache"] if len(new) < len(results) else []
     for r in new[:5]:
         s = r.search
         if s.engine == "bmc":
-            lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: runs up to {_count(s.depth, 'step')}")
+            lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: runs up to {count(s.depth, 'step')}")
             continue
-        wide = f" of {_count(s.bits, 'bit')}" if s.bits else ""     # an engine for reading packs no states
+        wide = f" of {count(s.bits, 'bit')}" if s.bits else ""     # an engine for reading packs no states
         compiled = f"; {s.compile_seconds:.1f} s of it in the C compiler" if s.engine == "c" else ""
         lines.append(f"  {s.seconds:7.1f} s  {r.scenario} {r.memory.value}: {s.states:,} states{wide}, "
                      f"{s.peak_bytes >> 20} MiB{compiled}")
@@ -296,7 +293,7 @@ def bug_line(r: BugResult, width: int, *, colour: bool = False) -> str:
     """One known bug: did it behave as expected?"""
     outcome = Outcome.HOLDS if r.ok else Outcome.VIOLATED if r.outcome is Outcome.HOLDS else r.outcome
     if r.ok and r.verdict == "violated":
-        said = f"found again: {r.property}, {_count(r.length or 0, 'step')}"
+        said = f"found again: {r.property}, {count(r.length or 0, 'step')}"
     elif r.ok:
         said = "holds, as it must"
     else:
@@ -306,7 +303,7 @@ def bug_line(r: BugResult, width: int, *, colour: bool = False) -> str:
 
 def lift_line(r: Lifted, width: int, *, colour: bool = False) -> str:
     """One known bug at full width."""
-    length = f"{_count(r.length or 0, 'step')} at full width, {r.small} in its scenario"
+    length = f"{count(r.length or 0, 'step')} at full width, {r.small} in its scenario"
     said = r.why if r.trace is None else f"{r.property}, {length}; {bound(r.trace)}"
     return f"  {word(r.outcome, colour=colour)} {r.slug:<{width}}  {said}"
 
@@ -335,10 +332,10 @@ def bugs_summary(results: list[BugResult]) -> list[str]:
         return ["", "SUMMARY: no known bugs here"]
     good = sum(r.ok for r in results)
     controls = sum(r.ok and r.verdict == "holds" for r in results)
-    said = f"{good} of {_count(len(results), 'known bug')} {'behaves' if good == 1 else 'behave'} as recorded "
+    said = f"{good} of {count(len(results), 'known bug')} {'behaves' if good == 1 else 'behave'} as recorded "
     said += f"({good - controls} found again, {controls} {'holds' if controls == 1 else 'hold'})"
     stale = sum(r.stale for r in results)
-    note = f"  {_count(stale, 'recorded trace')} of an older model; lostirq bugs --record '*' renews them"
+    note = f"  {count(stale, 'recorded trace')} of an older model; lostirq bugs --record '*' renews them"
     told = [f"  undecided: {mend}" for mend in mends(r.why for r in results if not r.ok)]
     return ["", f"SUMMARY: {said}", *told, *([note] if stale else [])]
 

@@ -6,8 +6,8 @@ of them.  The step starts from a state that the lemmas allow, reachable or not: 
 bug.  Beyond it there is only what the explicit engine exhausts: in how many scenarios of the quick tier it does so is
 counted.
 
-Invariants: a property is *proved* here only as far as this scenario goes, and nothing is kept of it; the record
-(proofs/unproved.json) holds the properties that are open, and is a function of the model and the lemmas.
+Invariants: nothing is called proved here, for the lemmas are assumed; a certificate of another model is none; the
+record (proofs/unproved.json) names the system that it is of, and a table of a record of another one says so.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import read_text, write_text
+from lostirq.ir.digest import digest
 from lostirq.ir.system import Form, Property, System
 from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario
@@ -29,53 +30,66 @@ from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 from lostirq.symbolic.steps import prove_steps
 from lostirq.workflow import certificates
 from lostirq.workflow.bug_proofs_page import SAFETY
-from lostirq.workflow.prove import describe, invariant
-from lostirq.workflow.workspace import load
+from lostirq.workflow.prove import describe, invariant, load_with_proofs
+from lostirq.workflow.workspace import choose
 
 RECORD = Path("proofs") / "unproved.json"
 _TABLE = re.compile(r"(<!-- unproved -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-_SAFETY = (Form.INVARIANT, Form.STEP)
 _PLACE = re.compile(r"step of (\S+) in (\S*) \((\S*:\d+)\): (.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A property without a proof.  `verdict`: proved (with all lemmas, in this scenario, and without a certificate),
-    not inductive, the solver gave up, or no instance; `step`: the counterexample to induction, in words; `scenarios`:
-    how many of the quick tier check it."""
+    """A property without a proof.  `verdict`: it follows from the lemmas (which are only assumed), it is not inductive,
+    the solver gave up, or no instance; `step`: the counterexample to induction, in words; `scenarios`: how many of the
+    quick tier check it."""
 
     property: str
-    scenario: str
     verdict: str
     step: tuple[str, ...] = ()
     scenarios: int = 0
 
 
-def unproved(root: Path, workspace: Workspace, scenario: str, tell: Callable[[Open], None]) -> list[Open]:
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """`scenario`: in which they were tried; `system`: its digest."""
+
+    scenario: str
+    system: str
+    rows: tuple[Open, ...]
+
+
+def unproved(root: Path, workspace: Workspace, scenario: str, tell: Callable[[Open], None]) -> Unproved:
     """All of them, in order.  `workspace`: with its proofs.  Raises `UsageError`, `ModelErrors`."""
-    if scenario not in workspace.scenarios:
-        raise UsageError(f"unknown scenario '{scenario}'; see 'lostirq list' and proofs/")
-    ids = tuple(workspace.properties)
-    memory = workspace.scenarios[scenario].memory[-1]
-    system = lower(compile_scenario(workspace, scenario, memory, lemmas=True, properties=ids))
-    lemmas = [p for p in system.properties if p.proves]
-    goals = [p for p in system.properties if not p.proves and p.form in _SAFETY]
-    conjuncts = invariant(system, [], lemmas)
+    system = _system(workspace, scenario)
+    conjuncts = invariant(system, [], [p for p in system.properties if p.proves])
     checked = _checked(workspace)
-    proved = _proved(root)
+    proved = _proved(root, workspace)
     found = []
-    for id_ in (i for i in ids if workspace.properties[i].form in SAFETY and i not in proved):
-        mine = [p for p in goals if p.id == id_]
+    for id_ in (i for i, p in workspace.properties.items() if p.form in SAFETY and i not in proved):
+        mine = [p for p in system.properties if p.id == id_ and not p.proves]
         verdict, step = _tried(system, conjuncts, mine) if mine else ("no instance", ())
-        found.append(Open(id_, f"{scenario}, {memory.value}", verdict, step, checked[id_]))
+        found.append(Open(id_, verdict, step, checked[id_]))
         tell(found[-1])
+    return Unproved(scenario, digest(system), tuple(found))
+
+
+def _system(workspace: Workspace, scenario: str) -> System:
+    """With all properties and lemmas, under its last memory model."""
+    choose((scenario,), workspace.scenarios, "scenario")
+    memory = workspace.scenarios[scenario].memory[-1]
+    return lower(compile_scenario(workspace, scenario, memory, lemmas=True, properties=tuple(workspace.properties)))
+
+
+def _proved(root: Path, workspace: Workspace) -> set[str]:
+    """What the certificates prove that are of the model as it is."""
+    found: set[str] = set()
+    for path in certificates.listed(root):
+        data = certificates.load(path)
+        about = certificates.origin(data, path.name)
+        if certificates.current(data, certificates.compiled(workspace, about)):
+            found |= {*about.property.split(", ")}
     return found
-
-
-def _proved(root: Path) -> set[str]:
-    """What some certificate says it proves."""
-    origins = (certificates.origin(certificates.load(path), path.name) for path in certificates.listed(root))
-    return {id_ for about in origins for id_ in about.property.split(", ")}
 
 
 def _checked(workspace: Workspace) -> Counter[str]:
@@ -93,41 +107,47 @@ def _tried(system: System, conjuncts: list[Conjunct], mine: list[Property]) -> t
     outcome = prove_steps(system, [*conjuncts, *invariants], [Conjunct(p.key, p.formula) for p in mine])
     if isinstance(outcome, NotInductive):
         return "not inductive", describe(system, [*conjuncts, *invariants], outcome.counterexamples[0])
-    return ("proved" if isinstance(outcome, Proved) else "the solver gave up"), ()
+    return ("follows from the lemmas" if isinstance(outcome, Proved) else "the solver gave up"), ()
 
 
 # -- the record and its table -----------------------------------------------------------------------------------------
 
 
-def write_record(root: Path, rows: Iterable[Open]) -> None:
+def write_record(root: Path, found: Unproved) -> None:
     """Raises `UsageError`."""
-    made = {row.property: {k: v for k, v in asdict(row).items() if k != "property"} for row in rows}
+    rows = {row.property: {k: v for k, v in asdict(row).items() if k != "property"} for row in found.rows}
     path = root / RECORD
     new = path.with_suffix(".new")
-    write_text(new, json.dumps(made, indent=1) + "\n")
+    data = {"scenario": found.scenario, "system": found.system, "properties": rows}
+    write_text(new, json.dumps(data, indent=1) + "\n")
     new.replace(path)
 
 
-def read_record(root: Path) -> dict[str, Open]:
-    """By property; empty if there is none.  Raises `UsageError`."""
+def read_record(root: Path) -> Unproved | None:
+    """None if there is none.  Raises `UsageError`."""
     path = root / RECORD
     if not path.is_file():
-        return {}
+        return None
     try:
-        data: Mapping[str, Mapping[str, object]] = json.loads(read_text(path, "record"))
-        return {id_: Open(id_, str(row["scenario"]), str(row["verdict"]), tuple(map(str, row["step"])),  # type: ignore[call-overload]  # JSON
-                          int(str(row["scenarios"]))) for id_, row in data.items()}  # fmt: skip
+        data = json.loads(read_text(path, "record"))
+        rows = (Open(id_, str(row["verdict"]), tuple(map(str, row["step"])), int(row["scenarios"]))
+                for id_, row in data["properties"].items())
+        return Unproved(str(data["scenario"]), str(data["system"]), tuple(rows))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: not a record of what is not proved ({error!r}); remove it") from None
 
 
 def table(root: Path) -> str:
     """The table, in Markdown."""
-    rows = read_record(root)
-    known = load(root).properties
-    lines = ["| property | | proof | explicit engine |", "|---|---|---|---|"]
-    for row in rows.values():
-        title = known[row.property].title if row.property in known else ""
+    record = read_record(root)
+    if record is None:
+        return ""
+    workspace = load_with_proofs(root)
+    there = record.scenario in workspace.scenarios and digest(_system(workspace, record.scenario)) == record.system
+    lines = [] if there else ["**Of another model**: `lostirq prove --unproved` was not run on this one.", ""]
+    lines += ["| property | | proof | explicit engine |", "|---|---|---|---|"]
+    for row in record.rows:
+        title = workspace.properties[row.property].title if row.property in workspace.properties else ""
         bound = f"{row.scenarios} scenarios of the quick tier" if row.scenarios else "none of the quick tier"
         lines.append(f"| {row.property} | {title} | {shown(row)} | {bound} |")
     return "\n".join(lines) + "\n"

@@ -27,7 +27,7 @@ from tests.unit import symbolic_toys as toys
 
 ROOT = Path(__file__).resolve().parents[2]
 TOYS = ("peterson_lock", "dekker_lock", "tickets_3", "pi_small")
-CORE = (("device_halt", Memory.SC), ("sender_halt", Memory.TSO), ("device_halt", Memory.TSO))
+CORE = (("device_halt", Memory.SC), ("sender_halt", Memory.TSO), ("overcommit_pv_kick", Memory.TSO))
 LARGEST = 400_000  # states: what SPIN finishes in a second
 
 needs_spin = pytest.mark.skipif(spin.available() is not None, reason=f"SPIN: {spin.available()}")

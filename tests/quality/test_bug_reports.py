@@ -37,7 +37,7 @@ def base() -> Workspace:
 @cache
 def example(slug: str) -> Counterexample:
     bug = read_bug(library(ROOT)[slug])
-    workspace, _ = patched_workspace(base(), bug)
+    workspace = patched_workspace(base(), bug)
     return told(ROOT, workspace, read(bug.folder / "trace.json"), slug)
 
 

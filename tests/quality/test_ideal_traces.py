@@ -63,7 +63,7 @@ def stored(slug: str) -> StoredTrace:
 
 def system_of(slug: str) -> System:
     bug = bugs()[slug]
-    workspace, _ = patched_workspace(base(), bug)
+    workspace = patched_workspace(base(), bug)
     return compile_scenario(workspace, bug.scenario, bug.memory, properties=stored(slug).properties or None)
 
 

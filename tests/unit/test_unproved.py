@@ -10,7 +10,7 @@ import pytest
 
 from lostirq.cli import main
 from lostirq.errors import UsageError
-from lostirq.workflow.unproved import RECORD, Open, read_record, renewed, table, write_record
+from lostirq.workflow.unproved import RECORD, Open, Unproved, read_record, renewed, table, write_record
 
 MODEL = """
 count: Int[0, 3]
@@ -85,9 +85,9 @@ def run(root: Path, *arguments: str) -> int:
 
 def test_each_property_without_a_certificate(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(workspace, "--unproved", "plain", "--json") == 125
-    rows = {row["property"]: row for row in json.loads(capsys.readouterr().out)["properties"]}
+    rows = {row["property"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     assert {id_: row["verdict"] for id_, row in rows.items()} == {
-        "A": "proved", "B": "not inductive", "C": "proved", "D": "false at the start"}
+        "A": "follows from the lemmas", "B": "not inductive", "C": "follows from the lemmas", "D": "false at the start"}
     assert rows["B"]["step"][-1] == "which breaks B" and "count" in " ".join(rows["B"]["step"])
     assert all(row["scenarios"] == 1 for row in rows.values())
 
@@ -96,9 +96,11 @@ def test_what_has_a_certificate_is_not_tried(workspace: Path, capsys: pytest.Cap
     assert run(workspace) == 0
     assert run(workspace, "--unproved", "plain", "--record") == 125
     assert "3 safety properties have no certificate" in capsys.readouterr().out
-    assert list(read_record(workspace)) == ["B", "C", "D"]
+    record = read_record(workspace)
+    assert record is not None and [row.property for row in record.rows] == ["B", "C", "D"]
     page = renewed(workspace, "<!-- unproved -->\nold\n<!-- end -->\n")
     assert "| B | late means full | not inductive: `" in page and "old" not in page and "| A |" not in page
+    assert "Of another model" not in page
 
 
 @pytest.mark.parametrize("arguments", [
@@ -109,10 +111,22 @@ def test_bad_flags(arguments: tuple[str, ...], workspace: Path, capsys: pytest.C
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+def test_a_certificate_of_another_model_is_none(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(workspace) == 0
+    assert run(workspace, "--unproved", "plain", "--record") == 125
+    model = workspace / "model" / "m.py"
+    model.write_text(model.read_text().replace("wait(count < 3)", "wait(count < 2)"))
+    assert "Of another model" in table(workspace)
+    capsys.readouterr()
+    assert run(workspace, "--unproved", "plain") == 125
+    assert "A: follows from the lemmas" in capsys.readouterr().out
+
+
 def test_the_record(workspace: Path) -> None:
-    rows = [Open("B", "plain, sc", "the solver gave up", (), 4), Open("Z", "plain, sc", "no instance")]
-    write_record(workspace, rows)
-    assert list(read_record(workspace).values()) == rows
+    assert read_record(workspace) is None and table(workspace) == ""
+    found = Unproved("plain", "0" * 64, (Open("B", "the solver gave up", (), 4), Open("Z", "no instance")))
+    write_record(workspace, found)
+    assert read_record(workspace) == found
     assert "| Z |  | no instance | none of the quick tier |" in table(workspace)
     (workspace / RECORD).write_text('{"B": 1}')
     with pytest.raises(UsageError, match="not a record"):
