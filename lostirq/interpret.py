@@ -169,21 +169,27 @@ class Interpreter:
 
     def moves(self, state: State) -> list[int]:
         """The enabled edges, in order of their indices."""
-        values, buffers = state
-        found: list[int] = []
-        for process in self.system.processes:
-            edges = self._from.get((process.index, values[self._index[process.pc]]))
-            if not edges or not self.holds(process.runs, state):
-                continue
-            cpu = self.cpu(process, state)
-            view = self.view(process, state)
-            for edge in edges:
-                if cpu is not None and not self._admits(edge, buffers[cpu]):
-                    continue
-                if self._value(edge.guard, view, buffers):
-                    found.append(edge.index)
-        found += [len(self.system.edges) + c for c, entries in enumerate(buffers) if entries]
+        found = [move for process in self.system.processes for move in self._moves_of(process, state)]
+        found += [len(self.system.edges) + c for c, entries in enumerate(state[1]) if entries]
         return sorted(found)
+
+    def enabled(self, state: State, move: int) -> bool:
+        """Is it one of `moves(state)`?"""
+        if move >= len(self.system.edges):
+            cpu = move - len(self.system.edges)
+            return cpu < len(state[1]) and bool(state[1][cpu])
+        return move in self._moves_of(self.system.processes[self.system.edges[move].process], state)
+
+    def _moves_of(self, process: Process, state: State) -> list[int]:
+        """The enabled edges of one process."""
+        values, buffers = state
+        edges = self._from.get((process.index, values[self._index[process.pc]]))
+        if not edges or not self.holds(process.runs, state):
+            return []
+        cpu = self.cpu(process, state)
+        view = self.view(process, state)
+        return [edge.index for edge in edges if (cpu is None or self._admits(edge, buffers[cpu]))
+                and self._value(edge.guard, view, buffers)]
 
     def _admits(self, edge: Edge, entries: tuple[Entry, ...]) -> bool:
         """Does the buffer of its CPU let the edge happen?"""

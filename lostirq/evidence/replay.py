@@ -9,7 +9,7 @@ Both raise otherwise: `UsageError` for a trace of another model, `ReplayError` (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from lostirq.errors import LostirqError, UsageError
@@ -39,12 +39,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A replayed trace over the annotated `system`; `states` has one more element than `steps`."""
+    """A replayed trace over the annotated `system`; `states` has one more element than `steps`; `interpreter` took
+    them."""
 
     system: System
     trace: Trace
     steps: tuple[Step, ...]
     states: tuple[State, ...]
+    interpreter: Interpreter = field(repr=False, compare=False)
 
     @property
     def switches(self) -> int:
@@ -53,20 +55,20 @@ class Run:
         return sum(a != b for a, b in pairwise(agents))
 
 
-def replay(system: System, trace: Trace, mark: str = "") -> Run:
-    """Take the moves of `trace` one by one.  Linear in its length.  `mark`: the digest of the system, if it is at
-    hand."""
+def replay(system: System, trace: Trace, mark: str = "", interpreter: Interpreter | None = None) -> Run:
+    """Take the moves of `trace` one by one.  Linear in its length.  `mark` and `interpreter`: the digest of the system
+    and its interpreter, if they are at hand."""
     found = mark or digest(system)
     if trace.digest != found:
         raise UsageError(
             f"the trace belongs to another model: its digest is {trace.digest[:12]}, scenario {system.name} "
             f"({system.memory.value}) has {found[:12]}; run the check again, or go back to the model it came from"
         )
-    interpreter = Interpreter(system)
+    interpreter = interpreter or Interpreter(system)
     state = interpreter.initial()
     states, steps = [state], []
     for number, move in enumerate(trace.moves):
-        if move not in interpreter.moves(state):
+        if not interpreter.enabled(state, move):
             raise ReplayError(f"{trace.property}: move {number} of the trace (transition {move}) is not enabled")
         edge = system.edges[move] if move < len(system.edges) else None
         try:
@@ -78,12 +80,12 @@ def replay(system: System, trace: Trace, mark: str = "") -> Run:
         steps.append(Step(move, edge, move - len(system.edges) if edge is None else -1, state, after))
         states.append(after)
         state = after
-    return Run(system, trace, tuple(steps), tuple(states))
+    return Run(system, trace, tuple(steps), tuple(states), interpreter)
 
 
 def confirm(run: Run) -> Property | None:
     """The violated property (None for the built-in ones).  Raises `ReplayError` if the run does not violate it."""
-    interpreter, key = Interpreter(run.system), run.trace.property
+    interpreter, key = run.interpreter, run.trace.property
     if key == STUCK:
         if interpreter.moves(run.states[-1]) or interpreter.resting(run.states[-1]):
             raise ReplayError("the last state of the trace is not stuck")
@@ -99,7 +101,7 @@ def confirm(run: Run) -> Property | None:
 
 def confirm_witness(run: Run) -> Property:
     """The witness that the run reaches.  Raises `ReplayError` if it does not."""
-    interpreter, prop = Interpreter(run.system), find_property(run.system, run.trace.property)
+    interpreter, prop = run.interpreter, find_property(run.system, run.trace.property)
     if prop.form is Form.REACHABLE_STEP:
         reached = bool(run.steps) and _holds_step(interpreter, prop, run.steps[-1])
     else:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lostirq.evidence.replay import Run, Step
-from lostirq.interpret import Interpreter, State
+from lostirq.interpret import State
 from lostirq.ir.expr import Kind, Op, Role, Var, is_const, postorder, variables
 from lostirq.ir.system import Access, Edge, Form, Process, Property, System
 from lostirq.report.causes import decisions
@@ -55,7 +55,7 @@ class Teller:
 
     def __init__(self, run: Run, prop: Property | None, *, full: bool = False) -> None:
         self.run, self.system, self.prop, self.full = run, run.system, prop, full
-        self.interpreter = Interpreter(run.system)
+        self.interpreter = run.interpreter
         self.names = Names(run.system)
         self._index = {v: i for i, v in enumerate(run.system.variables)}
         self._steps_in = _steps_per_function(run.system)

@@ -18,6 +18,7 @@ from lostirq.errors import UsageError
 from lostirq.evidence.replay import confirm, confirm_witness, replay
 from lostirq.evidence.trace_file import StoredTrace
 from lostirq.evidence.verdict import Holds, Progress, Reductions, SearchOptions, SearchResult, Unknown
+from lostirq.interpret import Interpreter
 from lostirq.ir.digest import digest
 from lostirq.ir.system import RANGE, STUCK, Form, Memory, Property, System
 from lostirq.language import Workspace, compile_scenario
@@ -239,9 +240,10 @@ def check_system(system: System, options: CheckOptions, report: jobs.Report, *,
     found = searched(system, options.engine, options.search_options(keys, report, stop_early=stop_early),
                      options.cache_dir, options.results)
     by_key, mark = {p.key: p for p in system.properties}, digest(system)
-    rows = tuple(_row(system, by_key.get(key), key, found, options, mark) for key in found.verdicts)
+    interpreter = Interpreter(system)
+    rows = tuple(_row(interpreter, by_key.get(key), key, found, options, mark) for key in found.verdicts)
     reached = frozenset(by_key[key].id for key, trace in found.witnesses.items()
-                        if confirm_witness(replay(system, trace, mark)) is by_key[key])
+                        if confirm_witness(replay(system, trace, mark, interpreter)) is by_key[key])
     witness_of = {p.id: p.witness for p in system.properties if p.witness and p.key in found.verdicts}
     return ScenarioResult(system.name, system.memory, mark, found,
                           _checked(rows, by_key, options.properties), reached, witness_of,
@@ -278,7 +280,7 @@ def selected(system: System, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
     return (*(k for k in BUILT_IN if k in wanted), *(p.key for p in found))
 
 
-def _row(system: System, prop: Property | None, key: str, found: SearchResult, options: CheckOptions,
+def _row(interpreter: Interpreter, prop: Property | None, key: str, found: SearchResult, options: CheckOptions,
          mark: str) -> Row:
     verdict = found.verdicts[key]
     form = prop.form.value if prop is not None else "built-in"
@@ -288,7 +290,7 @@ def _row(system: System, prop: Property | None, key: str, found: SearchResult, o
         return Row(key, row_id, form, title, Outcome.HOLDS, verdict.evidence)
     if isinstance(verdict, Unknown):
         return Row(key, row_id, form, title, of_reason(verdict.reason), verdict.reason)
-    run = replay(system, verdict.trace, mark)
+    run = replay(interpreter.system, verdict.trace, mark, interpreter)
     text = render(run, confirm(run))
     outcome = Outcome.USAGE if key == RANGE else Outcome.VIOLATED
     return Row(key, row_id, form, title, outcome, "", text, StoredTrace(verdict.trace, "", options.overrides))

@@ -100,7 +100,7 @@ class Explorer:
         edges = compiled.system.edges
         for number, move in enumerate(at.moves, 1):
             before = states[-1]
-            if move not in interpreter.moves(before):
+            if not interpreter.enabled(before, move):
                 raise UsageError(f"step {number}: transition {move} cannot be taken there; go back a step")
             try:
                 after = interpreter.step(before, move)
@@ -110,7 +110,7 @@ class Explorer:
             steps.append(Step(move, edge, move - len(edges) if edge is None else -1, before, after))
             states.append(after)
         trace = Trace(at.scenario, at.memory.value, compiled.digest, PATH, at.moves, minimal=False)
-        return Run(compiled.system, trace, tuple(steps), tuple(states))
+        return Run(compiled.system, trace, tuple(steps), tuple(states), interpreter)
 
     def account(self, at: Address) -> Account:
         """The run told, as the counterexample of the first property that it violates, or as a mere path."""
@@ -151,7 +151,7 @@ def _no_property(at: Address) -> Property:
 
 def holds(run: Run, prop: Property) -> bool | None:
     """Whether a property holds at the end of a run; None if that cannot be said of one state or step."""
-    interpreter = Interpreter(run.system)
+    interpreter = run.interpreter
     if prop.form in (Form.INVARIANT, Form.REACHABLE):
         found = interpreter.holds(prop.formula, run.states[-1])
     elif prop.form in (Form.STEP, Form.REACHABLE_STEP) and run.steps:

@@ -155,7 +155,7 @@ class _Agent:
 def show(ce: Counterexample, text: str) -> tuple[tuple[Asked, ...], list[Row]]:
     """The values of expressions in every state.  Raises `UsageError`, `ModelErrors` with places in `text`."""
     asked = compile_expressions(ce.workspace, ce.run.system, text, EXPRESSION)
-    interpreter = Interpreter(ce.run.system)
+    interpreter = ce.run.interpreter
     index = {v: i for i, v in enumerate(ce.run.system.variables)}
     rows = []
     for number, state in enumerate(ce.run.states):

@@ -29,7 +29,7 @@ from lostirq.workflow.check import TIERS, CheckOptions, Job, check_system, plan,
 from lostirq.workflow.patch_behaviour import BehaviourReport, behaviour
 from lostirq.workflow.patch_compare import PatchVerdict
 from lostirq.workflow.patch_report import Case, CaseResult, PatchReport, assemble
-from lostirq.workflow.patch_run import Pair, compiled, run_cases
+from lostirq.workflow.patch_run import Pair, compiled, run_cases, tell
 from lostirq.workflow.patch_sources import Sides, accepted
 from lostirq.workflow.patch_steps import Touched, at_lines, same_meaning
 from lostirq.workflow.patching import apply
@@ -71,6 +71,7 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     pair = Pair(base_model, patched_model)
     found = ([CaseResult(c, same=True) for c in cases] if identical
              else run_cases(cases, pair, options.check, on_case, on_progress, first=options.first))
+    found, whole = tell(found, pair, options.check)
     missing = _missing_witnesses(found, pair, options)
     report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides)),
                      proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
@@ -82,7 +83,7 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     untried = _elsewhere(cases, pair, options.check.memories) if not identical and all(c.same for c in found) else ()
     if untried:
         report = replace(report, verdict=PatchVerdict.UNDECIDED, elsewhere=untried)
-    if cache is not None and report.decided:
+    if cache is not None and report.decided and whole:
         cache.put(key, report)
     return report
 

@@ -64,6 +64,11 @@ class Change:
         """Does the patched side have a counterexample that the base is not known to have?"""
         return self.after == VIOLATED and self.before != VIOLATED
 
+    @property
+    def rank(self) -> tuple[bool, int, str, str, str]:
+        """By which the best counterexample is the least: runs that end before runs that loop, then the shorter."""
+        return self.loop, self.length or 0, self.scenario, self.memory, self.key
+
 
 def worst(verdicts: Iterable[PatchVerdict]) -> PatchVerdict:
     """One verdict for several; *keeps* if there are none."""

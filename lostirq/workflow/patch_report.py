@@ -157,7 +157,7 @@ def _property(name: str, base: Workspace, found: list[Change], witness: str) -> 
     verdict = worst([c.verdict for c in found] + ([PatchVerdict.BREAKS] if witness else []))
     leading = [c for c in found if c.verdict is verdict] or found
     timed = [c for c in leading if c.length is not None]
-    best = min(timed or leading, key=lambda c: (c.loop, c.length or 0, c.scenario, c.memory, c.key))
+    best = min(timed or leading, key=lambda c: c.rank)
     told = tuple(c for c in found if c.verdict is not PatchVerdict.KEEPS or c.length is not None)
     return PropertyReport(name, title, verdict, best.before, best.after, best.length, best.scenario, best.memory,
                           witness, told)

@@ -30,7 +30,6 @@ from lostirq.workflow.patch_compare import Change, PatchVerdict, changes, identi
 from lostirq.workflow.patch_report import Case, CaseResult
 from lostirq.workflow.patch_steps import Steps, marked
 
-MOST_TOLD = 8           # new counterexamples of one scenario that are told with marks
 _ENOUGH = 4             # jobs per process: with fewer, processes would be idle in the end
 
 
@@ -143,8 +142,6 @@ def _case(case: Case, base: _Systems, patched: _Systems, options: CheckOptions, 
     if not identity_holds((before, after)):
         raise LostirqError(f"{case.label}: a side compared with itself is not unchanged")
     found = tuple(c for c in changes(before, after) if whole or {c.key, c.id} & set(case.properties))
-    if any(c.new_run for c in found):
-        found = _told(found, base.of(job), new, after)
     return CaseResult(case, False, before, after, found)
 
 
@@ -166,14 +163,40 @@ def _identity(sides: Iterable[tuple[Workspace, str, str]], job: Job, options: Ch
             raise LostirqError(f"{job.scenario} {job.memory.value}: the {what} is another system when compiled again")
 
 
-def _told(found: tuple[Change, ...], base: System, patched: System, after: ScenarioResult) -> tuple[Change, ...]:
-    """The counterexamples of what breaks, or may, told anew with marks on the changed steps; the shortest ones."""
-    traces = {row.key: row.trace.trace for row in after.rows if row.trace is not None}
-    broken = sorted((c for c in found if c.new_run and c.key in traces),
-                    key=lambda c: (c.loop, c.length or 0, c.key))
-    steps = Steps(base)
+# -- the counterexamples, marked ----------------------------------------------------------------------------------
+
+
+def tell(found: list[CaseResult], pair: Pair, options: CheckOptions) -> tuple[list[CaseResult], bool]:
+    """The shortest new counterexample of each property told anew, with marks on the steps that the base does not have;
+    and whether none was left out because of an interrupt.  Raises `LostirqError`."""
+    best: dict[str, tuple[Change, int]] = {}
+    new = ((c, n) for n, r in enumerate(found) if r.before is not None for c in r.changes if c.new_run and c.report)
+    for change, number in sorted(new, key=lambda at: at[0].rank):
+        best.setdefault(change.id, (change, number))
+    todo = sorted({number for _, number in best.values()})
+
+    def work(number: int, report: jobs.Report) -> dict[str, str]:
+        return _marked(found[number], {c.key for c, n in best.values() if n == number}, pair, options)
+
+    results, whole = list(found), True
+    for done in jobs.run(todo, work, processes=options.processes):
+        if done.failure is not None and done.failure.outcome is Outcome.INTERNAL:
+            raise LostirqError(f"{found[todo[done.number]].case.label}: {done.failure.message}")
+        whole = whole and done.result is not None
+        result, texts = found[todo[done.number]], done.result or {}
+        told = tuple(replace(c, report=texts.get(c.key, c.report)) for c in result.changes)
+        results[todo[done.number]] = replace(result, changes=told)
+    return results, whole
+
+
+def _marked(result: CaseResult, wanted: set[str], pair: Pair, options: CheckOptions) -> dict[str, str]:
+    """The texts of these counterexamples (key -> text) of one case."""
+    job, after = Job(result.case.scenario, result.case.memory), result.after
+    rows = after.rows if after is not None else ()
+    steps, patched = Steps(compiled(pair.base, job, options)), compiled(pair.patched, job, options)
     reports: dict[str, str] = {}
-    for change in broken[:MOST_TOLD]:
-        run = replay(patched, traces[change.key], after.digest)
-        reports[change.key] = text(marked(account(run, confirm(run)), steps.changed(run)))
-    return tuple(replace(c, report=reports.get(c.key, c.report)) for c in found)
+    for row in rows:
+        if row.key in wanted and row.trace is not None:
+            run = replay(patched, row.trace.trace)
+            reports[row.key] = text(marked(account(run, confirm(run)), steps.changed(run)))
+    return reports

@@ -107,7 +107,7 @@ def _property(p: PropertyReport) -> str:
 def _counterexamples(report: PatchReport) -> list[str]:
     broken = [c for p in report.properties for c in p.changes if c.new_run and c.report]
     best: dict[str, list[Change]] = {}
-    for c in sorted(broken, key=lambda c: (c.loop, c.length or 0, c.scenario, c.memory, c.key)):
+    for c in sorted(broken, key=lambda c: c.rank):
         if all(c.id != b.id for run in best.values() for b in run):
             best.setdefault(c.run, []).append(c)
     found: list[str] = []
