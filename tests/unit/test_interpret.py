@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from lostirq.interpret import Interpreter, RangeError
+from lostirq.interpret import Interpreter, RangeError, State
 from lostirq.ir import expr as x
 from lostirq.ir.system import RANGE, STUCK, Event, Form, Memory
+from tests.differential.random_systems import build
 from tests.unit.handmade import Sketch, local, memory
 
 A, B = memory("a"), memory("b")
@@ -56,6 +57,31 @@ def test_flushes_keep_the_order_of_the_stores_and_loads_take_the_newest() -> Non
         state = i.step(state, 4)
         found += values(i, state, "n")
     assert found == [1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_enabled_are_the_moves(seed: int) -> None:
+    """Of each state of a random system, for all numbers, also some that no move has."""
+    i = Interpreter(build(seed, Memory.TSO, 2, 3))
+    numbers = range(-2, len(i.system.edges) + i.system.cpus + 2)
+    state, some = i.initial(), 0
+    for _ in range(40):
+        moves = i.moves(state)
+        assert [m for m in numbers if i.enabled(state, m)] == moves
+        inside = [m for m in moves if m >= len(i.system.edges) or not ranged(i, state, m)]
+        if not inside:
+            break
+        some += len(moves)
+        state = i.step(state, inside[some % len(inside)])
+    assert some
+
+
+def ranged(i: Interpreter, state: State, move: int) -> bool:
+    try:
+        i.step(state, move)
+    except RangeError:
+        return True
+    return False
 
 
 def test_a_locked_operation_waits_for_its_own_buffer_only() -> None:

@@ -92,6 +92,8 @@ def test_bug_breaks_with_its_shortest_length_and_marks(folder: Path, capsys: Cap
     [row] = [p for p in value["properties"] if p["id"] == "T-1"]  # type: ignore[attr-defined]
     assert (row["verdict"], row["before"], row["after"], row["memory"]) == ("breaks", "holds", "violated", "tso")
     assert row["length"] == min(c["length"] for c in row["cases"])
+    [told] = [c["report"] for c in row["cases"] if ">>" in c["report"]]
+    assert f"{row['length']} steps" in told
     exact = found(folder, BUG_PATCH, capsys, "--no-reductions")
     by_memory = {s["memory"]: s for s in exact["scenarios"]}  # type: ignore[attr-defined]
     assert by_memory["sc"]["states_after"] == 17 and by_memory["tso"]["states_after"] == 29
