@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lostirq.recheck.families import together
-from lostirq.recheck.read import Certificate, Edge, System
+from lostirq.recheck.read import Certificate, Edge, Event, System
 from lostirq.recheck.terms import Term, Terms, high, low, parts, walk
 
 
@@ -64,7 +64,7 @@ class Steps:
         self.properties = [(key, f) for key, (form, f) in certificate.theorem.items() if form == "step"]
         self.general = together(self.terms, self.properties)
         self._heard = {f: self._hears(f) for _, f in (*self.properties, *self.general)}
-        self._silent: dict[Term, Term] = {}
+        self._told: dict[tuple[Term, frozenset[int], tuple[Event, ...]], Term] = {}
         self._placed: dict[tuple[int, int], dict[Term, str]] = {}
         self._where = [self._locations(t) for _, t in self.conjuncts]
 
@@ -190,35 +190,36 @@ class Steps:
         return read, frozenset(n.data for n in nodes if n.op == "occurs" and isinstance(n.data, str))
 
     def _of_step(self, edge: Edge, assigned: dict[int, Term], formula: Term) -> Term:
-        """A formula about a step, over the state before it.  The caller puts in where the process is.  It says the same
-        of all edges that assign nothing that it reads and have none of its events: that is worked out once."""
-        terms = self.terms
+        """A formula about a step, over the state before it.  The caller puts in where the process is."""
         pc = self.system.counters[edge.process]
-        after = {**assigned, pc: terms.const(edge.target, terms.sorts[pc])}
+        after = {**assigned, pc: self.terms.const(edge.target, self.terms.sorts[pc])}
         read, asked = self._heard[formula]
-        if read.isdisjoint(after) and asked.isdisjoint(name for name, _ in edge.events):
-            if formula not in self._silent:
-                self._silent[formula] = self._spelt(edge, {}, formula)
-            return self._silent[formula]
-        return self._spelt(edge, after, formula)
+        written = read.intersection(after)
+        values = {v + len(self.system.names): after[v] for v in written}
+        said = self._said(formula, written, tuple(event for event in edge.events if event[0] in asked))
+        return self.terms.replace(said, values, sum(1 << v for v in values), {})
 
-    def _spelt(self, edge: Edge, after: dict[int, Term], formula: Term) -> Term:
-        """The formula with what is after the step, and the events of the edge, spelt out."""
-        terms = self.terms
-        memo: dict[Term, Term] = {}
+    def _said(self, formula: Term, written: frozenset[int], events: tuple[Event, ...]) -> Term:
+        """The formula of all edges that assign these of the variables that it reads, which stay those after the step,
+        and have these events, which are spelt out.  Worked out once."""
+        found = self._told.get((formula, written, events))
+        if found is not None:
+            return found
+        terms, memo = self.terms, dict[Term, Term]()
         for node in walk([formula]):
             args = tuple(memo[a] for a in node.args)
             if node.op == "var":
-                memo[node] = after.get(node.data, node)  # type: ignore[call-overload]  # a variable number
+                memo[node] = terms.var(node.data + len(self.system.names)) if node.data in written else node
             elif node.op == "old":
                 memo[node] = terms.var(node.data)
             elif node.op == "occurs":
-                same = [e for name, e in edge.events if name == node.data and len(e) == len(args)]
+                same = [e for name, e in events if name == node.data and len(e) == len(args)]
                 memo[node] = terms.any_of(
                     terms.all_of(terms.build("=", pair) for pair in zip(args, e, strict=True)) for e in same
                 )
             else:
                 memo[node] = terms.build(node.op, args, node.data) if args else node
+        self._told[formula, written, events] = memo[formula]
         return memo[formula]
 
 

@@ -37,6 +37,8 @@ ENTRIES = {"format", "system", "terms", "theorem", "conjuncts"}          # of a 
 NOTES = {"property", "scenario", "memory", "overrides", "parameters", "dropped", "assumed", "counts", "lemmas", "added",
          "places"}  # fmt: skip
 
+Event = tuple[str, tuple[Term, ...]]                                      # its name and its arguments
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -48,7 +50,7 @@ class Edge:
     target: int
     guard: Term
     assigns: dict[int, Term]
-    events: tuple[tuple[str, tuple[Term, ...]], ...]
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
