@@ -59,29 +59,30 @@ def facts(trees: Sequence[ast.Module]) -> Facts:
         if not more:
             break
         leading |= more
-    ghosts = _ghosts(trees)
     configuration = frozenset(constants)
+    ghosts = _ghosts(trees, configuration)
     marks = MARKS | {n for n, f in functions.items() if is_code(f) and real_body(f) and all(
         is_mark(s, MARKS, ghosts, configuration) or isinstance(s, ast.AnnAssign) for s in real_body(f))}
     return Facts(frozenset(FENCES | alone), frozenset(barriers), frozenset(leading), configuration, ghosts, marks)
 
 
 def is_mark(s: ast.stmt, marks: frozenset[str], ghosts: frozenset[str], constants: frozenset[str]) -> bool:
-    """A call of one of the marks, a write of ghosts, or a condition over locals alone with nothing else below it."""
+    """A call of one of the marks, a write of ghosts, or a condition over locals and ghosts alone with nothing else below
+    it."""
     if isinstance(s, ast.If):
-        return not touches(s.test, constants) and all(is_mark(t, marks, ghosts, constants)
-                                                      for t in [*s.body, *s.orelse])
+        return not touches(s.test, constants, ghosts) and all(is_mark(t, marks, ghosts, constants)
+                                                              for t in [*s.body, *s.orelse])
     return called(s) in marks or is_docstring(s) or isinstance(s, ast.Pass) or writes_only(s, ghosts)
 
 
-def _ghosts(trees: Sequence[ast.Module]) -> frozenset[str]:
-    """Names of ghost fields that nothing reads but what writes such fields."""
+def _ghosts(trees: Sequence[ast.Module], constants: frozenset[str]) -> frozenset[str]:
+    """Names of ghost fields that nothing reads but what writes such fields, and decides whether to."""
     fields = [s for tree in trees for c in tree.body if isinstance(c, ast.ClassDef) for s in c.body
               if isinstance(s, ast.AnnAssign) and ast.unparse(s.annotation).startswith("Ghost[")]
     ghosts = frozenset(s.target.id for s in fields if isinstance(s.target, ast.Name))
     while True:
-        written = {id(n) for tree in trees for s in ast.walk(tree) if isinstance(s, ast.stmt)
-                   and writes_only(s, ghosts) for n in ast.walk(s)}
+        written = {id(n) for tree in trees for s in ast.walk(tree) if isinstance(s, ast.Assign | ast.AugAssign | ast.If)
+                   and is_mark(s, MARKS, ghosts, constants) for n in ast.walk(s)}
         read = {n.attr for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Attribute)
                 and isinstance(n.ctx, ast.Load) and id(n) not in written}
         if not ghosts & read:
@@ -203,12 +204,13 @@ def configured(node: ast.expr, constants: frozenset[str]) -> bool:
     return all(n.id in constants for n in ast.walk(node) if isinstance(n, ast.Name))
 
 
-def touches(node: ast.AST, constants: frozenset[str]) -> bool:
-    """May it touch memory: does it name a field or an element, or call something?"""
+def touches(node: ast.AST, constants: frozenset[str], ghosts: frozenset[str] = frozenset()) -> bool:
+    """May it touch memory beside these ghosts: does it name a field or an element, or call something?"""
     for n in ast.walk(node):
         if isinstance(n, ast.Call) and call_name(n) not in PRIVATE:
             return True
-        if isinstance(n, ast.Attribute | ast.Subscript) and not configured(n, constants):
+        known = isinstance(n, ast.Attribute) and n.attr in ghosts
+        if isinstance(n, ast.Attribute | ast.Subscript) and not known and not configured(n, constants):
             return True
     return False
 

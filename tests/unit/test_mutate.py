@@ -145,6 +145,47 @@ def test_what_is_no_code_is_left_alone() -> None:
     assert weaker == ["not old and (not TALL) without not old"]
 
 
+COUNTED = """
+from lostirq.prelude import *
+
+COUNT = Param(True, "count")
+
+
+class Box(Struct):
+    full: bool
+    more: bool
+    owed: Ghost[Int[0, 2]]
+    asked: Ghost[Int[0, 2]]
+
+
+box: Box
+
+
+@function()
+def done(b: Box):
+    if COUNT:
+        if b.owed == 0:
+            event("twice")
+        b.owed = max(b.owed - 1, 0)
+
+
+@thread()
+def sender():
+    box.full = True
+    done(box)
+    box.asked = 1
+    if box.asked == 1:
+        box.more = True
+"""
+
+
+def test_what_counts_for_properties_alone_is_no_code() -> None:
+    """Nor is a condition over such ghosts, and the function that has nothing else; a ghost that code decides on is."""
+    found = mutants({"model/m.py": COUNTED})
+    assert not [m for m in found if m.function == "done" or "done(" in m.what]
+    assert {m.kind for m in found if "asked" in m.what} >= {Kind.NEGATED, Kind.STEP}
+
+
 def test_a_mutant_is_a_patch_that_applies() -> None:
     for group in groups(FOUND):
         after = mutated(SOURCES, group)
