@@ -67,8 +67,7 @@ def facts(trees: Sequence[ast.Module]) -> Facts:
 
 
 def is_mark(s: ast.stmt, marks: frozenset[str], ghosts: frozenset[str], constants: frozenset[str]) -> bool:
-    """A call of one of the marks, a write of ghosts, or a condition over locals and ghosts alone with nothing else below
-    it."""
+    """A call of a mark, a write of ghosts, or a condition over locals and ghosts with nothing else below it."""
     if isinstance(s, ast.If):
         return not touches(s.test, constants, ghosts) and all(is_mark(t, marks, ghosts, constants)
                                                               for t in [*s.body, *s.orelse])
