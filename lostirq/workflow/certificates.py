@@ -114,8 +114,8 @@ def compiled(workspace: Workspace, about: Origin) -> System:
     """The flat system that a certificate is about, from the model as it is, with its lemmas: what only they read is a
     part of it.  Raises `UsageError`, `ModelErrors`."""
     overrides = dict(about.overrides)
-    system = lower(compile_scenario(workspace, about.scenario, about.memory, overrides=overrides, lemmas=True))
-    return populated(workspace, about.scenario, system, about.property) if about.property else system
+    system = compile_scenario(workspace, about.scenario, about.memory, overrides=overrides, lemmas=True)
+    return populated(workspace, about.scenario, system, about.property) if about.property else lower(system)
 
 
 def theorem(system: System, property_: str) -> list[Property]:

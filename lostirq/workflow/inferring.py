@@ -17,7 +17,6 @@ from typing import TextIO
 from lostirq.errors import UsageError
 from lostirq.explicit.sample import sample
 from lostirq.ir.system import Memory, System
-from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario
 from lostirq.symbolic.candidates import same_shape
 from lostirq.symbolic.infer import MOST as MOST
@@ -59,8 +58,8 @@ def small_instance(
     name = scenario if small else scenario + SUFFIX
     if name not in workspace.scenarios:
         raise UsageError(f"{scenario} has no small instance {name}; declare it in proofs/ or give --small NAME=VALUE")
-    flat = lower(compile_scenario(workspace, name, memory, overrides=dict(small), lemmas=True))
-    return populated(workspace, name, flat, property_)
+    annotated = compile_scenario(workspace, name, memory, overrides=dict(small), lemmas=True)
+    return populated(workspace, name, annotated, property_)
 
 
 def inference(

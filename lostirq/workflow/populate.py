@@ -13,16 +13,18 @@ from dataclasses import replace
 
 from lostirq.errors import UsageError
 from lostirq.ir.system import System, served
+from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario
 from lostirq.symbolic.crowd import crowd
 from lostirq.symbolic.grown import difference
 from lostirq.symbolic.simulation import check_simulation
 
 
-def populated(workspace: Workspace, name: str, system: System, property_: str) -> System:
+def populated(workspace: Workspace, name: str, annotated: System, property_: str) -> System:
     """The flat system of a scenario as it is, or with crowds and what is left of its properties: the instances of the
-    ones to prove (ids, with commas), and their lemmas.  Raises `UsageError` if a set is refused, or the claim fails."""
-    scenario = workspace.scenarios[name]
+    ones to prove (ids, with commas), and their lemmas.  `annotated`: the scenario, compiled with lemmas.  Raises
+    `UsageError` if a set is refused, or the claim fails, and `ModelErrors`."""
+    scenario, system = workspace.scenarios[name], lower(annotated)
     if not scenario.any_number:
         return system
     wanted = served(property_)
@@ -30,15 +32,12 @@ def populated(workspace: Workspace, name: str, system: System, property_: str) -
     names = {*wanted, *(p.id for p in goals)}
     lemmas = [p for p in system.properties if served(p.proves) & names]
     parameters = dict(system.parameters)
-    ids = tuple(dict.fromkeys(p.id for p in goals)) or None
     system = replace(system, properties=(*goals, *lemmas))
     for members in scenario.any_number:
         size = _size(workspace, members)
-        few, more = (
-            compile_scenario(workspace, name, system.memory, overrides={**parameters, size: n}, properties=ids)
-            for n in (parameters[size], parameters[size] + 1)
-        )
-        found = difference(few, more, members)
+        grown = {**parameters, size: parameters[size] + 1}
+        more = compile_scenario(workspace, name, system.memory, overrides=grown, lemmas=True)
+        found = difference(annotated, more, members)
         if found:
             raise UsageError(f"{scenario.name}: with {size} = {parameters[size] + 1}, {found}: what depends on the "
                              f"number of {members} processes is not covered for any number")

@@ -20,7 +20,6 @@ from lostirq.evidence.verdict import Holds, Trace, Unknown, Verdict, Violated
 from lostirq.ir.digest import digest
 from lostirq.ir.expr import TRUE, Expr, Op, and_, const, is_const, postorder, substitute, var
 from lostirq.ir.system import CARRIED, Form, Memory, Process, Property, System, served
-from lostirq.ir.tso import lower
 from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.symbolic.agreement import agreed, agreements, shields
 from lostirq.symbolic.backward import needed
@@ -185,7 +184,7 @@ def prove_property(
     begin = time.monotonic()
     if annotated is None:
         annotated = compile_scenario(workspace, scenario, memory, overrides=dict(overrides or {}), lemmas=True)
-    system = populated(workspace, scenario, lower(annotated), property_)
+    system = populated(workspace, scenario, annotated, property_)
     targets, lemmas = goals(system, property_)
     conjuncts = invariant(system, targets, lemmas)
     steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
