@@ -14,6 +14,7 @@ import junitparser
 import pytest
 import sarif_pydantic
 from cli_toys import BUG_PATCH, CONTROL_PATCH, run, toy
+from json_schemas import valid
 from tap.parser import Parser
 from test_account import account, confirm, run_of
 
@@ -25,7 +26,6 @@ from lostirq.report.results import Result, Results, Status
 from lostirq.report.sarif import sarif
 
 BROKEN = {"model/toy.py": ("    smp_mb()\n    if desc.pending", "    if desc.pending")}
-SCHEMAS = Path(__file__).parents[2] / "lostirq" / "schemas"
 Capture = pytest.CaptureFixture[str]
 NASTY = "a, b: 100%\n# c & <d> \"e\" | \x00\U0001f4a5 | *x*"
 
@@ -210,12 +210,6 @@ def test_two_runs_give_the_same_bytes(render: object) -> None:
 
 
 # -- the commands ---------------------------------------------------------------------
-
-
-def valid(name: str, text: str) -> dict[str, object]:
-    data: dict[str, object] = json.loads(text)
-    jsonschema.Draft202012Validator(json.loads((SCHEMAS / f"{name}.schema.json").read_text())).validate(data)
-    return data
 
 
 def test_check_writes_all_files(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import argparse
 import difflib
 import io
-import json
 from pathlib import Path
 
 import pytest
 from cli_toys import run, toy
+from json_schemas import valid
 
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.impact_command import run_impact
@@ -86,7 +86,7 @@ def tree(folder: Path, text: str = SOURCE) -> Path:
 def report(folder: Path, text: str, capsys: Capture, *words: str) -> dict[str, object]:
     (folder / "k.patch").write_text(text)
     assert run(folder, "impact", str(folder / "k.patch"), "--json", *words) == 0
-    return dict(json.loads(capsys.readouterr()[0]))
+    return valid("impact", capsys.readouterr()[0])
 
 
 def test_functions_of_a_source() -> None:

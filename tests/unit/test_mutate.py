@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import ast
 import io
-import json
 from pathlib import Path
 
 import pytest
+from json_schemas import valid
 
 from lostirq.errors import UsageError
 from lostirq.workflow import patching
@@ -16,7 +16,7 @@ from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.engines import Engine
 from lostirq.workflow.mutate import MutateRequest, run_mutate
-from lostirq.workflow.mutate_edit import Edit, Kind, diff, edited, mutated
+from lostirq.workflow.mutate_edit import Edit, Kind, diff, edited, mutated, name_of
 from lostirq.workflow.mutate_record import read_record
 from lostirq.workflow.mutate_run import Fate, groups
 from lostirq.workflow.mutate_sites import mutants
@@ -233,7 +233,9 @@ Nothing sees these (work for the properties, or explain them):
 
 
 def test_a_shortest_run_and_its_text(tmp_path: Path) -> None:
-    _, text, _ = run(tmp_path, MutateRequest(show="cpu:m.py:left:1"))
+    asked = MutateRequest(show="cpu:m.py:left:1")
+    _, text, _ = run(tmp_path, asked)
+    assert valid("mutate", run(tmp_path, asked, as_json=True)[1])["diff"] in text
     assert text.startswith("killed     cpu:m.py:left:1: without fence(): D-1, 8 steps, dekker TSO\n")
     assert "\n-    fence()\n+    barrier()\n" in text and "store buffer" in text
     with pytest.raises(UsageError, match=r"no mutant 'cpu:m.py:left:9' \(did you mean|no mutant"):
@@ -246,7 +248,7 @@ def test_a_second_run_goes_on_where_the_first_stopped(tmp_path: Path) -> None:
     with file.open("a") as f:
         f.write('{"name": "cut o')
     _, text, err = run(tmp_path, MutateRequest(only=("locked:*", "cpu:m.py:left:1")), as_json=True)
-    told = json.loads(text)
+    told = valid("mutate", text)
     assert "for 1 mutants" in err and told["counts"]["killed"] == 4 and len(told["mutants"]) == 5
     assert first.count("killed") == 4          # three lines and the summary
     assert all(line.startswith("{") and line.endswith("}") for line in file.read_text().splitlines())
@@ -265,6 +267,8 @@ def test_a_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
         return run(tmp_path, MutateRequest(listed=True, sample=3, seed=seed))[1]
 
     assert names(1) == names(1) and len(names(1).splitlines()) == 3
+    listed = valid("mutate", run(tmp_path, MutateRequest(listed=True), as_json=True)[1])["mutants"]
+    assert [m["name"] for m in listed] == [name_of(g) for g in groups(FOUND)]
     assert len({names(seed) for seed in range(5)}) > 1
 
 
@@ -300,7 +304,7 @@ def test_a_result_of_an_earlier_model_is_none_of_this_one(tmp_path: Path) -> Non
     assert outcome is Outcome.UNDECIDED and "2 results in" in err
     assert "order:" not in text and text.endswith("\n3 of 3 mutants: 1 killed, 2 stale\n")
     outcome, text, _ = run(tmp_path, MutateRequest(only=names), as_json=True)
-    told = json.loads(text)
+    told = valid("mutate", text)
     assert outcome is Outcome.UNDECIDED and told["counts"] == {
         "killed": 0, "equivalent": 0, "survivor": 0, "refused": 0, "unknown": 0, "stale": 2}
     assert [m["stale"] for m in told["mutants"]] == [True, True] and told["mutants"][0]["model"] != told["model"]

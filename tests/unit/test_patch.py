@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cli_toys import BUG_PATCH, CONTROL_PATCH, FILES, run, toy
+from json_schemas import valid
 
 from lostirq.workflow.patch_compare import ABSENT, HOLDS, VIOLATED, Change, PatchVerdict, judge, worst
 
@@ -78,7 +78,7 @@ def patched(folder: Path, text: str, capsys: Capture, *words: str) -> tuple[int,
 
 
 def found(folder: Path, text: str, capsys: Capture, *words: str) -> dict[str, object]:
-    return dict(json.loads(patched(folder, text, capsys, "--json", *words)[1]))
+    return valid("patch", patched(folder, text, capsys, "--json", *words)[1])
 
 
 def test_bug_breaks_with_its_shortest_length_and_marks(folder: Path, capsys: Capture) -> None:
@@ -175,6 +175,8 @@ def test_lost_witness_is_vacuous_and_breaks(folder: Path, capsys: Capture) -> No
 def test_cut_off_is_undecided(folder: Path, capsys: Capture) -> None:
     code, out, _ = patched(folder, BUG_PATCH, capsys, "--max-states", "5")
     assert code == 125 and "SUMMARY: undecided" in out
+    value = found(folder, BUG_PATCH, capsys, "--max-states", "5")
+    assert (value["verdict"], value["exit_code"]) == ("undecided", 125)
 
 
 @pytest.mark.parametrize(("before", "after", "shown"), [
@@ -208,6 +210,7 @@ def test_specification_is_changed_only_if_accepted(folder: Path, capsys: Capture
     assert code == 2 and "changes the specification (properties/toy.py: no_post_is_missed)" in err
     code, out, _ = patched(folder, SPEC, capsys, "--accept-spec")
     assert code == 0 and "the patch changes the specification: no_post_is_missed" in out
+    assert found(folder, SPEC, capsys, "--accept-spec")["specification"] == ["properties/toy.py:6: no_post_is_missed"]
     comment = SPEC.replace("+    return True", "+    # why\n+    return not desc.pending or desc.seen or desc.ipi")
     assert patched(folder, comment.replace("@@ -11,3 +11,3 @@", "@@ -11,2 +11,3 @@"), capsys)[0] == 0
 

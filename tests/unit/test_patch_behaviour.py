@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 
 import pytest
 from cli_toys import BUG_PATCH, CONTROL_PATCH, run, toy
+from json_schemas import valid
 
 from lostirq.workflow.patch_lts import Graph, compare, missing, reduce, run_of
 from lostirq.workflow.patch_simulation import simulated
@@ -153,7 +153,7 @@ SILENT = """\
 def relations(folder: Path, text: str, capsys: Capture, *options: str) -> list[tuple[str, str, object, object]]:
     (folder / "x.patch").write_text(text)
     run(folder, "patch", str(folder / "x.patch"), "--behaviour", "--json", *options)
-    rows = json.loads(capsys.readouterr()[0])["behaviour"]
+    rows = valid("patch", capsys.readouterr()[0])["behaviour"]
     return [(r["memory"], r["relation"], r["gained"], r["lost"]) for r in rows]
 
 
