@@ -22,7 +22,10 @@ from lostirq.errors import UsageError
 
 MAX_BYTES = 16 << 20
 MAX_MAILS = 500
+MOST_DIGITS = 6         # of a number of a patch, or of a version
 _FROM = re.compile(rb"^From \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}", re.MULTILINE)
+_MARK = re.compile(rb"^\xef\xbb\xbf", re.MULTILINE)       # the byte order mark of UTF-8: no line of a diff begins so
+_BLANK = re.compile(rb"\A(?:[ \t]*\n)+(?=From |[A-Z][\w-]*: )")
 _HEADER = re.compile(rb"^(From|Subject|Date|Message-I[dD]|Received|Return-Path|MIME-Version|X-[\w-]+): ", re.MULTILINE)
 _DIFF = re.compile(r"^(diff --git |--- .*\n\+\+\+ |Index: )", re.MULTILINE)
 _TAG = re.compile(r"\[([^\]]*\bPATCH\b[^\]]*)\]", re.IGNORECASE)
@@ -48,10 +51,13 @@ def split(raw: bytes, name: str) -> tuple[Letter, ...]:
         raise UsageError(f"{name}: is empty; a unified diff or a mail with one is needed")
     if b"\0" in raw:
         raise UsageError(f"{name}: contains a NUL byte; a text patch is needed")
-    raw = raw.replace(b"\r\n", b"\n")
+    raw = _MARK.sub(b"", raw.replace(b"\r\n", b"\n"))
+    raw = _BLANK.sub(b"", raw)
     starts = [m.start() for m in _FROM.finditer(raw)]
     if not raw.startswith(b"From ") or not starts:
         return (_single(raw, name),)
+    if starts[0] > 0:
+        raise UsageError(f"{name}: cannot read the first line of a mailbox: {_first(raw)}")
     if len(starts) > MAX_MAILS:
         raise UsageError(f"{name}: more than {MAX_MAILS} mails")
     mails = [raw[a:b] for a, b in zip(starts, [*starts[1:], len(raw)], strict=True)]
@@ -60,11 +66,15 @@ def split(raw: bytes, name: str) -> tuple[Letter, ...]:
     return _ordered([x for x in letters if not _skipped(x, letters)], name)
 
 
+def _first(raw: bytes) -> str:
+    return repr(raw.partition(b"\n")[0][:60].decode("utf-8", "replace"))
+
+
 def _single(raw: bytes, name: str) -> Letter:
     """A bare diff, or one mail without a `From ` line."""
-    head = raw.lstrip(b"\n").partition(b"\n\n")[0]
+    head = raw.partition(b"\n\n")[0]
     if _HEADER.match(head) and _HEADER.search(head) and b"\n--- " not in head and b"diff --git" not in head:
-        letter = _letter(raw.lstrip(b"\n"), name)
+        letter = _letter(raw, name)
         return _checked(letter)
     return Letter(name, "", _text(raw, "utf-8", name))
 
@@ -78,11 +88,17 @@ def _letter(raw: bytes, name: str) -> Letter:
     except (ValueError, LookupError, KeyError, TypeError, IndexError, AttributeError) as e:
         raise UsageError(f"{name}: the mail cannot be read: {e}") from None
     tag = _TAG.search(subject)
-    numbers = re.search(r"\b(\d+)/(\d+)\b", tag.group(1)) if tag is not None else None
-    version = re.search(r"\bv(\d+)\b", tag.group(1), re.IGNORECASE) if tag is not None else None
+    numbers = re.search(r"\b([0-9]+)/([0-9]+)\b", tag.group(1)) if tag is not None else None
+    version = re.search(r"\bv([0-9]+)\b", tag.group(1), re.IGNORECASE) if tag is not None else None
     label = f"{name} ({subject})" if subject else name
-    return Letter(label, subject, text, int(numbers.group(1)) if numbers else 0,
-                  int(numbers.group(2)) if numbers else 0, int(version.group(1)) if version else 1)
+    number, count = (_number(digits, name) for digits in numbers.groups()) if numbers else (0, 0)
+    return Letter(label, subject, text, number, count, _number(version.group(1), name) if version else 1)
+
+
+def _number(digits: str, name: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise UsageError(f"{name}: no patch has a number of {len(digits)} digits ({digits[:MOST_DIGITS]}...)")
+    return int(digits)
 
 
 def _parts(message: EmailMessage, name: str) -> list[str]:
@@ -99,8 +115,10 @@ def _parts(message: EmailMessage, name: str) -> list[str]:
 
 def _text(raw: bytes, charset: str, name: str) -> str:
     try:
-        return raw.decode(charset)
-    except (UnicodeDecodeError, LookupError):
+        return raw.decode(charset).removeprefix("\ufeff")
+    except LookupError:
+        raise UsageError(f"{name}: unknown charset {charset[:60]!r}; a patch in UTF-8 is needed") from None
+    except UnicodeDecodeError:
         raise UsageError(f"{name}: is not {charset} text; a text patch is needed") from None
 
 

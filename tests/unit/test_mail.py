@@ -72,6 +72,26 @@ def test_lines_that_begin_with_from_are_unquoted_and_carriage_returns_go() -> No
     assert "\nFrom here on." in "\n" + found.text and "\r" not in found.text
 
 
+@pytest.mark.parametrize("before", ["\n\n", " \n\t\n", "\ufeff", "\ufeff\n", "\r\n"])
+def test_a_mailbox_is_one_whatever_stands_before_it(before: str) -> None:
+    """Or a series with a hole would pass as one patch."""
+    second = mail("[PATCH 2/3] second", DIFF.format("a", 2, 3))
+    raw = before + mail("[PATCH 1/3] first", DIFF.format("a", 1, 2)) + "\ufeff" * ("\ufeff" in before) + second
+    with pytest.raises(UsageError, match="patch 3/3 of the series is missing"):
+        named(raw)
+    third = mail("[PATCH 3/3] third", DIFF.format("a", 3, 4))
+    assert len(named(raw + third)) == 3
+
+
+def test_a_byte_order_mark_is_no_part_of_a_diff() -> None:
+    for raw in (DIFF.format("a", 1, 2), f"Subject: x\nFrom: a@example.org\n\n{DIFF.format('a', 1, 2)}"):
+        [found] = split(("\ufeff" + raw).encode(), "x.patch")
+        assert apply({"model/a.py": "1\n"}, found.text).sources == {"model/a.py": "2\n"}
+    body = base64.encodebytes(("\ufeff" + DIFF.format("a", 1, 2)).encode()).decode()
+    [found] = split(f"Subject: x\nContent-Transfer-Encoding: base64\n\n{body}".encode(), "x.eml")
+    assert found.text.startswith("--- a/")
+
+
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
@@ -85,7 +105,12 @@ def test_lines_that_begin_with_from_are_unquoted_and_carriage_returns_go() -> No
         (mail("[PATCH 1/2] x", DIFF.format("a", 1, 2)) + mail("[PATCH v2 2/2] y", DIFF.format("a", 2, 3)),
          "mixes versions v1, v2"),
         ("--- a/x\n+++ b/x\n\0", "NUL byte"),
-        (mail("[PATCH] x", "\n", "Content-Type: text/plain; charset=klingon\n"), "klingon"),
+        (mail("[PATCH] x", "\n", "Content-Type: text/plain; charset=klingon\n"), "unknown charset 'klingon'"),
+        (mail(f"[PATCH 1/{'9' * 5000}] x", DIFF.format("a", 1, 2)), "a number of 5000 digits (999999...)"),
+        (mail(f"[PATCH {'9' * 5000}/2] x", DIFF.format("a", 1, 2)), "a number of 5000 digits"),
+        (mail(f"[PATCH v{'9' * 5000}] x", DIFF.format("a", 1, 2)), "a number of 5000 digits"),
+        ("From somebody\n\n" + DIFF.format("a", 1, 2) + mail("[PATCH] x", DIFF.format("a", 2, 3)),
+         "cannot read the first line of a mailbox: 'From somebody'"),
     ],
 )
 def test_refused_with_one_line(raw: str, said: str) -> None:
