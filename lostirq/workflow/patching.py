@@ -18,7 +18,11 @@ from pathlib import PurePosixPath
 from lostirq.errors import UsageError
 
 MAX_PATCH_BYTES = 4 << 20
-_HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
+_LONGEST = 1 << 13      # characters of a `diff --git` line with two names
+_LINE = r"([0-9]{1,9})(?:,([0-9]{1,9}))?"
+_HUNK = re.compile(rf"^@@ -{_LINE} \+{_LINE} @@ ?(.*)")
+_BOTH = re.compile(r"^diff --git (?:([abciow12])/)?(.+) (?:([abciow12])/)?\2$")
+_PREFIX = re.compile(r"^([abciow12])/(.+)$")     # of git, also with diff.mnemonicPrefix or --no-index
 # Lines of a diff's header (between `diff --git` and its first hunk) that are refused, by how they start.
 _REFUSED = {
     "GIT binary patch": "binary changes are not accepted",
@@ -53,11 +57,21 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True)
 class FilePatch:
-    """The change of one file; `old` is None for a new file, `new` for a deleted one."""
+    """The change of one file; `old` is None for a new file, `new` for a deleted one; `turned`: it takes another one
+    back."""
 
     old: str | None
     new: str | None
     hunks: tuple[Hunk, ...]
+    turned: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Does it leave its file as it is?"""
+        def side(h: Hunk, other: str) -> list[str]:
+            return [text.rstrip("\r") for kind, text in h.lines if kind != other]
+
+        return self.old is not None and self.new is not None and all(side(h, "+") == side(h, "-") for h in self.hunks)
 
     @property
     def path(self) -> str:
@@ -80,12 +94,13 @@ def parse(text: str, name: str = "patch", *, strict: bool = True) -> tuple[FileP
         raise UsageError(f"{name}: larger than {MAX_PATCH_BYTES >> 20} MiB")
     if "\0" in text:
         raise UsageError(f"{name}: contains a NUL byte; a text patch is needed")
-    lines = text.split("\n")
+    lines = text.removeprefix("\ufeff").split("\n")
     files: list[FilePatch] = []
     at = 0
     while at < len(lines):
         if lines[at].startswith("diff --git ") or _heads(lines, at):
-            at = _git_header(lines, at, name, strict=strict)
+            first, at = at, _git_header(lines, at, name, strict=strict)
+            files += _without_lines(lines, first, at, name, strict=strict)
             continue
         if strict and lines[at] == "GIT binary patch" or strict and re.fullmatch(r"Binary files .* differ", lines[at]):
             raise UsageError(f"{name}:{at + 1}: binary changes are not accepted")
@@ -101,6 +116,8 @@ def parse(text: str, name: str = "patch", *, strict: bool = True) -> tuple[FileP
     twice = [] if not strict else [f.path for i, f in enumerate(files) if any(f.path == g.path for g in files[:i])]
     if twice:
         raise UsageError(f"{name}: changes {twice[0]} twice")
+    if strict and all(f.empty for f in files):
+        raise UsageError(f"{name}: changes nothing: its hunks leave every file as it is")
     return tuple(files)
 
 
@@ -111,6 +128,30 @@ def apply(sources: Mapping[str, str], text: str, name: str = "patch") -> Patched
 
 def apply_files(sources: Mapping[str, str], files: tuple[FilePatch, ...], name: str = "patch") -> Patched:
     """As `apply`, for a patch that was parsed."""
+    try:
+        return _apply_files(sources, files, name)
+    except UsageError as e:
+        why = _the_other_way(sources, files, name)
+        if not why:
+            raise
+        raise UsageError(f"{name}: {why}: {str(e).removeprefix(f'{name}: ')}") from None
+
+
+def _the_other_way(sources: Mapping[str, str], files: tuple[FilePatch, ...], name: str) -> str:
+    """Why a patch does not apply, if its opposite does; '' otherwise, and where that would not look at a line."""
+    turned = reverse(files)
+    if any(f.old is None or not all(any(kind != "+" for kind, _ in h.lines) for h in f.hunks) for f in turned):
+        return ""
+    try:
+        _apply_files(sources, turned, name)
+    except UsageError:
+        return ""
+    if any(f.turned for f in files):
+        return "is not applied, so that it cannot be taken back (forwards it applies)"
+    return "is applied already (reversed it applies)"
+
+
+def _apply_files(sources: Mapping[str, str], files: tuple[FilePatch, ...], name: str) -> Patched:
     after = dict(sources)
     changed: dict[str, frozenset[int]] = {}
     for patched in files:
@@ -143,6 +184,34 @@ def _git_header(lines: list[str], at: int, name: str, *, strict: bool) -> int:
     return at
 
 
+def _without_lines(lines: list[str], first: int, end: int, name: str, *, strict: bool) -> list[FilePatch]:
+    """The new or deleted file whose header stands there, if it is an empty one: git writes no more of it."""
+    head = lines[first:end]
+    made = any(line.startswith("new file mode ") for line in head)
+    gone = any(line.startswith("deleted file mode ") for line in head)
+    if made == gone or any(line.startswith(tuple(_REFUSED)) for line in head):
+        return []
+    names = lines[end:end + 1] if made else lines[end + 1:end + 2]
+    if not head[0].startswith("diff --git ") or names and names[0][4:].startswith("/dev/null"):
+        return []
+    both = _both(head[0])
+    if both is None and strict:
+        raise UsageError(f"{name}:{first + 1}: cannot read the names; quoted file names are not accepted")
+    if both is None:
+        return []
+    path = _path(both[2], f"{name}:{first + 1}")
+    return [FilePatch(None if made else path, None if gone else path, ())]
+
+
+def _both(line: str) -> tuple[str, str, str] | None:
+    """The two names on a `diff --git` line, and without what git puts before them; None if they are two files."""
+    found = _BOTH.match(line.rstrip("\r")) if len(line) < _LONGEST else None
+    if found is None:
+        return None
+    names = tuple(f"{prefix}/{found.group(2)}" if prefix else found.group(2) for prefix in found.group(1, 3))
+    return names[0], names[1], found.group(2) if names[0] != names[1] else names[0]
+
+
 def _heads(lines: list[str], at: int) -> bool:
     """Does a header without its `diff --git` line begin here?"""
     end = at
@@ -158,12 +227,12 @@ def reverse(files: tuple[FilePatch, ...]) -> tuple[FilePatch, ...]:
     def hunk(h: Hunk) -> Hunk:
         return Hunk(h.number, h.new_start, h.start, tuple((turned[kind], text) for kind, text in h.lines), h.heading)
 
-    return tuple(FilePatch(f.new, f.old, tuple(hunk(h) for h in f.hunks)) for f in files)
+    return tuple(FilePatch(f.new, f.old, tuple(hunk(h) for h in f.hunks), not f.turned) for f in files)
 
 
 def _file(lines: list[str], at: int, name: str, *, strict: bool) -> tuple[FilePatch, int]:
-    old = _path(lines[at][4:], "a/", f"{name}:{at + 1}")
-    new = _path(lines[at + 1][4:], "b/", f"{name}:{at + 2}")
+    names = _stripped(lines, at)
+    old, new = (_path(text, f"{name}:{at + n}") for n, text in enumerate(names, 1))
     if old is None and new is None:
         raise UsageError(f"{name}:{at + 1}: both sides are /dev/null")
     if strict and old is not None and new is not None and old != new:
@@ -178,13 +247,27 @@ def _file(lines: list[str], at: int, name: str, *, strict: bool) -> tuple[FilePa
     return FilePatch(old, new, tuple(hunks)), at
 
 
-def _path(text: str, prefix: str, where: str) -> str | None:
-    path = text.split("\t")[0].rstrip("\r")
+def _stripped(lines: list[str], at: int) -> tuple[str, str]:
+    """The names on the `---` and `+++` lines without what git puts before them: a/ and b/, or two other letters where
+    the rest is the same on both sides (also of the `diff --git` line above, where a side is /dev/null)."""
+    old, new = (line[4:].split("\t")[0].rstrip("\r") for line in lines[at:at + 2])
+    one, two = _PREFIX.match(old), _PREFIX.match(new)
+    if one is not None and two is not None and one.group(1) != two.group(1) and one.group(2) == two.group(2):
+        return one.group(2), two.group(2)
+    head = at
+    while head > 0 and lines[head - 1].startswith((*_HEADER, "diff --git ")):
+        head -= 1
+    both = _both(lines[head])
+    if both is not None and "/dev/null" in (old, new):
+        old, new = (both[2] if side in both else side for side in (old, new))
+    return old.removeprefix("a/"), new.removeprefix("b/")
+
+
+def _path(path: str, where: str) -> str | None:
     if path == "/dev/null":
         return None
     if path.startswith('"'):
         raise UsageError(f"{where}: quoted file names are not accepted")
-    path = path.removeprefix(prefix)
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or any(ord(c) < 32 for c in path):
         raise UsageError(f"{where}: {path!r} is not a path inside the workspace")
@@ -194,7 +277,7 @@ def _path(text: str, prefix: str, where: str) -> str | None:
 def _hunk(lines: list[str], at: int, number: int, where: str) -> tuple[Hunk, int]:
     found = _HUNK.match(lines[at])
     if found is None:
-        raise UsageError(f"{where}: hunk {number}: cannot read {lines[at]!r}")
+        raise UsageError(f"{where}: hunk {number}: cannot read {lines[at][:60]!r}")
     start, old_count, new_start, new_count = (int(g) if g is not None else 1 for g in found.groups()[:4])
     body: list[tuple[str, str]] = []
     at += 1
@@ -213,9 +296,17 @@ def _hunk(lines: list[str], at: int, number: int, where: str) -> tuple[Hunk, int
             at += 1
     if old_count < 0 or new_count < 0:
         raise UsageError(f"{where}: hunk {number}: more lines than its '@@' line says")
-    if at < len(lines) and lines[at][:1] == "+" and not lines[at].startswith("+++ "):
+    if _goes_on(lines, at):
         raise UsageError(f"{where}: hunk {number}: more lines than its '@@' line says")
     return Hunk(number, start, new_start, tuple(body), found.group(5)), at
+
+
+def _goes_on(lines: list[str], at: int) -> bool:
+    """Is there a line of a hunk?  A signature (`-- `) and the lines that name the next file are none."""
+    if at >= len(lines) or lines[at][:1] not in (" ", "+", "-"):
+        return False
+    names = lines[at].startswith("--- ") and at + 1 < len(lines) and lines[at + 1].startswith("+++ ")
+    return not names and lines[at].rstrip("\r") not in ("-- ", "--")
 
 
 def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozenset[int]]:

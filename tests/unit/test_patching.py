@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lostirq.errors import UsageError
-from lostirq.workflow.patching import apply, parse
+from lostirq.workflow.patching import apply, apply_files, parse, reverse
 
 SOURCES = {"model/a.py": "".join(f"line {i}\n" for i in range(1, 11)), "model/b.py": "x = 1\n"}
 
@@ -53,6 +53,58 @@ def test_removed_line_marks_the_code_around_it_not_the_comments() -> None:
     assert patched.changed == {"model/a.py": frozenset({1, 5})}
 
 
+@pytest.mark.parametrize("after", ["-- \n2.39\n", "--\n2.39\n", "", "\n", "\nbye\n",
+                                   "--- a/model/b.py\n+++ b/model/b.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"])
+def test_what_may_follow_a_hunk(after: str) -> None:
+    assert "line three\n" in apply(SOURCES, CHANGE + after).sources["model/a.py"]
+
+
+@pytest.mark.parametrize(("one", "two"), [("i", "w"), ("c", "w"), ("c", "i"), ("o", "w"), ("w", "i"), ("1", "2")])
+def test_names_as_git_writes_them_with_mnemonic_prefixes(one: str, two: str) -> None:
+    text = CHANGE.replace("a/model", f"{one}/model").replace("b/model", f"{two}/model")
+    assert apply(SOURCES, text).sources == apply(SOURCES, CHANGE).sources
+    added = (f"diff --git {one}/model/c.py {two}/model/c.py\nnew file mode 100644\nindex 0..1\n--- /dev/null\n"
+             f"+++ {two}/model/c.py\n@@ -0,0 +1 @@\n+one\n")
+    assert apply(SOURCES, added).sources["model/c.py"] == "one\n"
+
+
+def test_a_folder_of_one_letter_is_no_prefix() -> None:
+    text = CHANGE.replace("a/model", "c/model").replace("b/model", "c/model")
+    assert "line three" in apply({"c/model/a.py": SOURCES["model/a.py"]}, text).sources["c/model/a.py"]
+    header = "diff --git c/e.py c/e.py\nnew file mode 100644\nindex 0000000..e69de29\n"
+    assert apply(SOURCES, header).sources["c/e.py"] == ""
+
+
+def test_empty_files_come_and_go() -> None:
+    """Alone, and beside other changes; as git writes them."""
+    head = "diff --git a/model/e.py b/model/e.py\n{} file mode 100644\nindex {}\n"
+    new, gone = head.format("new", "0000000..e69de29"), head.format("deleted", "e69de29..0000000")
+    for text in (new, new + CHANGE, CHANGE + new):
+        assert apply(SOURCES, text).sources["model/e.py"] == ""
+    assert "model/e.py" not in apply(SOURCES | {"model/e.py": ""}, gone).sources
+    assert apply_files(SOURCES | {"model/e.py": ""}, reverse(parse(new))).sources == SOURCES
+    with pytest.raises(UsageError, match="lines of it would be left"):
+        apply(SOURCES | {"model/e.py": "x\n"}, gone)
+
+
+def test_a_patch_that_is_applied_already_says_so() -> None:
+    done = apply(SOURCES, CHANGE).sources
+    with pytest.raises(UsageError) as error:
+        apply(done, CHANGE, "x.patch")
+    assert str(error.value).startswith("x.patch: is applied already (reversed it applies): model/a.py: hunk 1 (line 2)")
+    with pytest.raises(UsageError, match="is not applied, so that it cannot be taken back"):
+        apply_files(SOURCES, reverse(parse(CHANGE)), "x.patch")
+
+
+def test_what_would_apply_anywhere_is_not_said_to_be_applied() -> None:
+    """The reverse of a hunk without context, or of a deleted file, looks at nothing."""
+    for text in ("--- a/model/a.py\n+++ b/model/a.py\n@@ -3 +2,0 @@\n-line x\n",
+                 "--- a/model/z.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"):
+        with pytest.raises(UsageError) as error:
+            apply(SOURCES, text)
+        assert "applied already" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -77,6 +129,15 @@ def test_removed_line_marks_the_code_around_it_not_the_comments() -> None:
         ("--- /dev/null\n+++ /dev/null\n@@ -0,0 +1 @@\n+x\n", "both sides"),
         (CHANGE + CHANGE, "twice"),
         (CHANGE + "\0", "NUL byte"),
+        (CHANGE.replace("@@ -2,", f"@@ -{'9' * 5000},"), "hunk 1: cannot read '@@ -9999"),
+        (CHANGE.replace("+2,4", f"+2,{'9' * 5000}"), "cannot read"),
+        (CHANGE + "-line 6\n", "more lines than its '@@' line says"),
+        (CHANGE + " line 6\n-line 7\n", "more lines than its '@@' line says"),
+        (CHANGE + " \n-line 7\n", "more lines than its '@@' line says"),
+        (CHANGE + "--- line 6\n", "more lines than its '@@' line says"),
+        (CHANGE.replace("-line 3", " line 3").replace("+line three\n", ""), "changes nothing: its hunks leave"),
+        (CHANGE.replace("+line three", "+line 3"), "changes nothing"),
+        ('diff --git "a/model/\\303.py" "b/model/\\303.py"\nnew file mode 100644\nindex 0..1\n', "quoted file names"),
     ],
 )
 def test_refused_with_one_clear_line(text: str, said: str) -> None:
