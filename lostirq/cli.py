@@ -22,7 +22,17 @@ from lostirq.errors import LostirqError, ModelErrors, UsageError
 from lostirq.evidence.trace_file import check_target
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
-from lostirq.workflow import ci, commands, impact_command, mutate, output, patch_ci, patch_command, report_command
+from lostirq.workflow import (
+    ci,
+    commands,
+    failure,
+    impact_command,
+    mutate,
+    output,
+    patch_ci,
+    patch_command,
+    report_command,
+)
 from lostirq.workflow.cache import ResultCache
 from lostirq.workflow.check import TIERS, CheckOptions
 from lostirq.workflow.doctor import available_memory
@@ -199,6 +209,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     if first is not None and first not in COMMANDS:
         raise UsageError(f"unknown command {first!r}{suggestion(first, COMMANDS)}; `lostirq --help` lists them")
     parser = make_parser(first or "")
+    for command in _commands(parser).values():      # -3G is a value, which its option judges, and no option
+        command._negative_number_matcher = re.compile(r"^-\.?\d")
     options, unknown = parser.parse_known_args(words)
     if unknown:
         flags = re.findall(r"--[a-z-]+", _help_of(parser, options.command))
@@ -212,13 +224,17 @@ def parse(words: list[str]) -> argparse.Namespace:
 def _help_of(parser: Parser, command: str | None) -> str:
     if command is None:
         return parser.format_help()
+    return _commands(parser)[command].format_help()
+
+
+def _commands(parser: Parser) -> dict[str, Parser]:
     [subparsers] = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    return str(subparsers.choices[command].format_help())
+    return dict(subparsers.choices)
 
 
-def dispatch(o: argparse.Namespace) -> Outcome:
+def dispatch(o: argparse.Namespace, out: TextIO) -> Outcome:
     setting = commands.Setting(o.workspace, cache_dir(o.cache_dir, os.environ), o.json, getattr(o, "bisect", False),
-                               output.named(sys.stdout), sys.stderr, os.environ)
+                               out, sys.stderr, os.environ)
     if o.workspace is None and o.command != "doctor":       # which names the workspace itself
         _passed_over(setting)
     if o.command == "check":
@@ -338,17 +354,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):       # closed by the caller
         if getattr(sys, name) is None:
             setattr(sys, name, _nowhere())
+    out = output.named(sys.stdout)
 
     def failed(outcome: Outcome, text: str) -> int:
         try:
             print(text, file=sys.stderr)
         except OSError:                     # nobody can be told; the exit code says it
             sys.stderr = _nowhere()
-        return exit_code(outcome, bisect=bisect)
+        code = exit_code(outcome, bisect=bisect)
+        failure.tell(words, outcome, code, text, out)
+        return code
 
     try:
-        code = exit_code(dispatch(parse(words)), bisect=bisect)
-        output.named(sys.stdout).flush()
+        code = exit_code(dispatch(parse(words), out), bisect=bisect)
+        out.flush()
         return code
     except ModelErrors as e:
         return failed(Outcome.USAGE, str(e))
@@ -370,21 +389,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f" {e.filename}" if e.filename else ""
         return failed(Outcome.USAGE, f"lostirq: {e.strerror or e}{where}; free space, or choose another --cache-dir")
     except Exception as e:  # the outermost boundary: a bug of ours becomes one line and a file
-        return failed(Outcome.INTERNAL, _crash(e, words))
-
-
-def _crash(error: Exception, words: list[str]) -> str:
-    import tempfile
-    import traceback
-
-    told = f"lostirq: internal error: {type(error).__name__}: {error}; please report it"
-    try:
-        with tempfile.NamedTemporaryFile("w", prefix="lostirq-crash-", suffix=".txt", delete=False,
-                                         encoding="utf-8") as f:
-            f.write(f"lostirq {' '.join(words)}\n\n{traceback.format_exc()}")
-    except OSError:
-        return f"{told} with the command"
-    return f"{told} with {f.name}"
+        return failed(Outcome.INTERNAL, failure.crash(e, words))
 
 
 if __name__ == "__main__":

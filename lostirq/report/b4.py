@@ -27,6 +27,12 @@ def b4(results: Results) -> str:
     return json.dumps(entries, indent=1) + "\n"
 
 
+def failed(status: Status, message: str) -> str:
+    """The array of a command that has no results: its error is the whole of it."""
+    told = Result("lostirq", "", status, "")
+    return json.dumps([_entry("lostirq", _status(told), (message.splitlines() or [""])[0], message)], indent=1) + "\n"
+
+
 def _entry(tool: str, status: str, summary: str, details: str) -> dict[str, str]:
     return {"tool": tool, "status": status, "summary": " ".join(summary.split()), "url": "", "details": details}
 

@@ -19,6 +19,7 @@ T = TypeVar("T")
 class _Named(io.TextIOBase):
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.written = False
 
     def _try(self, action: Callable[[], T]) -> T:
         try:
@@ -28,6 +29,7 @@ class _Named(io.TextIOBase):
             raise
 
     def write(self, text: str, /) -> int:
+        self.written = True
         return self._try(lambda: self._stream.write(text))
 
     def flush(self) -> None:
@@ -43,3 +45,8 @@ class _Named(io.TextIOBase):
 def named(stream: TextIO) -> TextIO:
     """The same stream, whose errors say which it is."""
     return cast(TextIO, _Named(stream))
+
+
+def written(stream: TextIO) -> bool:
+    """Was anything written to a stream that names itself, or tried to be?"""
+    return isinstance(stream, _Named) and stream.written

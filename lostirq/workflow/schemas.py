@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Write the JSON Schema of trace files to where it ships: python -m lostirq.workflow.schemas.
 
-The others in that folder (check, bugs, patch, mutate, impact) are written by hand: they say what programs may rely on
-in the objects of `--json`, which tests hold against what the commands print.
+The others in that folder (check, bugs, patch, mutate, impact, error) are written by hand: they say what programs may
+rely on in the objects of `--json`, which tests hold against what the commands print.
 """
 
 from __future__ import annotations

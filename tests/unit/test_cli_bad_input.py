@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import shutil
 import stat
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import pytest
 from cli_toys import run, toy
+from json_schemas import valid
 
 from lostirq.cli import main
+from lostirq.errors import UsageError
 
 Capture = pytest.CaptureFixture[str]
 
@@ -39,6 +42,9 @@ def one_line(capsys: Capture) -> str:
         (["check", "--tier", "quik"], "did you mean quick?"),
         (["check", "--max-memory", "lots"], "give a size such as 3G"),
         (["check", "--max-memory", "0G"], "give a size such as 3G"),
+        (["check", "--max-memory", "-3G"], "--max-memory -3G: give a size such as 3G or 500M"),
+        (["check", "--timeout", "-5m"], "'-5m' is no time: give one such as"),
+        (["check", "-j", "-1"], "'-1' is not a positive number"),
         (["check", "--timeout", "soon"], "is no time: give one such as"),
         (["check", "-j", "0"], "'0' is not a positive number"),
         (["check", "--set", "SENDERS"], "give NAME=NUMBER"),
@@ -54,6 +60,96 @@ def one_line(capsys: Capture) -> str:
 def test_wrong_words(words: list[str], said: str, capsys: Capture) -> None:
     assert main(words) == 2
     assert said in one_line(capsys)
+
+
+PATCH = "--- a/model/toy.py\n+++ b/model/toy.py\n@@ -900 +900 @@\n-nothing\n+something\n"
+FAILING = [["check", "--memroy", "sc"], ["check", "--scenario", "oen"], ["check", "--workspace", "/nowhere"],
+           ["patch", "x.patch"], ["patch", "absent.patch"], ["bugs", "no-fense"]]
+
+
+@pytest.fixture
+def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = toy(tmp_path / "w")
+    (tmp_path / "x.patch").write_text(PATCH)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def both(folder: Path, capsys: Capture, *words: str) -> tuple[int, str, str]:
+    code = main(list(words)) if "--workspace" in words else run(folder, *words)
+    out, err = capsys.readouterr()
+    assert err.startswith("lostirq: ") and len(err.splitlines()) == 1
+    return code, out, err.removeprefix("lostirq: ").rstrip("\n")
+
+
+@pytest.mark.parametrize("words", [*FAILING, ["impact", "absent.patch"], ["mutate", "--only", "nothing"],
+                                   ["list", "bug"], ["explain", "T-2"], ["report", "absent.json"],
+                                   ["export", "tow", "--to", "dot"], ["prove", "T-2"], ["recheck", "absent"],
+                                   ["init", "w"], ["explore", "oen"]])
+def test_json_is_one_object_also_of_an_error(words: list[str], failing: Path, capsys: Capture) -> None:
+    code, out, said = both(failing, capsys, *words, "--json")
+    assert code == 2
+    assert valid("error", out) == {"format": "lostirq-error", "version": 1, "exit_code": 2, "error": said}
+
+
+@pytest.mark.parametrize("words", FAILING)
+def test_b4_has_one_entry_also_of_an_error(words: list[str], failing: Path, capsys: Capture) -> None:
+    code, out, said = both(failing, capsys, *words, "--b4")
+    assert code == 2
+    [entry] = json.loads(out)
+    assert entry == {"tool": "lostirq", "status": "fail", "summary": said, "url": "", "details": said}
+
+
+@pytest.mark.parametrize("dash", [["--ktap", "-"], ["--ktap=-"]])
+@pytest.mark.parametrize("words", FAILING)
+def test_ktap_has_a_test_that_failed_also_of_an_error(
+        words: list[str], dash: list[str], failing: Path, capsys: Capture) -> None:
+    code, out, said = both(failing, capsys, *words, *dash)
+    lines = out.splitlines()
+    assert code == 2 and lines[:2] == ["KTAP version 1", "1..1"] and lines[-1] == "not ok 1 lostirq"
+    assert f"  not ok 1 usage or model error # ERROR {said}" in lines
+
+
+def test_an_error_in_a_model_is_one_object_and_one_entry(failing: Path, capsys: Capture) -> None:
+    (failing / "model" / "toy.py").write_text("x = (\n")
+    assert run(failing, "check", "--json") == 2
+    out, err = capsys.readouterr()
+    assert valid("error", out)["error"] == err.rstrip("\n") and "error LI001" in out
+    assert run(failing, "check", "--b4") == 2
+    out, err = capsys.readouterr()
+    [entry] = json.loads(out)
+    assert "\n" not in entry["summary"] and entry["details"] == err.rstrip("\n")
+    assert run(failing, "check", "--bisect", "--json") == 128
+    assert valid("error", capsys.readouterr()[0])["exit_code"] == 128
+
+
+def test_an_internal_error_is_an_object_and_never_passes(
+        failing: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("boom")
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("TMPDIR", str(failing))
+    for raised, code, status in ((broken, 3, "fail"), (stopped, 130, "warn")):
+        monkeypatch.setattr("lostirq.workflow.commands.run_check", raised)
+        assert run(failing, "check", "--json") == code
+        assert valid("error", capsys.readouterr()[0])["exit_code"] == code
+        assert run(failing, "check", "--b4") == code
+        assert [e["status"] for e in json.loads(capsys.readouterr()[0])] == [status]
+
+
+def test_what_fails_after_its_object_prints_no_second_one(
+        failing: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that goes bad between the look before the search and the end of it."""
+    def full(*_: object) -> None:
+        raise UsageError("cannot write j.xml: No space left on device")
+
+    monkeypatch.setattr("lostirq.workflow.ci.write_text", full)
+    assert run(failing, "check", "--json", "--junit", "j.xml") == 2
+    out, err = capsys.readouterr()
+    assert valid("check", out)["verdict"] == "holds" and "cannot write j.xml" in err
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def objects(schema: object) -> Iterator[dict[str, Any]]:
 
 
 def test_the_commands_that_programs_read_have_one() -> None:
-    assert NAMES == ["bugs", "check", "impact", "mutate", "patch", "trace"]
+    assert NAMES == ["bugs", "check", "error", "impact", "mutate", "patch", "trace"]
 
 
 @pytest.mark.parametrize("name", NAMES)
