@@ -2,8 +2,8 @@
 """A counterexample as Chrome trace events, which ui.perfetto.dev and chrome://tracing open.
 
 Step k lasts from 1000 k to 1000 (k+1) microseconds: the time axis is the order of the steps and nothing else.  Agents
-are threads; a flow leads from a write to the read that sees it; shared variables are counters or, where their values
-have names, slices of a process of their own.
+are threads; a flow leads from a write to the read that sees it.  Shared variables that change are a process of their
+own: counters or, where their values have names, a thread each, with a slice for as long as a value stands.
 
 References: "Trace Event Format" (Chromium project); Perfetto documentation, "Visualizing external trace formats".
 """
@@ -11,6 +11,7 @@ References: "Trace Event Format" (Chromium project); Perfetto documentation, "Vi
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 from lostirq.evidence.account import Account, Step
 
@@ -40,9 +41,10 @@ def perfetto(account: Account) -> str:
         writers |= {w.variable: (number, step) for w in step.writes if not w.buffered}
         for change in step.changes:
             variable = account.variables[change.variable]
-            if variable.role == "memory":
+            if variable.role == "memory" and not variable.names:
                 events.append({"ph": "C", "pid": MEMORY, "tid": 0, "ts": start, "name": variable.short,
                                "args": {"value": change.after}})
+    events += _named_values(account)
     if account.steps:
         last = account.steps[-1]
         events.append({"ph": "i", "s": "g", "pid": AGENTS, "tid": threads[last.column], "name": account.failure,
@@ -55,6 +57,28 @@ def perfetto(account: Account) -> str:
         "property": account.claim.headline}}
     body = ",\n".join(json.dumps(e) for e in events)
     return json.dumps(head)[:-1] + ', "traceEvents": [\n' + body + "\n]}\n"
+
+
+def _named_values(account: Account) -> list[dict[str, object]]:
+    """A thread for each shared variable that changes and whose values have names; a slice from each change to the next,
+    the first from the beginning, the last to the end."""
+    changes: dict[int, list[tuple[int, int]]] = {}
+    for number, step in enumerate(account.steps):
+        for change in step.changes:
+            variable = account.variables[change.variable]
+            if variable.role == "memory" and variable.names:
+                changes.setdefault(change.variable, [(0, variable.initial)]).append((number, change.after))
+    events: list[dict[str, object]] = []
+    for thread, (at, found) in enumerate(sorted(changes.items()), 1):
+        variable = account.variables[at]
+        events.append(_named("thread_name", MEMORY, thread, variable.short))
+        for (start, value), (end, _) in pairwise([*found, (len(account.steps), 0)]):
+            known = variable.low <= value < variable.low + len(variable.names)
+            name = variable.names[value - variable.low] if known else str(value)
+            if start < end:
+                events.append({"ph": "X", "pid": MEMORY, "tid": thread, "ts": start * STEP, "dur": (end - start) * STEP,
+                               "name": name, "cat": "value", "args": {"value": value}})
+    return events
 
 
 def _slice(account: Account, number: int, step: Step, thread: int) -> dict[str, object]:

@@ -19,7 +19,7 @@ from litmus_machine import outcomes, parse, possible
 from test_account import LOST, account, confirm, run_of
 
 from lostirq.errors import UsageError
-from lostirq.evidence.account import Account
+from lostirq.evidence.account import Account, Change, Variable
 from lostirq.evidence.replay import replay
 from lostirq.evidence.trace_file import StoredTrace, read, render, write
 from lostirq.evidence.verdict import Trace
@@ -54,6 +54,17 @@ def lasso() -> Account:
     prop = next(p for p in system.properties if p.form is Form.RECURRENCE)
     found = replay(system, Trace(system.name, "sc", digest(system), prop.key, moves, 3, False))
     return account(found, prop)
+
+
+def renamed(made: Account) -> Account:
+    """One more variable with names, from 2 on, that changes in the first step, twice more, and in the last."""
+    values = {0: 3, 2: 4, 3: 2, len(made.steps) - 1: 3}
+    v = Variable("x.stage", "x.stage", "int", "memory", 2, 2, 4, names=("TWO", "THREE", "FOUR"))
+    at, before, steps = len(made.variables), v.initial, list(made.steps)
+    for number, after in values.items():
+        steps[number] = replace(steps[number], changes=(*steps[number].changes, Change(at, before, after)))
+        before = after
+    return replace(made, variables=(*made.variables, v), steps=tuple(steps))
 
 
 def swollen(made: Account) -> Account:
@@ -180,14 +191,37 @@ def test_perfetto_events_are_well_formed() -> None:
         data = json.loads(perfetto(made))
         events = data["traceEvents"]
         assert {e["ph"] for e in events} <= {"M", "X", "i", "s", "f", "C"}
-        slices = [e for e in events if e["ph"] == "X"]
+        slices = [e for e in events if e["ph"] == "X" and e["cat"] != "value"]
         assert [s["ts"] for s in slices] == [1000 * n for n in range(len(made.steps))]
         assert all(s["dur"] == 1000 for s in slices)
-        threads = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+        agents = next(e["pid"] for e in events if e["name"] == "process_name" and e["args"]["name"] == "agents")
+        assert all(s["pid"] == agents for s in slices)
+        threads = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name" and e["pid"] == agents}
         assert [threads[s["tid"]] for s in slices] == [s.column for s in made.steps]
         starts = {e["id"]: e["ts"] for e in events if e["ph"] == "s"}
         ends = {e["id"]: e["ts"] for e in events if e["ph"] == "f"}
         assert starts.keys() == ends.keys() and all(starts[i] < ends[i] for i in starts)
+
+
+@pytest.mark.parametrize("made", [told(), lasso(), renamed(told())], ids=["run", "lasso", "back-and-forth"])
+def test_perfetto_shows_each_value_that_has_a_name_while_it_stands(made: Account) -> None:
+    """At each step the slice of its thread is the value behind that step; what has no names is a counter."""
+    events = json.loads(perfetto(made))["traceEvents"]
+    memory = next(e["pid"] for e in events if e["name"] == "process_name" and e["args"]["name"] == "shared memory")
+    threads = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name" and e["pid"] == memory}
+    slices = [e for e in events if e["ph"] == "X" and e["pid"] == memory]
+    changed = {c.variable for s in made.steps for c in s.changes}
+    shared = [n for n in changed if made.variables[n].role == "memory"]
+    named = {made.variables[n].short: n for n in shared if made.variables[n].names}
+    assert sorted(threads.values()) == sorted(named)
+    assert {e["name"] for e in events if e["ph"] == "C"} == {made.variables[n].short for n in shared
+                                                           if not made.variables[n].names}
+    for tid, short in threads.items():
+        v = made.variables[named[short]]
+        for number, state in enumerate(made.states()[1:]):
+            [now] = [s for s in slices if s["tid"] == tid and s["ts"] <= number * 1000 < s["ts"] + s["dur"]]
+            assert now["name"] == v.names[state[named[short]] - v.low]
+            assert now["args"]["value"] == state[named[short]]
 
 
 # -- litmus -----------------------------------------------------------------------------------------------------------
