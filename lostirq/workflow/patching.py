@@ -255,9 +255,9 @@ def _stripped(lines: list[str], at: int) -> tuple[str, str]:
     if one is not None and two is not None and one.group(1) != two.group(1) and one.group(2) == two.group(2):
         return one.group(2), two.group(2)
     head = at
-    while head > 0 and lines[head - 1].startswith((*_HEADER, "diff --git ")):
+    while head > 0 and lines[head - 1].startswith(_HEADER):
         head -= 1
-    both = _both(lines[head])
+    both = _both(lines[head - 1]) if head > 0 else None
     if both is not None and "/dev/null" in (old, new):
         old, new = (both[2] if side in both else side for side in (old, new))
     return old.removeprefix("a/"), new.removeprefix("b/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -178,6 +179,34 @@ def test_agrees_with_git_on_random_edits(tmp_path: Path) -> None:
         (folder / "f.py").write_text("".join(before))
         subprocess.run(["git", "apply", "--unidiff-zero", "-"], input=text.encode(), cwd=folder, check=True)
         assert apply({"f.py": "".join(before)}, text).sources["f.py"] == (folder / "f.py").read_text()
+
+
+@pytest.mark.parametrize("how", [(), ("--no-prefix",), ("-R",), ("--cached",), ("HEAD",), ("-U0",)])
+@pytest.mark.parametrize("mnemonic", ["false", "true"])
+def test_reads_what_git_writes_with_its_settings(tmp_path: Path, how: tuple[str, ...], mnemonic: str) -> None:
+    """A change, a new file, an empty one, and the same gone; against the index, a commit and the folder."""
+    before = {"model/a.py": SOURCES["model/a.py"], "model/gone.py": "x = 1\n", "model/none.py": ""}
+    after = {"model/a.py": apply(SOURCES, CHANGE).sources["model/a.py"], "model/new.py": "y = 2\n", "model/e.py": ""}
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=n", "-c", "user.email=e@example.org", "-c", f"diff.mnemonicPrefix={mnemonic}")
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    def write(files: dict[str, str]) -> None:
+        shutil.rmtree(tmp_path / "model", ignore_errors=True)
+        (tmp_path / "model").mkdir()
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+
+    git("init", "-q")
+    write(before)
+    git("add", ".")
+    git("commit", "-q", "-m", "before")
+    write(after)
+    git("add", ".") if how in (("--cached",), ("HEAD",)) else git("add", "-N", "model/new.py", "model/e.py")
+    text = git("diff", "--no-renames", *how)
+    one, two = (after, before) if how == ("-R",) else (before, after)
+    assert apply(one, text).sources == two
 
 
 def test_parse_lists_files() -> None:
