@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 import lostirq
-from lostirq.errors import LostirqError, ModelErrors, UsageError
+from lostirq.errors import LostirqError, ModelErrors, UsageError, advice
 from lostirq.evidence.trace_file import check_target
 from lostirq.evidence.verdict import Reductions
 from lostirq.ir.system import Memory
@@ -39,6 +39,7 @@ from lostirq.workflow.doctor import available_memory
 from lostirq.workflow.engines import Engine, compiler_remark, settle
 from lostirq.workflow.export import FORMATS, LIMIT
 from lostirq.workflow.list import PARTS
+from lostirq.workflow.once import Once
 from lostirq.workflow.outcome import Outcome, exit_code
 from lostirq.workflow.state_cost import LIMIT as COST_LIMIT
 from lostirq.workflow.workspace import cache_dir, half_workspace, suggestion
@@ -234,7 +235,7 @@ def _commands(parser: Parser) -> dict[str, Parser]:
 
 def dispatch(o: argparse.Namespace, out: TextIO) -> Outcome:
     setting = commands.Setting(o.workspace, cache_dir(o.cache_dir, os.environ), o.json, getattr(o, "bisect", False),
-                               out, sys.stderr, os.environ)
+                               out, sys.stderr, os.environ, unkept=Once(_warn))
     if o.workspace is None and o.command != "doctor":       # which names the workspace itself
         _passed_over(setting)
     if o.command == "check":
@@ -246,13 +247,13 @@ def dispatch(o: argparse.Namespace, out: TextIO) -> Outcome:
         outputs, setting = _outputs(o, setting)
         if o.save is not None:
             check_target(o.save, folder=True)
-        return commands.run_check(setting, _check_options(o, setting.cache), with_bugs=o.with_bugs, save=o.save,
+        return commands.run_check(setting, _check_options(o, setting), with_bugs=o.with_bugs, save=o.save,
                                   several=o.several, verbose=o.verbose,
                                   deliver=partial(ci.deliver_check, setting, outputs))
     if o.command == "bugs" and (o.every and not o.proofs or o.lift and o.proofs):
         raise UsageError("--every goes with --proofs" if o.every else "--lift and --proofs are two commands")
     if o.command == "bugs" and o.lift:
-        return commands.run_lift(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record)
+        return commands.run_lift(setting, tuple(o.slug), _check_options(o, setting), record=o.record)
     if o.command == "bugs" and o.proofs:
         from lostirq.workflow.bug_proofs_command import run_bug_proofs
 
@@ -260,16 +261,16 @@ def dispatch(o: argparse.Namespace, out: TextIO) -> Outcome:
                               processes=o.jobs, seconds=o.timeout)
     if o.command == "bugs":
         outputs, setting = _outputs(o, setting)
-        return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting.cache), record=o.record,
+        return commands.run_bugs(setting, tuple(o.slug), _check_options(o, setting), record=o.record,
                                  deliver=partial(ci.deliver_bugs, setting, outputs))
     if o.command == "impact":
         return impact_command.run_impact(setting, o, os.cpu_count() or 1, sys.stdin.buffer)
     if o.command == "patch":
         outputs, setting = _outputs(o, setting)
-        return patch_command.run_patch(setting, patch_command.request(o), _check_options(o, setting.cache),
+        return patch_command.run_patch(setting, patch_command.request(o), _check_options(o, setting),
                                        sys.stdin.buffer, partial(patch_ci.deliver_patch, setting, outputs))
     if o.command == "mutate":
-        return mutate.run_mutate(setting, mutate.request(o), _check_options(o, setting.cache))
+        return mutate.run_mutate(setting, mutate.request(o), _check_options(o, setting))
     if o.command in ("prove", "recheck"):
         from lostirq.workflow import prove_command
 
@@ -314,7 +315,7 @@ def _only_bounded(o: argparse.Namespace) -> None:
                          "have --max-states and --timeout")
 
 
-def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
+def _check_options(o: argparse.Namespace, s: commands.Setting) -> CheckOptions:
     _only_bounded(o)
     engine = settle(Engine(o.engine))
     remark = compiler_remark(Engine(o.engine))
@@ -338,8 +339,9 @@ def _check_options(o: argparse.Namespace, cache: Path) -> CheckOptions:
         rlimit=o.rlimit,
         search_seconds=o.time,
         reductions=Reductions.none() if o.no_reductions else Reductions(),
-        cache_dir=cache / "build",
-        results=None if o.no_result_cache else ResultCache(cache / "results", _warn),
+        cache_dir=s.cache / "build",
+        results=None if o.no_result_cache else ResultCache(s.cache / "results", _warn, unkept=s.unkept),
+        unkept=s.unkept,
     )
 
 
@@ -387,7 +389,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout = _nowhere()
             return failed(Outcome.USAGE, f"lostirq: cannot write to standard output: {e.strerror or e}")
         where = f" {e.filename}" if e.filename else ""
-        return failed(Outcome.USAGE, f"lostirq: {e.strerror or e}{where}; free space, or choose another --cache-dir")
+        return failed(Outcome.USAGE, f"lostirq: {e.strerror or e}{where}; {advice(e, 'choose another --cache-dir')}")
     except Exception as e:  # the outermost boundary: a bug of ours becomes one line and a file
         return failed(Outcome.INTERNAL, failure.crash(e, words))
 

@@ -7,7 +7,9 @@ Anything else that escapes is a bug of ours (exit code 3).
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,6 +59,17 @@ class UsageError(LostirqError):
     """Wrong arguments, files or settings: one line, exit code 2."""
 
     exit_code = 2
+
+
+def advice(error: OSError, otherwise: str) -> str:
+    """What to do about a file that cannot be written: `otherwise`, and room is made only where none is left."""
+    return f"free some space, or {otherwise}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else otherwise
+
+
+def not_kept(cache: Path, error: OSError) -> str:
+    """The line about a cache that cannot be written: the run is right without it, and longer."""
+    return (f"the cache {cache} cannot be written ({error.strerror or error}): what is made is not kept; "
+            f"{advice(error, 'choose another --cache-dir')}")
 
 
 class ModelErrors(LostirqError):

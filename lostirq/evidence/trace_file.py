@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lostirq.errors import UsageError
+from lostirq.errors import UsageError, advice
 from lostirq.evidence import records
 from lostirq.evidence.account import Account, validate
 from lostirq.evidence.verdict import Trace
@@ -253,7 +253,7 @@ def write_text(path: Path, text: str) -> None:
     except OSError as e:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {e.strerror or e}; free some space or choose another folder") from None
+        raise UsageError(f"cannot write {path}: {e.strerror or e}; {advice(e, 'choose another folder')}") from None
 
 
 def _special(path: Path) -> bool:

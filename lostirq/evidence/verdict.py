@@ -93,6 +93,7 @@ class SearchOptions:
     progress: Callable[[Progress], None] | None = None
     max_depth: int | None = None      # bounded search: the most steps of a run
     rlimit: int | None = None         # bounded search: resource count of Z3 for one question (None: its default)
+    unkept: Callable[[str], None] | None = None     # gets a line where compiled code cannot be kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ An entry of the cache is a directory named by a digest of source, headers, compi
 shared object and its SHA-256, which is verified before every load.  It is built in a temporary directory beside and
 appears by one atomic rename, so that two runs at once and crashes leave nothing half-written; what a crash left beside
 is removed by a later build.  The cache has mode 0700 and must be ours.  If it cannot be used (full disk, read-only),
-the object is built in a private temporary directory.
+the object is built in a private temporary directory, and `Unkept` is told.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import hashlib
 import os
@@ -21,12 +22,12 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from lostirq.errors import UsageError
+from lostirq.errors import UsageError, not_kept
 
 _OBJECT, _HASH = "code.so", "sha256"
 _COMMON = ("-std=gnu11", "-fPIC", "-shared", "-pipe", "-w")
@@ -34,7 +35,11 @@ FAST_FLAGS = ("-O0",)                   # half the speed of the search, a third 
 BETTER_FLAGS = ("-O1", "-fno-stack-protector")
 RUNTIME_FLAGS = ("-O2", "-pthread")
 STALE = 3600.0          # seconds after which what a crash left in a cache is removed
+_FULL = 1 << 20         # a file system with less room than that has none
 _NEW, _TRASH = "new-", "trash-"
+
+
+Unkept = Callable[[str], None]      # gets the line about a cache that cannot be written
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +115,19 @@ def runtime_sources() -> dict[str, str]:
     return {f.name: f.read_text() for f in files if f.name.endswith((".c", ".h"))}
 
 
-def load_model(compiler: Compiler, source: str, cache: Path) -> tuple[ctypes.CDLL, bool]:
+def load_model(
+    compiler: Compiler, source: str, cache: Path, unkept: Unkept | None = None,
+) -> tuple[ctypes.CDLL, bool]:
     """The compiled form of a generated file: optimised if the cache has it (True), else what compiles fastest."""
     better = _model(compiler, source, BETTER_FLAGS).cached(cache)
-    return (better, True) if better is not None else (_model(compiler, source, FAST_FLAGS).load(cache), False)
+    return (better, True) if better is not None else (_model(compiler, source, FAST_FLAGS).load(cache, unkept), False)
 
 
-def load_runtime(compiler: Compiler, words: int, cache: Path) -> ctypes.CDLL:
+def load_runtime(compiler: Compiler, words: int, cache: Path, unkept: Unkept | None = None) -> ctypes.CDLL:
     """The search code for states of that many words."""
     sources = runtime_sources()
     files = {name: text for name, text in sources.items() if name != "runtime.c"} | {"main.c": sources["runtime.c"]}
-    return Build(compiler, files, (*RUNTIME_FLAGS, f"-DLQ_WORDS={words}")).load(cache)
+    return Build(compiler, files, (*RUNTIME_FLAGS, f"-DLQ_WORDS={words}")).load(cache, unkept)
 
 
 def _model(compiler: Compiler, source: str, flags: tuple[str, ...]) -> Build:
@@ -151,7 +158,7 @@ class Build:
                 return ctypes.CDLL(str(entry / _OBJECT))
         return None
 
-    def load(self, cache: Path) -> ctypes.CDLL:
+    def load(self, cache: Path, unkept: Unkept | None = None) -> ctypes.CDLL:
         """The object, built if need be."""
         try:
             _private(cache)
@@ -161,8 +168,10 @@ class Build:
             with _folder(cache) as folder:
                 _wait(self.start(folder), folder)
                 return self.install(folder, cache)
-        except (OSError, CompilerFailed):
-            return self._load_once()
+        except (OSError, CompilerFailed) as error:
+            found = self._load_once()       # what fails there too is not the fault of the cache
+            _tell(unkept, cache, error)
+            return found
 
     def _load_once(self) -> ctypes.CDLL:
         """Builds and loads without a cache."""
@@ -205,13 +214,15 @@ class Build:
 class Upgrade:
     """Compiles a generated file with optimisation while the search already runs on what compiled fastest."""
 
-    def __init__(self, compiler: Compiler, source: str, cache: Path) -> None:
-        self._build, self._cache = _model(compiler, source, BETTER_FLAGS), cache
+    def __init__(self, compiler: Compiler, source: str, cache: Path, unkept: Unkept | None = None) -> None:
+        self._build, self._cache, self._unkept = _model(compiler, source, BETTER_FLAGS), cache, unkept
         self._stack = contextlib.ExitStack()
         self._running: subprocess.Popen[str] | None = None
-        with contextlib.suppress(OSError):
+        try:
             self._folder = self._stack.enter_context(_folder(cache))
             self._running = self._build.start(self._folder)
+        except OSError as error:
+            _tell(unkept, cache, error)
 
     def poll(self) -> ctypes.CDLL | None:
         """The object, once, as soon as it is there."""
@@ -221,7 +232,8 @@ class Upgrade:
         try:
             _wait(running, self._folder)
             return self._build.install(self._folder, self._cache)
-        except (OSError, CompilerFailed):
+        except (OSError, CompilerFailed) as error:
+            _tell(self._unkept, self._cache, error)
             return None                     # go on with what there is
 
     def close(self) -> None:
@@ -232,6 +244,16 @@ class Upgrade:
             if running.stderr is not None:
                 running.stderr.close()
         self._stack.close()
+
+
+def _tell(unkept: Unkept | None, cache: Path, error: OSError | CompilerFailed) -> None:
+    """Says that compiled code could not be kept.  A compiler does not tell a full disk in a way to rely on."""
+    if unkept is None:
+        return
+    if isinstance(error, CompilerFailed):
+        full = shutil.disk_usage(cache).free < _FULL
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else OSError(str(error))
+    unkept(not_kept(cache, error))
 
 
 def _wait(running: subprocess.Popen[str], folder: Path) -> None:
@@ -275,7 +297,7 @@ def _private(cache: Path) -> None:
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = cache.stat()
     if found.st_uid != os.geteuid():
-        raise PermissionError(f"{cache} belongs to somebody else")
+        raise PermissionError("it belongs to somebody else")
     if stat.S_IMODE(found.st_mode) != 0o700:
         cache.chmod(0o700)
 

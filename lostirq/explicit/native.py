@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lostirq.evidence.verdict import RANGE, Progress, SearchOptions
-from lostirq.explicit.build import Compiler, Upgrade, load_model, load_runtime
+from lostirq.explicit.build import Compiler, Unkept, Upgrade, load_model, load_runtime
 from lostirq.explicit.outcome import Outcome, available_bytes, wanted_checks
 from lostirq.explicit.plan import Plan
 from lostirq.ir.system import Edge, Fair, FairClass, fairness_class
@@ -91,13 +91,14 @@ def _number_classes(edges: Iterable[Edge], out: ctypes.Array[ctypes.c_uint8]) ->
 class Native:
     """One compiled system."""
 
-    def __init__(self, plan: Plan, source: str, compiler: Compiler, cache: Path) -> None:
+    def __init__(self, plan: Plan, source: str, compiler: Compiler, cache: Path, unkept: Unkept | None = None) -> None:
         self.plan, self._source, self._compiler, self._cache = plan, source, compiler, cache
-        model, self._best = load_model(compiler, source, cache)
+        self._unkept = unkept
+        model, self._best = load_model(compiler, source, cache, unkept)
         self._loaded = [model]
         self._upgrade: Upgrade | None = None
         self._stopped = ""
-        self._runtime = load_runtime(compiler, plan.layout.words, cache)
+        self._runtime = load_runtime(compiler, plan.layout.words, cache, unkept)
         _declare(self._runtime)
 
     def run(self, options: SearchOptions, started: float) -> Outcome:
@@ -229,7 +230,7 @@ class Native:
         if self._best:
             return
         if self._upgrade is None:
-            self._upgrade = Upgrade(self._compiler, self._source, self._cache)
+            self._upgrade = Upgrade(self._compiler, self._source, self._cache, self._unkept)
         better = self._upgrade.poll()
         if better is not None:
             self._loaded.append(better)

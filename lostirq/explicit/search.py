@@ -56,7 +56,7 @@ def _run(plan: Plan, options: SearchOptions, cache: Path, started: float) -> tup
     if compiler is not None:
         before = time.monotonic()
         try:
-            run = Native(plan, emit(plan), compiler, cache).run
+            run = Native(plan, emit(plan), compiler, cache, options.unkept).run
             compiling = time.monotonic() - before
         except TooWide:
             pass

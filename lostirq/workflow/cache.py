@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import lostirq
+from lostirq.errors import not_kept
 from lostirq.evidence.verdict import SearchOptions, SearchResult, Unknown
 from lostirq.explicit.build import STALE
 from lostirq.ir.digest import digest
@@ -48,11 +49,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ResultCache:
-    """A folder of results.  `warn` gets one line for each damaged entry."""
+    """A folder of results.  `warn` gets one line for each damaged entry, `unkept` one where nothing can be written."""
 
     root: Path
     warn: Callable[[str], None] = lambda line: None
     limit: int = LIMIT
+    unkept: Callable[[str], None] = lambda line: None
 
     def get(self, key: str, kind: type[T]) -> T | None:
         """The entry, or None if there is none that can be trusted."""
@@ -79,7 +81,7 @@ class ResultCache:
         return found
 
     def put(self, key: str, value: object) -> None:
-        """Keep a value; where that fails (no space, no permission), nothing is kept and nothing said."""
+        """Keep a value; where that fails (no space, no permission), nothing is kept, and `unkept` is told."""
         body = json.dumps(encode(value), separators=(",", ":")).encode()
         if len(body) > min(_MAX_ENTRY - 1024, self.limit // 4):
             return
@@ -87,15 +89,16 @@ class ResultCache:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not _ours(self.root):
-                return
+                raise PermissionError("it is no folder of ours")
             handle, temporary = tempfile.mkstemp(prefix="new-", dir=self.root)
             with os.fdopen(handle, "wb") as f:
                 f.write(f"{_MAGIC} {VERSION} {len(body)} {hashlib.sha256(body).hexdigest()}\n".encode() + body)
             os.replace(temporary, self.root / f"{key}.json")
             self.evict()
-        except OSError:
+        except OSError as e:
             if temporary:
                 Path(temporary).unlink(missing_ok=True)
+            self.unkept(not_kept(self.root, e))
 
     def evict(self) -> None:
         """Remove the entries that were not used for longest until three quarters of the limit are left, and what
@@ -182,7 +185,7 @@ def texts_digest(sources: Mapping[str, str]) -> str:
 
 def search_key(options: SearchOptions, engine: Engine) -> str:
     """What a result depends on besides the system; threads, memory and time only decide whether there is one."""
-    resources = ("threads", "memory_bytes", "seconds", "until", "progress", "compiler")
+    resources = ("threads", "memory_bytes", "seconds", "until", "progress", "compiler", "unkept")
     said = {f.name: encode(getattr(options, f.name)) for f in fields(options) if f.name not in resources}
     return key_of(engine.value, str(options.compiler == ""), json.dumps(said, sort_keys=True))
 

@@ -58,6 +58,7 @@ class CheckOptions:
     reductions: Reductions = Reductions()
     cache_dir: Path | None = None
     results: ResultCache | None = None
+    unkept: Callable[[str], None] | None = None     # gets a line where compiled code cannot be kept
 
     @property
     def partial(self) -> bool:
@@ -74,7 +75,8 @@ class CheckOptions:
         given = [s for s in (self.seconds, self.search_seconds) if s is not None]
         return SearchOptions(properties=keys, threads=self.threads or 1, max_states=self.max_states, memory_bytes=share,
                              seconds=min(given, default=None), until=self.until, stop_early=stop_early,
-                             reductions=self.reductions, progress=report, max_depth=self.max_depth, rlimit=self.rlimit)
+                             reductions=self.reductions, progress=report, max_depth=self.max_depth, rlimit=self.rlimit,
+                             unkept=self.unkept)
 
 
 @dataclass(frozen=True, slots=True)

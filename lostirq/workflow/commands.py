@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
-from lostirq.errors import UsageError
+from lostirq.errors import UsageError, not_kept
 from lostirq.evidence.trace_file import write, write_text
 from lostirq.ir.system import Memory
 from lostirq.workflow import jobs, show, ways
@@ -43,6 +43,7 @@ class Setting:
     err: TextIO
     environment: Mapping[str, str]
     quiet: bool = False     # something else takes the place of the usual text
+    unkept: Callable[[str], None] = lambda line: None   # gets a line where nothing can be kept, and says it once
 
     @property
     def speaks(self) -> bool:
@@ -54,14 +55,13 @@ class Setting:
         return locate(self.workspace, Path.cwd())
 
     def look_at_cache(self) -> None:
-        """Say once if nothing can be kept: the searches go on without, and compile anew each time."""
+        """Say if nothing can be kept: the searches go on without, and compile anew each time."""
         try:
             self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.cache) as f:
                 f.write(b"x" * 4096)
         except OSError as e:
-            self.err.write(f"lostirq: the cache {self.cache} cannot be written ({e.strerror or e}): nothing is kept; "
-                           "free some space or choose another --cache-dir\n")
+            self.unkept(not_kept(self.cache, e))
 
     def lines(self, lines: list[str]) -> None:
         self.out.writelines(line + "\n" for line in lines)

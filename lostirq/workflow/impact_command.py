@@ -34,7 +34,7 @@ def run_impact(s: Setting, o: argparse.Namespace, processes: int, standard_input
     """Raises `UsageError`, `LostirqError`."""
     raw = patch_bytes(o.file, standard_input if o.file == "-" else None)
     s.look_at_cache()
-    results = ResultCache(s.cache / "results", lambda line: print(f"lostirq: {line}", file=s.err))
+    results = ResultCache(s.cache / "results", lambda line: print(f"lostirq: {line}", file=s.err), unkept=s.unkept)
     name = "standard input" if o.file == "-" else o.file
     status = Status(s.err, 0)
     try:

@@ -167,7 +167,7 @@ def warm(base: Sequence[BaseCase], options: CheckOptions, folder: Path) -> None:
     compiler = find_compiler(None) if options.engine is Engine.COMPILED else None
     for words in sorted({b.words for b in base} if compiler is not None else ()):
         assert compiler is not None
-        load_runtime(compiler, words, folder)
+        load_runtime(compiler, words, folder, options.unkept)
 
 
 def cheap(base: Sequence[BaseCase], up_to: int | None) -> int:

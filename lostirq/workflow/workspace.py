@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import lostirq
-from lostirq.errors import UsageError
+from lostirq.errors import UsageError, advice
 from lostirq.evidence.trace_file import read_text
 from lostirq.language import Workspace, load_sources
 
@@ -149,13 +149,16 @@ def copy_out(root: Path, target: Path) -> list[str]:
                 folder.rmdir()
         if not isinstance(e, OSError):
             raise
-        raise UsageError(f"cannot write {target}: {_cause(e)}; free some space, or choose another folder") from None
+        cause = _cause(e)
+        raise UsageError(f"cannot write {target}: {cause.strerror or cause}; "
+                         f"{advice(cause, 'choose another folder')}") from None
     return copied
 
 
-def _cause(error: OSError) -> str:
+def _cause(error: OSError) -> OSError:
     """Why a file could not be copied; `copytree` collects (from, to, text) of each."""
     if not isinstance(error, shutil.Error):
-        return error.strerror or str(error)
-    found = error.args[0][0][2] if isinstance(error.args[0], list) else str(error)
-    return re.sub(r"^\[Errno \d+\] ", "", str(found)).partition(": ")[0]
+        return error
+    said = str(error.args[0][0][2] if isinstance(error.args[0], list) else error)
+    found = re.match(r"\[Errno (\d+)\] ([^:]*)", said)
+    return OSError(int(found[1]), found[2]) if found else OSError(said)

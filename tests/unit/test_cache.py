@@ -102,7 +102,14 @@ def test_open_folder_is_closed(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    ResultCache(tmp_path / "file" / "results").put("k", FOUND)
+    told: list[str] = []
+    ResultCache(tmp_path / "file" / "results", unkept=told.append).put("k", FOUND)
+    assert len(told) == 1
+    assert told[0].startswith(f"the cache {tmp_path / 'file' / 'results'} cannot be written (Not a directory)")
+    ResultCache(tmp_path / "good", unkept=told.append).put("k", FOUND)
+    (tmp_path / "link").symlink_to(tmp_path / "good")
+    ResultCache(tmp_path / "link", unkept=told.append).put("k", FOUND)
+    assert len(told) == 2 and "(it is no folder of ours)" in told[1]
     said: list[str] = []
     assert ResultCache(tmp_path / "file" / "results", said.append).get("k", SearchResult) is None
 

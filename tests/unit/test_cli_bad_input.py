@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import json
 import os
@@ -19,6 +20,7 @@ from json_schemas import valid
 
 from lostirq.cli import main
 from lostirq.errors import UsageError
+from lostirq.evidence.trace_file import write_text
 
 Capture = pytest.CaptureFixture[str]
 
@@ -297,6 +299,22 @@ def test_output_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "file").write_text("")
     assert run(folder, "export", "one", "--to", "dot", "-o", str(tmp_path / "file" / "x.dot")) == 2
     assert "cannot write" in one_line(capsys)
+
+
+def test_space_is_freed_only_where_there_is_none(
+        tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = toy(tmp_path / "w")
+    assert run(folder, "init", "/proc/x") == 2
+    assert one_line(capsys) == "lostirq: cannot write /proc/x: No such file or directory; choose another folder\n"
+    with pytest.raises(UsageError, match=r"cannot write /proc/x: No such file or directory; choose another folder$"):
+        write_text(Path("/proc/x"), "")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(UsageError, match=r": Disk quota exceeded; free some space, or choose another folder$"):
+        write_text(tmp_path / "x", "")
 
 
 def test_init_refuses_a_folder_in_use(tmp_path: Path, capsys: Capture) -> None:

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -95,8 +96,26 @@ def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
 def test_a_cache_that_is_no_directory_is_done_without(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.write_text("in the way")
-    found = check(rings(2, 4), SearchOptions(), cache)
+    said: list[str] = []
+    found = check(rings(2, 4), SearchOptions(unkept=said.append), cache)
     assert found.engine == "c" and found.complete and cache.read_text() == "in the way"
+    assert len(said) == 2 and "(File exists)" in said[0]
+    kept: list[str] = []
+    check(rings(2, 4), SearchOptions(unkept=kept.append), tmp_path / "good")
+    assert kept == []
+
+
+def test_code_that_is_optimised_in_vain_is_told(tmp_path: Path) -> None:
+    compiler = find_compiler(None) or pytest.skip("no C compiler")
+    said: list[str] = []
+    build.Upgrade(compiler, "", tmp_path / "gone", said.append).close()
+    assert said == [f"the cache {tmp_path / 'gone'} cannot be written (No such file or directory): what is made is not "
+                    "kept; choose another --cache-dir"]
+    upgrade = build.Upgrade(compiler, "no C", tmp_path, said.append)
+    assert upgrade._running is not None
+    upgrade._running.wait()
+    assert upgrade.poll() is None and len(said) == 2 and "error" in said[1]
+    upgrade.close()
 
 
 def test_two_runs_at_once_on_one_cache(tmp_path: Path) -> None:
@@ -127,8 +146,13 @@ def test_a_full_disk_under_the_cache(tmp_path: Path) -> None:
         f'exec {real} "$@"\n'
     )
     script.chmod(0o755)
-    found = check(rings(2, 4), SearchOptions(compiler=str(script)), tmp_path / "cache")
-    assert found.engine == "c" and found.complete and entries(tmp_path / "cache") == []
+    said: list[str] = []
+    cache = tmp_path / "cache"
+    found = check(rings(2, 4), SearchOptions(compiler=str(script), unkept=said.append), cache)
+    assert found.engine == "c" and found.complete and entries(cache) == []
+    assert len(said) == 2 and set(said) == {            # the system, and the search code
+        f"the cache {cache} cannot be written (fatal error: main.s: No space left on device): what is made is not "
+        "kept; choose another --cache-dir"}
 
 
 def test_a_full_disk_everywhere_is_one_line(tmp_path: Path) -> None:
@@ -167,10 +191,59 @@ def test_a_tiny_file_system(tmp_path: Path) -> None:
     if mounted.returncode:
         pytest.skip("may not mount")
     try:
-        found = check(rings(2, 4), SearchOptions(), cache)
+        said: list[str] = []
+        found = check(rings(2, 4), SearchOptions(unkept=said.append), cache)
         assert found.engine == "c" and found.complete and entries(cache) == []
+        assert len(said) == 2 and "(No space left on device)" in said[0] and "free some space, or" in said[0]
     finally:
         subprocess.run(["umount", str(cache)], check=True)
+
+
+def _foreign(cache: Path) -> None:
+    os.chown(cache / "build", 65534, 65534)
+
+
+def _in_the_way(cache: Path) -> None:
+    (cache / "build").rmdir()
+    (cache / "build").write_text("")
+
+
+def _mounted(options: str) -> Callable[[Path], None]:
+    def mount(cache: Path) -> None:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(cache)], capture_output=True,
+                              check=False)
+        if done.returncode:
+            pytest.skip("may not mount")
+    return mount
+
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+UNWRITABLE = {
+    "in the way": (_in_the_way, "/build", "File exists", ""),
+    "foreign": (_foreign, "/build", "it belongs to somebody else", ""),
+    "full": (_mounted("size=4k"), "/build", "No space left on device", "free some space, or "),
+    "read-only": (_mounted("ro"), "", "Read-only file system", ""),
+}
+
+
+@pytest.mark.parametrize("case", [c if c == "in the way" else pytest.param(c, marks=ROOT_ONLY) for c in UNWRITABLE])
+def test_a_command_says_once_that_nothing_is_kept(tmp_path: Path, case: str) -> None:
+    """Two searches, in two forks, compile two objects each."""
+    spoil, where, cause, mend = UNWRITABLE[case]
+    cache = tmp_path / "cache"
+    (cache / "build").mkdir(parents=True)
+    spoil(cache)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "lostirq.cli", "check", "--workspace", str(ROOT / "benchmarks" / "models"),
+             "--scenario", "peterson_lock", "--cache-dir", str(cache), "-j", "2"],
+            capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        subprocess.run(["umount", "-q", str(cache)], check=False)
+    assert done.returncode == 0 and "all hold" in done.stdout
+    assert [x for x in done.stderr.splitlines() if x.startswith("lostirq:")] == [
+        f"lostirq: the cache {cache}{where} cannot be written ({cause}): what is made is not kept; {mend}choose "
+        "another --cache-dir"]
 
 
 def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
