@@ -79,7 +79,8 @@ clean:
 	$(Q)rm -rf build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 check-help:
-	@echo "make check           every property in the quick scenarios, SC and TSO, the known bugs, and the certificates of proofs (the default)"
+	@echo "make check           every property in the quick scenarios, SC and TSO (the pairs of features under TSO, which has all states of SC),"
+	@echo "                     the known bugs, and the certificates of proofs (the default)"
 	@echo "make check BASE=REV  compare with a git revision: only what changed since is searched"
 	@echo "make check-standard  every property in the standard scenarios (minutes)"
 	@echo "make check-deep      every property in the deep scenarios (a night, and all the memory there is)"
