@@ -162,6 +162,7 @@ def make_parser(wanted: str | None = None) -> Parser:
                              help="only this one (repeatable, *)")
         command.add_argument("--memory", type=one_of("memory model", list(_MEMORIES)), default="both",
                              help="sc, tso or both")
+    for command in (check, made["patch"], export):
         command.add_argument("--set", action="append", default=[], type=parameter, metavar="NAME=N", dest="overrides",
                              help="another value for a scenario parameter")
     patch_command.add_arguments(made["patch"])
@@ -284,7 +285,8 @@ def dispatch(o: argparse.Namespace, out: TextIO) -> Outcome:
 
         return explore_command.run_explore(setting, o.subject, o.port)
     if o.command == "export":
-        return commands.run_export(setting, o.scenario, Memory(o.memory), o.to, o.output, o.max_states)
+        return commands.run_export(setting, o.scenario, Memory(o.memory), o.to, o.output, o.max_states,
+                                   dict(o.overrides))
     if o.command == "init":
         return commands.run_init(setting, o.folder)
     return commands.run_doctor(setting) if o.command == "doctor" else commands.run_list(setting, o.part or "")

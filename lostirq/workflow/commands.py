@@ -192,8 +192,9 @@ def run_list(s: Setting, part: str = "") -> Outcome:
     return Outcome.HOLDS
 
 
-def run_export(s: Setting, scenario: str, memory: Memory, target: str, output: Path | None, limit: int) -> Outcome:
-    text = export(load(s.root), scenario, memory, target, limit=limit)
+def run_export(s: Setting, scenario: str, memory: Memory, target: str, output: Path | None, limit: int,
+               overrides: Mapping[str, int]) -> Outcome:
+    text = export(load(s.root), scenario, memory, target, limit=limit, overrides=overrides)
     if output is not None:
         write_text(output, text)
     elif s.as_json:

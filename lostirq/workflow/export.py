@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lostirq.errors import UsageError
 from lostirq.ir.system import Memory
 from lostirq.language import Workspace, compile_scenario
@@ -12,10 +14,13 @@ FORMATS = ("graphml", "dot", "promela")
 LIMIT = 20_000          # states of a graph that anybody would look at
 
 
-def export(workspace: Workspace, scenario: str, memory: Memory, target: str, *, limit: int = LIMIT) -> str:
+def export(workspace: Workspace, scenario: str, memory: Memory, target: str, *, limit: int = LIMIT,
+           overrides: Mapping[str, int] | None = None) -> str:
     """The text of the export.  Raises `UsageError` for a graph of more than `limit` states: never a part of it."""
     name = choose((scenario,), workspace.scenarios, "scenario")[0]
-    system = compile_scenario(workspace, name, memory)
+    given = dict(overrides or {})
+    choose(list(given), workspace.parameters, "parameter")
+    system = compile_scenario(workspace, name, memory, overrides=given)
     if target == "promela":
         from lostirq.ir.tso import lower
         from lostirq.report.promela import promela
@@ -26,5 +31,6 @@ def export(workspace: Workspace, scenario: str, memory: Memory, target: str, *, 
     states = explore_graph(system, limit)
     if not states.complete:
         raise UsageError(f"scenario {name} has more than {limit:,} states without reductions (`check --no-reductions` "
-                         "counts them); a graph of it is of no use (--max-states N exports it all the same)")
+                         "counts them); a graph of it is of no use: have less in it (--set NAME=N, `lostirq list "
+                         "parameters`), or --max-states N exports it all the same")
     return to_dot(states) if target == "dot" else to_graphml(states)
