@@ -195,14 +195,18 @@ def make_parser(wanted: str | None = None) -> Parser:
     made["explore"].add_argument("subject", nargs="?", default="", help="a scenario, or a counterexample: a known bug, "
                                  "a trace file or `last`")
     made["explore"].add_argument("--port", type=port, default=0, help="default: any that is free")
+    _export_arguments(export)
+    made["init"].add_argument("folder", type=Path)
+    made["list"].add_argument("part", nargs="?", type=one_of("part", PARTS), help=f"one of {', '.join(PARTS)}")
+    return parser
+
+
+def _export_arguments(export: argparse.ArgumentParser) -> None:
     export.add_argument("scenario")
     export.add_argument("--to", type=one_of("format", FORMATS), required=True, help=", ".join(FORMATS))
     export.add_argument("--memory", type=one_of("memory model", ["sc", "tso"]), default="sc")
     export.add_argument("-o", "--output", type=Path, metavar="FILE")
     export.add_argument("--max-states", type=natural, default=LIMIT, metavar="N")
-    made["init"].add_argument("folder", type=Path)
-    made["list"].add_argument("part", nargs="?", type=one_of("part", PARTS), help=f"one of {', '.join(PARTS)}")
-    return parser
 
 
 def parse(words: list[str]) -> argparse.Namespace:

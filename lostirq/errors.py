@@ -73,17 +73,21 @@ def not_kept(cache: Path, error: OSError) -> str:
 
 
 class ModelErrors(LostirqError):
-    """One or several errors in a workspace; `sources` maps file names to their text, for the carets."""
+    """One or several errors in a workspace; `sources` maps file names to their text, for the carets; `given`: values of
+    parameters (`SENDERS=9`) that somebody gave for this run alone, which may be the cause."""
 
     exit_code = 2
 
-    def __init__(self, diagnostics: list[Diagnostic], sources: dict[str, str] | None = None) -> None:
+    def __init__(self, diagnostics: list[Diagnostic], sources: dict[str, str] | None = None,
+                 given: tuple[str, ...] = ()) -> None:
         self.diagnostics = sorted(set(diagnostics), key=lambda d: (d.span, d.code, d.message))
         self.sources = dict(sources or {})
+        self.given = given
         super().__init__(self.render())
 
     def render(self) -> str:
-        shown = [d.render(self.sources.get(d.span.file)) for d in self.diagnostics]
+        said = f"with {' '.join(f'--set {value}' for value in self.given)}:"
+        shown = [said] * bool(self.given) + [d.render(self.sources.get(d.span.file)) for d in self.diagnostics]
         count = len(self.diagnostics)
         shown.append(f"{count} error{'s' if count != 1 else ''}")
         return "\n".join(shown)

@@ -15,7 +15,7 @@ from lostirq.language.declarations import PROCESSES, Declarations
 from lostirq.language.declarations import Role as Purpose
 from lostirq.language.finish import Request, finish
 from lostirq.language.graph import Graph, Node, Op
-from lostirq.language.processes import instances, run_initial
+from lostirq.language.processes import instances, numbers, run_initial
 from lostirq.language.rewrite import literal
 from lostirq.language.source import Report
 from lostirq.language.steps import Composer, place_locations
@@ -57,10 +57,12 @@ def expand(declarations: Declarations, values: dict[str, int], report: Report) -
     for decl in declarations.functions():
         if decl.role is Purpose.INITIAL:
             run_initial(universe, decl, initial)
+    wanted = [(decl, numbers(universe, decl)) for decl in declarations.functions() if decl.role in PROCESSES]
+    if report.found:
+        return None                         # what follows from a wrong number of processes is no error of its own
     graphs: list[Graph] = []
-    for decl in declarations.functions():
-        if decl.role in PROCESSES:
-            instances(universe, decl, graphs)
+    for decl, which in wanted:
+        instances(universe, decl, which, graphs)
     if report.found:
         return None
     folder = sharing.Folder(graphs, initial)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
 from lostirq.ir.expr import TRUE, Expr, Kind, Var, integer, is_const, value_of
 from lostirq.ir.system import Sort
@@ -54,22 +55,32 @@ def expand_process(
     return x
 
 
-def instances(universe: Universe, decl: FunctionDecl, graphs: list[Graph]) -> None:
-    """Append the instances of a process."""
+def numbers(universe: Universe, decl: FunctionDecl) -> tuple[int, ...]:
+    """The numbers of the instances of a process, -1 for the only one; none, and a diagnostic, if they make no sense."""
     tr = Translator(universe, Scope(decl.source, None, {}))
     try:
         if "when" in decl.options and not tr.constant(decl.options["when"]):
-            return
+            return ()
         over = decl.options.get("over")
         wanted = 0 if over is None else 1
         if len(decl.parameters) != wanted:
             mend = "one with over=, else none"
             raise tr.fail(decl.node, "LI012", f"process '{decl.name}' takes {wanted} parameter(s)", mend)
-        count = 0 if over is None else tr.constant(over)
+        if over is None:
+            return (-1,)
+        count = tr.constant(over)
         if not 0 <= count <= MAX_INSTANCES:
             said = f"the number of instances {count} is not in 0..{MAX_INSTANCES}"
-            raise tr.fail(decl.options["over"], "LI014", said, "fewer of them")
-        for number in [-1] if over is None else range(count):
+            raise tr.fail(over, "LI014", said, f"a number from 0 to {MAX_INSTANCES}")
+        return tuple(range(count))
+    except Abandon:
+        return ()
+
+
+def instances(universe: Universe, decl: FunctionDecl, wanted: Iterable[int], graphs: list[Graph]) -> None:
+    """Append the instances of a process that have these numbers."""
+    try:
+        for number in wanted:
             graphs.append(_instance(universe, decl, number, len(graphs)))
     except Abandon:
         return

@@ -142,7 +142,7 @@ def compile_scenario(
     request = Request(name, memory, values, wanted, dropped, lemmas, room)
     system = compile_request(workspace.declarations, request, report)
     if report.found or system is None:
-        raise ModelErrors(report.found, workspace.sources)
+        raise ModelErrors(report.found, workspace.sources, _given(overrides))
     return system
 
 
@@ -158,9 +158,13 @@ def compile_memories(workspace: Workspace, name: str, memories: Iterable[Memory]
         request = Request(name, memory, values, workspace.scenarios[name].properties, dropped)
         system = None if expanded is None else compile_request(workspace.declarations, request, report, expanded)
         if report.found or system is None:
-            raise ModelErrors(report.found, workspace.sources)
+            raise ModelErrors(report.found, workspace.sources, _given(overrides))
         found[memory] = system
     return found
+
+
+def _given(overrides: dict[str, int] | None) -> tuple[str, ...]:
+    return tuple(f"{name}={int(value)}" for name, value in (overrides or {}).items())
 
 
 def _values(workspace: Workspace, name: str, overrides: dict[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:

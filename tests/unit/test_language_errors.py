@@ -11,7 +11,7 @@ import pytest
 
 from lostirq.errors import ModelErrors
 from lostirq.ir.system import Memory
-from lostirq.language import load_sources
+from lostirq.language import compile_memories, compile_scenario, load_sources
 from tests.unit.language import SCENARIO, errors, load, places
 
 STATE = """
@@ -258,3 +258,41 @@ def s() -> bool:
     return old(buffers_empty()) or x
 """
     assert places(errors(text, Memory.TSO)) == [("LI034", 12, 12)]
+
+
+COUNTED = """\
+N = Param(1, "users")
+top: Int[0, max(N, 0)]
+
+
+@thread(over=N)
+def user(i: Int[0, N - 1]):
+    step()
+
+
+@thread()
+def counter():
+    top += 1
+
+
+@scenario()
+class one:
+    pass
+"""
+
+
+@pytest.mark.parametrize("value", [-1, 257])
+def test_a_number_of_processes_that_makes_no_sense_is_the_only_error(value: int) -> None:
+    """What follows from it is none of its own, and what somebody gave for this run is named first."""
+    workspace = load_sources({"model/a.py": COUNTED})
+    assert len(compile_scenario(workspace, "one", Memory.SC).processes) == 2
+    for compiled in (lambda: compile_scenario(workspace, "one", Memory.SC, overrides={"N": value}),
+                     lambda: compile_memories(workspace, "one", list(Memory), overrides={"N": value})):
+        with pytest.raises(ModelErrors) as caught:
+            compiled()
+        said = str(caught.value).splitlines()
+        assert said[0] == f"with --set N={value}:" and said[-2:] == ["    mend: a number from 0 to 256", "1 error"]
+        assert said[1] == f"model/a.py:5:14: error LI014: the number of instances {value} is not in 0..256"
+    with pytest.raises(ModelErrors) as caught:
+        compile_scenario(load_sources({"model/a.py": COUNTED.replace("Param(1", f"Param({value}")}), "one", Memory.SC)
+    assert not str(caught.value).startswith("with")
