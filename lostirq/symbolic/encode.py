@@ -228,11 +228,14 @@ class Encoder:
         return encode(node, args)
 
     def in_range(self, variables: Iterable[Var] | None = None) -> list[z3.BoolRef]:
-        """What the type of each Int says about its symbol, where the bit-vector could hold more."""
+        """What the type of each Int says about its symbol, where the bit-vector could hold more.  That of an initial value
+        may be narrower than the type."""
         facts: list[z3.BoolRef] = []
         for v in self.symbols if variables is None else variables:
             if v.type.kind is Kind.INT:
-                x, width = self.symbols[v], signed_width(v.type.lo, v.type.hi)
+                x = self.symbols[v]
+                width = max(x.size(), signed_width(v.type.lo, v.type.hi))
+                x = z3.SignExt(width - x.size(), x) if x.size() < width else x
                 if v.type.lo > -(1 << width - 1):
                     facts.append(x >= v.type.lo)
                 if v.type.hi < (1 << width - 1) - 1:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lostirq.ir import expr as x
 from lostirq.ir.expr import BOOL, Expr, Kind, Op, Role, Var, bits_type, int_type
-from lostirq.symbolic.encode import Encoder, signed_width
+from lostirq.symbolic.encode import Encoder, constant, signed_width
 from tests.unit.expressions import VARIABLES, booleans, integers, reference, value_in, words
 
 
@@ -64,3 +64,14 @@ def test_every_operator_of_a_flat_state_is_encoded() -> None:
 
     annotated = {Op.EMPTY, Op.SEEN, Op.BUFFERED, Op.SETTLED}
     assert set(Op) - set(_OPERATORS) == {Op.CONST, Op.VAR, Op.OLD, Op.OCCURS, *annotated}
+
+
+def test_an_initial_value_is_in_range_however_narrow_it_is() -> None:
+    """A constant has as few bits as it needs, in which a bound of its type need not fit."""
+    for lo, hi in ((0, 2), (-1, 1), (-3, 0), (0, 5), (2, 7)):
+        v = Var("v", int_type(lo, hi), lo, Role.MEMORY)
+        for value in range(lo - 2, hi + 3):
+            encoder = Encoder((v,))
+            encoder.symbols[v] = constant(value, v.type)
+            inside = z3.is_true(z3.simplify(z3.And(*encoder.in_range())))
+            assert inside == (lo <= value <= hi), (lo, hi, value)
