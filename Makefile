@@ -5,6 +5,9 @@ PYTHON ?= python3
 J      ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 MEM    ?= 3G
 O      ?=
+ifndef SEED
+SEED   := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.lostirq-stamp
@@ -54,7 +57,8 @@ test: $(STAMP)
 	$(Q)$(BIN)/python -m pytest -n $(J) --dist loadfile -m "not slow" $(O)
 
 test-slow: $(STAMP)
-	$(Q)$(BIN)/python -m pytest -n $(J) --dist loadfile $(O)
+	@echo "random examples: make test-slow SEED=$(SEED) draws the same again"
+	$(Q)$(BIN)/python -m pytest -n $(J) --dist loadfile --hypothesis-profile anew --hypothesis-seed $(SEED) $(O)
 
 lint: $(STAMP)
 	$(Q)$(BIN)/ruff check $(CHECKED)
@@ -93,4 +97,4 @@ check-help:
 	@echo "make bench           side by side with SPIN and Rumur (benchmarks/README.md)"
 	@echo "make wheel           a wheel in dist/ that carries the workspace"
 	@echo "make setup           the virtual environment in .venv (the other targets call it when it is missing or old)"
-	@echo "Variables: J=2 processes  MEM=3G memory in all  O='--property Q-7' more options  V=1 print commands  PYTHON=python3"
+	@echo "Variables: J=2 processes  MEM=3G memory in all  O='--property Q-7' more options  V=1 print commands  PYTHON=python3  SEED=N (test-slow)"

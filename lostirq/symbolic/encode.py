@@ -228,8 +228,8 @@ class Encoder:
         return encode(node, args)
 
     def in_range(self, variables: Iterable[Var] | None = None) -> list[z3.BoolRef]:
-        """What the type of each Int says about its symbol, where the bit-vector could hold more.  That of an initial value
-        may be narrower than the type."""
+        """What the type of each Int says about its symbol, where the bit-vector could hold more.  That of an initial
+        value may be narrower than the type."""
         facts: list[z3.BoolRef] = []
         for v in self.symbols if variables is None else variables:
             if v.type.kind is Kind.INT:

@@ -112,7 +112,7 @@ def outcomes(system: System) -> set[Outcome]:
     return found
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs(), st.sampled_from(Memory))
 def test_outcomes_are_those_of_the_abstract_machine(threads: Threads, memory: Memory) -> None:
     everything = " or ".join(f"{n} == 2" for n in (*VARIABLES, *REGISTERS))      # what nobody reads would not be kept

@@ -89,7 +89,7 @@ def test_bounded_search_agrees_on_sources() -> None:
     """Systems that the front end makes, with handlers, schedulers and choices."""
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=3 * SOURCES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=8 * SOURCES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(sources(), st.sampled_from(Memory))
     def judge(files: dict[str, str], memory: Memory) -> None:
         if seen["systems"] >= SOURCES:
@@ -105,7 +105,7 @@ def test_bounded_search_agrees_on_sources() -> None:
             assert all(trace == graph[key] for key, trace in found.items())
 
     judge()
-    assert seen["systems"] == SOURCES and seen["found"] >= SOURCES // 2, seen
+    assert seen["systems"] == SOURCES and seen["found"] >= SOURCES // 3, seen
 
 
 def levels(system: System) -> list[set[tuple[int, ...]]]:

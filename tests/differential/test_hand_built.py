@@ -16,7 +16,7 @@ QUIET = list(HealthCheck)
 
 @pytest.mark.parametrize("memory", Memory, ids=lambda m: m.value)
 def test_graph_agrees_with_interpreter(memory: Memory) -> None:
-    @settings(max_examples=100, deadline=None, suppress_health_check=QUIET, derandomize=True)
+    @settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
     @given(systems(memory))
     def check(system):
         assume(agree(system, {}, {}))
@@ -28,7 +28,7 @@ def test_graph_agrees_with_interpreter(memory: Memory) -> None:
 def test_generated_python_agrees_with_every_reduction(memory: Memory, tmp_path) -> None:
     engines = {"Python": compiled_engines(tmp_path)["Python"]}
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=QUIET, derandomize=True)
+    @settings(max_examples=40, deadline=None, suppress_health_check=QUIET)
     @given(systems(memory))
     def check(system):
         assume(agree(system, engines, {"Python": SETTINGS}, limit=500))
@@ -40,7 +40,7 @@ def test_generated_python_agrees_with_every_reduction(memory: Memory, tmp_path) 
 def test_compiled_c_agrees(memory: Memory, tmp_path) -> None:
     engines = {"C": compiled_engines(tmp_path)["C"]}
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=QUIET, derandomize=True)
+    @settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
     @given(systems(memory))
     def check(system):
         assume(agree(system, engines, {"C": (Reductions(),)}))

@@ -18,7 +18,7 @@ from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 from tests.differential.random_systems import systems
 
 MOST = 150
-PATIENT = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+PATIENT = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def reachable(system: System) -> list[dict[Var, int]] | None:

@@ -38,7 +38,7 @@ def test_all_engines_agree(tmp_path) -> None:
     engines = compiled_engines(tmp_path)
     outcome: Counter[str] = Counter()
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(sources(), st.sampled_from(Memory), st.sampled_from(SETTINGS))
     def check(files: dict[str, str], memory: Memory, setting: Reductions) -> None:
         if outcome["compared"] >= COMPARED:

@@ -143,7 +143,7 @@ def compare(workspace: Workspace, name: str, overrides: dict[str, int]) -> int:
 def test_random_models() -> None:
     outcome: Counter[str] = Counter()
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(sources())
     def check(files: dict[str, str]) -> None:
         if outcome["compared"] < COMPARED:
@@ -181,7 +181,7 @@ def unnoticed(prepared: Prepared) -> list[str]:
 
 
 def test_no_access_goes_unnoticed() -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(sources())
     def check(files: dict[str, str]) -> None:
         workspace = load_sources(files)

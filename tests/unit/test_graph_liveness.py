@@ -167,7 +167,7 @@ def _fair(chosen, inside, fair, enabled) -> bool:
     return True
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(systems(Memory.SC))
 def test_agrees_with_an_enumeration_of_all_sets_of_states(system) -> None:
     states = explore_graph(system, 10)

@@ -96,7 +96,7 @@ def never_together(system: System, states: list[dict[Var, int]], most: int) -> l
     return found
 
 
-@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(Memory).flatmap(systems), st.integers(2, 3))
 def test_random_systems(system: System, k: int) -> None:
     """What k-induction by unrolling proves is proved, and what is proved holds in every reachable state."""
