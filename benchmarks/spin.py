@@ -31,7 +31,6 @@ SAFE: dict[str, Setting] = {
     "breadth-first": Setting(("-DBFS",)),
     "depth-first, bytes": Setting(form=(("packed", False),)),
     "depth-first, one loop": Setting(form=(("processes", False),)),
-    "depth-first, COLLAPSE": Setting(("-DCOLLAPSE",)),
 }
 ALWAYS = ("-w", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK")
 GENERATE = ("-o1", "-o2", "-o3", "-a")
