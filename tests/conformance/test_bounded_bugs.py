@@ -42,7 +42,7 @@ def base() -> Workspace:
 def test_the_same_counterexample_as_the_compiled_engine(base: Workspace, slug: str) -> None:
     """Length, changes of process and every single transition."""
     bug = read_bug(library(ROOT)[slug])
-    system = compile_scenario(patched_workspace(base, bug)[0], bug.scenario, bug.memory)
+    system = compile_scenario(patched_workspace(base, bug), bug.scenario, bug.memory)
     keys = tuple(p.key for p in system.properties if p.id == bug.properties[0])
     options = SearchOptions(properties=keys, stop_first=True, stop_early=True)
     found, expected = check_bounded(system, options).verdicts, check(system, options).verdicts
@@ -62,7 +62,7 @@ def test_a_witness_at_full_width(base: Workspace, slug: str) -> None:
 def test_each_recorded_witness(base: Workspace, slug: str) -> None:
     bug = read_bug(library(ROOT)[slug])
     stored = read(bug.folder / WITNESS)
-    large = compile_scenario(patched_workspace(base, bug)[0], bug.scenario, bug.memory, overrides=widths(ROOT),
+    large = compile_scenario(patched_workspace(base, bug), bug.scenario, bug.memory, overrides=widths(ROOT),
                              properties=stored.properties)
     assert stored.trace.digest == digest(large), f"renew it: lostirq bugs --lift --record {slug}"
     assert confirm(replay(large, stored.trace)) is not None
