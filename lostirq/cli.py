@@ -163,8 +163,6 @@ def parse(words: list[str]) -> argparse.Namespace:
     if first is not None and first not in COMMANDS:
         raise UsageError(f"unknown command {first!r}{suggestion(first, COMMANDS)}; `lostirq --help` lists them")
     parser = make_parser(first or "")
-    for command in _commands(parser).values():      # -3G is a value, which its option judges, and no option
-        command._negative_number_matcher = re.compile(r"^-\.?\d")
     options, unknown = parser.parse_known_args(words)
     if unknown:
         flags = re.findall(r"--[a-z-]+", _help_of(parser, options.command))
@@ -178,12 +176,8 @@ def parse(words: list[str]) -> argparse.Namespace:
 def _help_of(parser: Parser, command: str | None) -> str:
     if command is None:
         return parser.format_help()
-    return _commands(parser)[command].format_help()
-
-
-def _commands(parser: Parser) -> dict[str, Parser]:
     [subparsers] = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    return dict(subparsers.choices)
+    return str(subparsers.choices[command].format_help())
 
 
 def dispatch(o: argparse.Namespace, out: TextIO) -> Outcome:

@@ -35,9 +35,8 @@ FAST_FLAGS = ("-O0",)                   # half the speed of the search, a third 
 BETTER_FLAGS = ("-O1", "-fno-stack-protector")
 RUNTIME_FLAGS = ("-O2", "-pthread")
 STALE = 3600.0          # seconds after which what a crash left in a cache is removed
-_FULL = 1 << 20         # a file system with less room than that has none
+_ROOM = 1 << 20         # a file system with less of it has none
 _NEW, _TRASH = "new-", "trash-"
-
 
 Unkept = Callable[[str], None]      # gets the line about a cache that cannot be written
 
@@ -232,9 +231,14 @@ class Upgrade:
         try:
             _wait(running, self._folder)
             return self._build.install(self._folder, self._cache)
-        except (OSError, CompilerFailed) as error:
+        except CompilerFailed as error:
+            if _full(self._cache):
+                _tell(self._unkept, self._cache, error)
+            elif self._unkept is not None:
+                self._unkept(f"{self._build.compiler.command[0]} failed ({error}): the search goes on with slower code")
+        except OSError as error:
             _tell(self._unkept, self._cache, error)
-            return None                     # go on with what there is
+        return None                         # go on with what there is
 
     def close(self) -> None:
         running, self._running = self._running, None
@@ -247,13 +251,17 @@ class Upgrade:
 
 
 def _tell(unkept: Unkept | None, cache: Path, error: OSError | CompilerFailed) -> None:
-    """Says that compiled code could not be kept.  A compiler does not tell a full disk in a way to rely on."""
+    """Says that compiled code could not be kept."""
     if unkept is None:
         return
     if isinstance(error, CompilerFailed):
-        full = shutil.disk_usage(cache).free < _FULL
-        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else OSError(str(error))
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if _full(cache) else OSError(str(error))
     unkept(not_kept(cache, error))
+
+
+def _full(cache: Path) -> bool:
+    """A compiler does not tell a full disk in a way to rely on."""
+    return shutil.disk_usage(cache).free < _ROOM
 
 
 def _wait(running: subprocess.Popen[str], folder: Path) -> None:

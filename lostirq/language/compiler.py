@@ -57,8 +57,9 @@ def expand(declarations: Declarations, values: dict[str, int], report: Report) -
     for decl in declarations.functions():
         if decl.role is Purpose.INITIAL:
             run_initial(universe, decl, initial)
+    before = len(report.found)
     wanted = [(decl, numbers(universe, decl)) for decl in declarations.functions() if decl.role in PROCESSES]
-    if report.found:
+    if len(report.found) > before:
         return None                         # what follows from a wrong number of processes is no error of its own
     graphs: list[Graph] = []
     for decl, which in wanted:

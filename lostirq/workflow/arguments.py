@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lostirq.errors import UsageError
 from lostirq.workflow.workspace import suggestion
@@ -19,7 +19,11 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors are `UsageError`s of one line."""
+    """Errors are `UsageError`s of one line; -3G is a value, which its option judges, and no option."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._negative_number_matcher = re.compile(r"^-\.?\d")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message.replace('the following arguments are required: ', 'missing: ')} "

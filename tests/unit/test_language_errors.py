@@ -296,3 +296,11 @@ def test_a_number_of_processes_that_makes_no_sense_is_the_only_error(value: int)
     with pytest.raises(ModelErrors) as caught:
         compile_scenario(load_sources({"model/a.py": COUNTED.replace("Param(1", f"Param({value}")}), "one", Memory.SC)
     assert not str(caught.value).startswith("with")
+
+
+def test_an_error_in_the_initial_state_hides_none_of_a_process() -> None:
+    text = COUNTED.replace("@scenario()", "@initial\ndef begin():\n    top = nothing\n\n\n@scenario()")
+    text = text.replace("    top += 1\n", "    top = something\n")
+    with pytest.raises(ModelErrors) as caught:
+        compile_scenario(load_sources({"model/a.py": text}), "one", Memory.SC)
+    assert "nothing" in str(caught.value) and "something" in str(caught.value)
