@@ -89,6 +89,7 @@ __all__ = [
     "test_bit",
     "this_cpu",
     "thread",
+    "turn",
     "buffered",
     "wait",
     "window",
@@ -243,6 +244,7 @@ insert: _Operation = _operation
 index: _Operation = _operation
 unfair: _Operation = _operation
 this_cpu: _Operation = _operation
+turn: _Operation = _operation
 buffered: _Operation = _operation
 wait: _Operation = _operation
 with_bit: _Operation = _operation

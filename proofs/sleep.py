@@ -13,6 +13,7 @@ from lostirq.prelude import *
 from model.state import *
 from proofs.acknowledge import *
 from proofs.pid import *
+from proofs.registers import *
 from properties.views import *
 
 
@@ -155,11 +156,44 @@ def hint_in_the_buffer(i: VcpuId) -> bool:
     return taking or buffered("vcpu_thread", i, vcpus[i].lapic.irr_pending)
 
 
+@pure
+def hinted(i: VcpuId) -> bool:
+    """The thread sees irr_pending, or APICv is inactive and the IRR empty."""
+    nothing = requested_in(i) == 0 and not active(i)
+    return seen_by("vcpu_thread", i, vcpus[i].lapic.irr_pending) or nothing
+
+
+@lemma("hint during an update", proves="Q-1", over=VCPUS, promised=("set_irr",))
+def hint_during_an_update(i: VcpuId) -> bool:
+    """It is so during the harvest; then all that is in the IRR is new, so that the update will hint at it."""
+    k = updated(i)
+    new = local("vcpu_thread", i, "__kvm_apic_update_irr", "max_new_irr")
+    all_new = found_highest(i) == new and above_register(requested_in(i), k - 1) == 0
+    all_new = all_new and highest(below(requested_in(i), k)) <= new
+    if k >= 0:
+        return seen_by("vcpu_thread", i, vcpus[i].lapic.irr_pending) or (all_new and not active(i))
+    return not function_of("vcpu_thread", i, "pi_harvest_pir") or hinted(i)
+
+
 @lemma("hint", proves="Q-1", over=VCPUS, windows=("clear_irr", "irr_update", "update_apicv"), promised=("set_irr",))
 def hint(i: VcpuId) -> bool:
     """The thread sees irr_pending, or APICv is inactive and the IRR empty, or a sender is about to set it."""
-    nothing = requested_in(i) == 0 and not active(i)
-    return seen_by("vcpu_thread", i, vcpus[i].lapic.irr_pending) or nothing
+    return hinted(i)
+
+
+@lemma("updated by a sleeper", proves="Q-1", over=VCPUS, promised=("set_irr", "kick"))
+def updated_by_a_sleeper(i: VcpuId) -> bool:
+    """In the last look, the registers that the update of the IRR has been at hold nothing above what it has found, or
+    the thread was woken, or somebody is about to wake it."""
+    nothing = updated(i) == -1 or highest(below(requested_in(i), updated(i))) <= found_highest(i)
+    return not looks_or_leaves(i) or nothing or is_woken(i)
+
+
+@lemma("searched by a sleeper", proves="Q-1", over=VCPUS, promised=("set_irr", "kick"))
+def searched_by_a_sleeper(i: VcpuId) -> bool:
+    """So it is with the registers that a search of the IRR has passed: they hold nothing."""
+    nothing = searched(i) == -1 or above_register(requested_in(i), searched(i)) == 0
+    return not looks_or_leaves(i) or nothing or is_woken(i)
 
 
 @lemma(
@@ -174,6 +208,14 @@ def seen_or_woken(i: VcpuId) -> bool:
     it."""
     nothing = class_of(highest(requested_in(i))) <= vcpus[i].lapic.ppr
     return not leaving(i) or not interruptible(i) or nothing or is_woken(i)
+
+
+@lemma("priority looked at", proves="Q-1", over=VCPUS)
+def priority_looked_at(i: VcpuId) -> bool:
+    """With it the last look compares what it finds."""
+    compares = looks_or_leaves(i) and function_of("vcpu_thread", i, "apic_has_interrupt_for_ppr")
+    same = local("vcpu_thread", i, "apic_has_interrupt_for_ppr", "ppr") == vcpus[i].lapic.ppr
+    return not compares or (same and (not interruptible(i) or vcpus[i].lapic.ppr <= owed_priority(i)))
 
 
 @lemma("priority", proves="Q-1", over=VCPUS, windows=("kvm_vcpu_check_block",))
@@ -195,6 +237,11 @@ def nothing_owned(i: VcpuId) -> bool:
     return vcpus[i].mp_state != MpState.HALTED or (injecting(i) == -1 and not vcpus[i].guest.sti_shadow)
 
 
-@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-1",))
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("Q-1",))
 class posted_interrupts_asleep:
-    """A vCPU that sleeps: everybody who takes part, but four vectors in two words of two bits."""
+    """A vCPU that sleeps: everybody who takes part, with all 256 vectors."""
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-1",))
+class posted_interrupts_asleep_four:
+    """The same with four vectors: in seconds it tells what a change of the model does to the proof."""

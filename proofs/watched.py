@@ -14,6 +14,7 @@ from lostirq.prelude import *
 from model.state import *
 from proofs.acknowledge import *
 from proofs.recognition import *
+from proofs.registers import *
 from properties.views import *
 
 
@@ -165,12 +166,6 @@ def hint_without_apicv(i: VcpuId) -> bool:
     return active(i) or taking(i) or hinting(i) or highest(requested_in(i)) <= moving(i)
 
 
-@pure
-def found_highest(i: VcpuId) -> OptVector:
-    """What the update of the IRR has found so far."""
-    return local("vcpu_thread", i, "__kvm_apic_update_irr", "found").max_irr
-
-
 @lemma("found before", proves="Q-5", over=VCPUS)
 def found_before(i: VcpuId) -> bool:
     """What the update finds above all that it moves was there before: it is hinted at, and covered or requested."""
@@ -179,6 +174,26 @@ def found_before(i: VcpuId) -> bool:
     old = active(i) or found == moved or hinting(i)
     cover = changes(i) or looks_again(i) or vcpus[i].vmcs.interrupt_window_exiting or class_of(found) <= covered(i)
     return moved <= found and old and (active(i) or found == moved or cover)
+
+
+@pure
+def told(i: VcpuId) -> bool:
+    """KVM_REQ_EVENT is made, or about to be."""
+    return vcpus[i].requests.event or about_to_request(i)
+
+
+@lemma("updated and watched", proves="Q-5", over=VCPUS)
+def updated_and_watched(i: VcpuId) -> bool:
+    """The registers that the update of the IRR has been at hold nothing above what it has found, or an
+    event is requested."""
+    return updated(i) == -1 or highest(below(requested_in(i), updated(i))) <= found_highest(i) or told(i)
+
+
+@lemma("searched and watched", proves="Q-5", over=VCPUS)
+def searched_and_watched(i: VcpuId) -> bool:
+    """The registers that a search of the IRR has passed, from the highest down, are empty, or an event is
+    requested."""
+    return searched(i) == -1 or above_register(requested_in(i), searched(i)) == 0 or told(i)
 
 
 @lemma("decided", proves="Q-5", over=VCPUS, windows=("kvm_check_and_inject_events", "apic_has_interrupt_for_ppr"))

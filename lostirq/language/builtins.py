@@ -86,6 +86,7 @@ IN_PROPERTIES = (
     "function_of",
     "buffers_empty",
     "local",
+    "turn",
     "seen_by",
     "settled",
     "buffered",

@@ -32,7 +32,7 @@ from lostirq.ir.expr import (
 from lostirq.language import inline, primitives
 from lostirq.language.builtins import EFFECTS
 from lostirq.language.declarations import Role as Purpose
-from lostirq.language.graph import Frame, Node, Op, Pending
+from lostirq.language.graph import Frame, Node, Op, Pending, Turn
 from lostirq.language.places import Copy, LocalPacked, LocalScalar, PackedValue, Ref, Value, Write
 from lostirq.language.scope import CallFrame, Scope
 from lostirq.language.source import Source
@@ -57,6 +57,7 @@ class Expander(Translator):
         self.names: dict[str, int] = {}
         self.stack: tuple[str, ...] = ()
         self.windows: frozenset[str] = frozenset()
+        self.turns: tuple[Turn, ...] = ()
         self.region = 0
         self.regions = 0
         self.frames: list[CallFrame] = []
@@ -75,7 +76,7 @@ class Expander(Translator):
                 self.anchor, "LI002", f"process '{self.name}' has too many operations", "split the scenario"
             )
         span, text = _shown(self.scope.source, self.anchor)
-        frame = Frame(span, text, self.stack[-1], self.stack, self.windows, self.scope.path)
+        frame = Frame(span, text, self.stack[-1], self.stack, self.windows, self.scope.path, self.turns)
         node = Node(len(self.nodes), op, frame, self.region, writes=writes)
         for key, value in fields.items():
             setattr(node, key, value)

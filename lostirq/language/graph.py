@@ -33,6 +33,15 @@ class Op(Enum):
     END = "end"
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of an unrolled loop: the inlined copy that it is in, its variable, and the value of that."""
+
+    path: str
+    variable: str
+    value: int
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Frame:
     """Where an operation stands: shared by the operations of one statement."""
@@ -43,6 +52,7 @@ class Frame:
     stack: tuple[str, ...]
     windows: frozenset[str]
     path: str = ""  # of the inlined copy: the prefix of the names of its locals
+    turns: tuple[Turn, ...] = ()  # of the loops around it, outermost first
 
 
 @dataclass(eq=False, slots=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a lemma may name of a process besides memory and locations: the parameters and locals of inlined functions.
+"""What a lemma may name of a process besides memory and locations: the parameters and locals of inlined functions, and
+the turn of a loop that it is in.
 
 Invariants
   - The value is that of the copy of the function in which the process is; outside of all copies, and where no way from
@@ -13,11 +14,12 @@ Invariants
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, integer, var, variables
+from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, int_type, integer, var, variables
+from lostirq.ir.system import Process
 from lostirq.language import inline, source, statements
 from lostirq.language.builtins import arguments
 from lostirq.language.declarations import PROCESSES, Declarations, FunctionDecl
@@ -32,6 +34,9 @@ from lostirq.language.universe import Universe
 
 if TYPE_CHECKING:
     from lostirq.language.properties import PropertyTranslator
+
+
+MOST_TURNS = 4096  # of an unrolled loop
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -139,18 +144,26 @@ def calls(declarations: Declarations, family: str, function: str) -> bool:
     return function in found
 
 
-def local(tr: PropertyTranslator, node: ast.Call) -> Value:
-    """local("process", i, "function", "name")."""
+def _called(tr: PropertyTranslator, node: ast.Call) -> tuple[list[ast.expr], list[Process], str]:
+    """The arguments, the process (if there is one) and the function of local() and turn()."""
     args = arguments(tr, node, (3, 4))
+    assert isinstance(node.func, ast.Name)
+    called = node.func.id
     if not tr.lemma:
-        raise tr.fail(node, "LI034", "local() is for lemmas", "a property speaks of memory and of locations")
+        raise tr.fail(node, "LI034", f"{called}() is for lemmas", "a property speaks of memory and of locations")
     processes = tr.instances(args[:-2])
     family = tr.text(args[0], tr.context.families, "process")
     function = tr.text(args[-2], tr.context.functions, "function")
     if len(processes) > 1:
-        raise tr.fail(node, "LI012", f"there are {len(processes)} {family} processes", f'local("{family}", i, ...)')
+        raise tr.fail(node, "LI012", f"there are {len(processes)} {family} processes", f'{called}("{family}", i, ...)')
     if not calls(tr.universe.declarations, family, function):
         raise tr.fail(args[-2], "LI034", f"'{family}' never calls '{function}'")
+    return args, processes, function
+
+
+def local(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """local("process", i, "function", "name")."""
+    args, processes, function = _called(tr, node)
     types = _types(tr, function)
     name = tr.text(args[-1], frozenset(types), f"local or parameter of '{function}'")
     type_ = types[name]
@@ -165,6 +178,40 @@ def local(tr: PropertyTranslator, node: ast.Call) -> Value:
                 assert not isinstance(found, Ref)
                 own = frozenset(variables(value.fields if isinstance(value, PackedValue) else [value]))
                 found = tr.merge(in_set(var(process.pc), placed.locations(own)), value, found, node)
+    return found
+
+
+def turn(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """turn("process", i, "function", "variable"): the value of a loop's variable; -1 outside of the loop."""
+    args, processes, function = _called(tr, node)
+    name = tr.text(args[-1], _loops(tr, function), f"loop variable of '{function}'")
+    if tr.universe.phantom:
+        return var(Var(f"{function}.{name}", int_type(-1, MOST_TURNS), -1, Role.LOCAL, 0))
+    found: Value = integer(-1)
+    for process in processes:
+        for value, places in _turns(tr.context.copies.get(process.index, ()), function, name).items():
+            if value < 0:
+                raise tr.fail(args[-1], "LI034", f"'{name}' can be {value}", "-1 says that no turn is under way")
+            assert isinstance(found, Expr)
+            found = tr.merge(in_set(var(process.pc), places), integer(value), found, node)
+    return found
+
+
+def _loops(tr: PropertyTranslator, function: str) -> frozenset[str]:
+    decl = tr.universe.function(function)
+    loops = (n.target for n in ast.walk(decl.node) if isinstance(n, ast.For)) if decl is not None else ()
+    return frozenset(target.id for target in loops if isinstance(target, ast.Name))
+
+
+def _turns(copies: Iterable[Placed], function: str, variable: str) -> dict[int, list[int]]:
+    """The locations in each turn of a loop."""
+    found: dict[int, list[int]] = {}
+    for placed in copies:
+        for place, k in enumerate(placed.operations):
+            for t in reversed(placed.graph.nodes[k].frame.turns):
+                if placed.copy.function == function and (t.path, t.variable) == (placed.copy.path, variable):
+                    found.setdefault(t.value, []).append(place)
+                    break
     return found
 
 

@@ -34,7 +34,7 @@ from lostirq.language import pure
 from lostirq.language.builtins import IN_PROPERTIES, arguments
 from lostirq.language.declarations import PROPERTIES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
-from lostirq.language.locals import Placed, local
+from lostirq.language.locals import Placed, local, turn
 from lostirq.language.places import Binding, PackedValue, Ref, Value
 from lostirq.language.rewrite import rename_in, variable_of
 from lostirq.language.scope import Scope, suggest
@@ -185,6 +185,7 @@ _BUILTINS: dict[str, Callable[[PropertyTranslator, ast.Call], Value]] = {
     "old": _old,
     "buffers_empty": _buffers_empty,
     "local": local,
+    "turn": turn,
     "seen_by": seen_by,
     "settled": nothing_buffered,
     "buffered": buffered,

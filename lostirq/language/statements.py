@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lostirq.ir.expr import FALSE, TRUE, Expr, Kind, integer, is_const
 from lostirq.language import primitives
 from lostirq.language.builtins import loop_range
-from lostirq.language.graph import Frame, Loop, Op, Pending
+from lostirq.language.graph import Frame, Loop, Op, Pending, Turn
 from lostirq.language.places import LocalPacked, LocalScalar, PackedValue, Poison, Ref, Value, Write
 from lostirq.language.rewrite import literal
 from lostirq.language.source import Abandon
@@ -256,16 +256,18 @@ def _for(x: Expander, node: ast.For) -> None:
     numbers = loop_range(x, node.iter)
     if x.universe.phantom:
         numbers = numbers[:1] or [0]
-    loop = Loop(-1)
+    loop, outside = Loop(-1), x.turns
     x.frames[-1].loops.append(loop)
     try:
         for number in numbers:
             x.scope.names[node.target.id] = integer(number)
+            x.turns = (*outside, Turn(x.scope.path, node.target.id, number))
             block(x, node.body)
             x.pending = x.pending + loop.continues
             loop.continues = []
     finally:
         x.frames[-1].loops.pop()
+        x.turns = outside
     x.pending = x.pending + loop.breaks
 
 
@@ -327,6 +329,7 @@ def _enter_atomic(x: Expander, node: ast.With) -> None:
         entry.frame.stack,
         entry.frame.windows,
         entry.frame.path,
+        entry.frame.turns,
     )
 
 

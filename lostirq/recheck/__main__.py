@@ -14,11 +14,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lostirq.recheck import read
-from lostirq.recheck.obligations import Steps, base, follows
+from lostirq.recheck.obligations import Obligation, Steps, base, follows
 from lostirq.recheck.smtlib import Script
 from lostirq.recheck.solve import LIMITS, SOLVERS, TOGETHER, ask, known
 from lostirq.recheck.terms import Term, Wrong
@@ -76,17 +76,25 @@ class Checker:
         return self._result(bad or self._steps(Steps(s, c)))
 
     def _steps(self, steps: Steps) -> Bad:
-        """What is not unsatisfiable, edge by edge and goal by goal.  (Each by itself may be easier for the solver than
-        all at once: then they are verified, one by one.)"""
+        """What is not unsatisfiable, edge by edge and goal by goal."""
         todo = steps.obligations()
+        return list(dict.fromkeys(bad for o in self._left(todo) for bad in self._apart(steps, o)))
+
+    def _left(self, todo: list[Obligation]) -> list[Obligation]:
+        """Those that are not unsatisfiable."""
         answers = self._ask([o.query(self.system.terms) for o in todo])
-        apart = [one for o, answer in zip(todo, answers, strict=True) if answer != "unsat" for one in steps.singly(o)]
+        return [o for o, answer in zip(todo, answers, strict=True) if answer != "unsat"]
+
+    def _apart(self, steps: Steps, o: Obligation) -> Bad:
+        """Case by case, then goal by goal: each by itself may be easier for the solver than all at once, and then they
+        are verified, one by one."""
         found: Bad = []
-        for o, answer in zip(apart, self._ask([o.query(self.system.terms) for o in apart]), strict=True):
-            if answer != "unsat":
-                [case] = o.cases
-                [edge] = case.edges
-                found.append((f"step: edge {edge}, {', '.join(case.goals)}", answer, (edge,)))
+        for case in self._left([replace(o, cases=(case,)) for case in o.cases]):
+            single = steps.singly(case)
+            for one, answer in zip(single, self._ask([x.query(self.system.terms) for x in single]), strict=True):
+                if answer != "unsat":
+                    [edge] = one.cases[0].edges
+                    found.append((f"step: edge {edge}, {', '.join(one.cases[0].goals)}", answer, (edge,)))
         return found
 
     def _ask(self, queries: list[list[Term]]) -> list[str]:

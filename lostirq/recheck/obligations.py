@@ -14,10 +14,11 @@ obligation makes it harder, never wrong.  A goal is left out for one of these re
   frame     the edge assigns no variable of the conjunct;
   elsewhere the conjunct is a disjunction with a member that says that the process of the edge is not at its target;
   known     after simplification it is true, or is an assumption or part of the guard, word for word.
-All edges with one source make one query.  Edges that also have one target are a relation between the variables before
-and *after* the step, which are variables of their own (numbered after those of the system); one edge alone is put into
-the goals instead.  The variables after the step may be assumed to be in range, because that is an obligation, too.
-Edges that stay where they are must only keep what they write: they are one relation for each set of variables written.
+All edges with one source make one query, but for relations of many edges, each of which has its own.  Edges that also
+have one target are a relation between the variables before and *after* the step, which are variables of their own
+(numbered after those of the system); one edge alone is put into the goals instead.  The variables after the step may be
+assumed to be in range, because that is an obligation, too.  Edges that stay where they are must only keep what they
+write: they are one relation for each set of variables written.
 Properties of steps that differ only in a number are one property of an unknown number (`families`).
 """
 
@@ -29,6 +30,8 @@ from dataclasses import dataclass
 from lostirq.recheck.families import together
 from lostirq.recheck.read import Certificate, Edge, Event, System
 from lostirq.recheck.terms import Term, Terms, high, low, parts, walk
+
+MANY = 100      # edges of a relation that is asked by itself (measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,13 @@ class Steps:
         self._where = [self._locations(t) for _, t in self.conjuncts]
 
     def obligations(self) -> list[Obligation]:
-        """One for each source location from which something is left to prove."""
+        """For each source location from which something is left to prove, one, and one for each case of many edges."""
         leaving: dict[tuple[int, int], dict[object, list[int]]] = {}
         for number, e in enumerate(self.system.edges):
             alike = e.target if e.target != e.source else frozenset(e.assigns)
             leaving.setdefault((e.process, e.source), {}).setdefault(alike, []).append(number)
-        found = [self._leaving(k, place, list(groups.values())) for (k, place), groups in sorted(leaving.items())]
-        return [o for o in found if o is not None]
+        return [o for (k, place), groups in sorted(leaving.items())
+                for o in self._leaving(k, place, list(groups.values()))]  # fmt: skip
 
     def singly(self, o: Obligation) -> list[Obligation]:
         """The same, for each edge and each conjunct by itself: to tell which one fails."""
@@ -127,11 +130,11 @@ class Steps:
 
     # -- steps ------------------------------------------------------------------------------------------------------
 
-    def _leaving(self, process: int, source: int, groups: list[list[int]]) -> Obligation | None:
+    def _leaving(self, process: int, source: int, groups: list[list[int]]) -> list[Obligation]:
         cases = [case for edges in groups for case in self._cases(process, source, edges)]
-        if not cases:
-            return None
-        return Obligation(process, source, tuple(cases), tuple(self.at(process, source)))
+        wide = [(case,) for case in cases if len(case.edges) > MANY]
+        rest = tuple(case for case in cases if len(case.edges) <= MANY)
+        return [Obligation(process, source, those, tuple(self.at(process, source))) for those in (*wide, rest) if those]
 
     def _cases(self, process: int, source: int, numbers: list[int], apart: bool = False) -> list[Case]:
         """What edges with one source and one target must keep; one case for each goal if they are kept `apart`."""

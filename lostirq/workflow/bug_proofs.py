@@ -47,6 +47,10 @@ class _Certificate:
     origin: certificates.Origin
     mark: str
 
+    def of(self, bug: Bug) -> bool:
+        """Does it prove a property that the bug breaks?"""
+        return bool(served(self.origin.property) & {*bug.properties})
+
 
 @dataclass(slots=True)
 class Base:
@@ -100,8 +104,8 @@ def _transitions(data: Json) -> int:
 
 
 def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = False) -> BugRow:
-    """What the bug does to one proof after the other, those of its property first, until one is lost, or with `every`
-    to all.  `known`: what is recorded; what is of this bug and these certificates is not tried again."""
+    """What the bug does to one proof after the other, the small ones and those of its property first, until one is
+    lost, or with `every` to all.  `known`: what is recorded; what is of this bug and these certificates stays."""
     path = bug.folder / "bug.patch"
     row = recorded(about, bug, known)
     if settled(about, row, every=every):
@@ -112,7 +116,9 @@ def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = F
         workspace = load_sources(patched.sources)
     except ModelErrors as e:
         why = f"the lemmas do not fit the model with the bug: {e.diagnostics[0].message}"
-    for proof in sorted(about.proofs, key=lambda c: not served(c.origin.property) & {*bug.properties}):
+    small = 2 * min(_transitions(c.data) for c in about.proofs)
+    order = sorted(about.proofs, key=lambda c: (_transitions(c.data) > small, not c.of(bug)))
+    for proof in order:
         if proof.name in row.proofs:
             continue
         started = time.monotonic()

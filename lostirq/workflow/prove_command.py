@@ -8,9 +8,11 @@ verified the certificate of the proof; by default with a solver other than the o
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -101,8 +103,10 @@ def run_prove(s: Setting, o: argparse.Namespace) -> Outcome:
     started = time.monotonic()
     systems = dict.fromkeys((x.scenario, x.memory) for x in todo)  # compiled once, before the forks
     compiled = {(name, memory): compile_scenario(workspace, name, memory, lemmas=True) for name, memory in systems}
-    for done in jobs.run(todo, work, processes=o.jobs, seconds=o.timeout):
-        found[done.number] = done.result or _failed(todo[done.number], done.failure)
+    taken = proofs_page.recorded(root)
+    order = sorted(range(len(todo)), key=lambda n: _longest(taken, [todo[n].file()]))
+    for done in jobs.run([todo[n] for n in order], work, processes=o.jobs, seconds=o.timeout):
+        found[order[done.number]] = done.result or _failed(todo[order[done.number]], done.failure)
     if todo and not (o.dry_run or o.property):
         timed = {todo[n].file().stem: a.seconds for n, a in sorted(found.items()) if a.seconds is not None}
         proofs_page.record(root, {name: Times(f"Z3 {version('z3')}", proof, {_named(solver): check})
@@ -179,6 +183,12 @@ def _prove(
     return _Answer(Outcome.HOLDS, text, (report.seconds, verified.seconds))
 
 
+def _longest(taken: Mapping[str, Times], paths: Iterable[Path]) -> float:
+    """Sorts what took longest to the front, so that no core waits for it at the end; what was never timed is first."""
+    times = [taken.get(path.stem) for path in paths]
+    return -sum(math.inf if t is None else t.proof + sum(t.checks.values()) for t in times)
+
+
 def _failed(about: Origin, failure: jobs.Failure | None) -> _Answer:
     told = failure or jobs.Failure(Outcome.INTERNAL, "no result")
     return _Answer(told.outcome, f"{about.property} in {about.scenario}, {about.memory.value}: {told.message}")
@@ -198,7 +208,8 @@ def run_recheck(s: Setting, o: argparse.Namespace) -> Outcome:
         raise UsageError(f"{missing[0]}: no such certificate")
     paths = list(o.certificate) or certificates.listed(root)
     workspace, started = load_with_proofs(root), time.monotonic()
-    todo = grouped(paths)
+    taken = proofs_page.recorded(root)
+    todo = sorted(grouped(paths), key=lambda x: _longest(taken, x[1]))
 
     def work(item: tuple[Origin, tuple[Path, ...]], _: jobs.Report) -> list[Rechecked]:
         return recheck(workspace, *item, solver, o.limit)

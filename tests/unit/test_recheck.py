@@ -8,11 +8,13 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from lostirq.ir.system import Memory
+from lostirq.recheck import solve
 from lostirq.recheck.__main__ import Result, main
 from tests.unit.recheck_toys import Mutant, drawn, mutants, proof, reachable_violation, run, still_a_proof
 
@@ -157,6 +159,36 @@ def test_a_limit_is_undecided(solver: str, tmp_path: Path) -> None:
     result = run(tmp_path, *proof(), solver, limit=1)
     assert result.verdict == "undecided" and result.code == 125
     assert any("gave up" in f for f in result.failing)
+
+
+@pytest.mark.parametrize("silent", [1, 2])
+def test_what_is_too_hard_at_once_is_asked_in_parts(
+    silent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A solver that gives up on whole locations, and then on whole cases, still decides what it can goal by goal."""
+    asked: list[int] = []
+
+    def ask(name: str, scripts: Iterable[str], checks: int, limit: int) -> list[str]:
+        asked.append(checks)
+        answers = solve.ask(name, scripts, checks, limit)
+        tired = 2 <= len(asked) < 2 + silent        # the first question is about the start
+        return ["unknown" if tired and answer == "unsat" else answer for answer in answers]
+
+    monkeypatch.setattr("lostirq.recheck.__main__.ask", ask)
+    result = run(tmp_path, *proof())
+    assert result.verdict == "verified" and len(asked) > 1 + silent and result.queries > sum(asked[:1])
+
+
+def test_a_relation_of_many_edges_is_asked_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However obligations are put together, the same is verified, and the same fails."""
+    system, text = proof()
+    data = json.loads(text)
+    data["conjuncts"] = data["conjuncts"][:1]
+    together = [run(tmp_path, system, t) for t in (text, json.dumps(data))]
+    monkeypatch.setattr("lostirq.recheck.obligations.MANY", 0)
+    apart = [run(tmp_path, system, t) for t in (text, json.dumps(data))]
+    assert [r.verdict for r in together] == [r.verdict for r in apart] == ["verified", "failed"]
+    assert together[0].queries < apart[0].queries and set(together[1].failing) == set(apart[1].failing)
 
 
 @pytest.mark.parametrize("lines, status", [
