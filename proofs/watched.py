@@ -65,10 +65,16 @@ def nothing_found_yet(i: VcpuId) -> bool:
 
 
 @pure
+def told(i: VcpuId) -> bool:
+    """KVM_REQ_EVENT is made, or about to be."""
+    return vcpus[i].requests.event or about_to_request(i)
+
+
+@pure
 def looks_again(i: VcpuId) -> bool:
-    """KVM_REQ_EVENT is made, or about to be; or the entry forces an exit, and the request is made before the guest."""
+    """An event is requested, or about to be; or the entry forces an exit, and the request is made before the guest."""
     over = function_of("vcpu_thread", i, "vmx_vcpu_run") or why(i) != ExitReason.NONE
-    return vcpus[i].requests.event or about_to_request(i) or (exits_at_once(i) and not over)
+    return told(i) or (exits_at_once(i) and not over)
 
 
 @pure
@@ -176,16 +182,10 @@ def found_before(i: VcpuId) -> bool:
     return moved <= found and old and (active(i) or found == moved or cover)
 
 
-@pure
-def told(i: VcpuId) -> bool:
-    """KVM_REQ_EVENT is made, or about to be."""
-    return vcpus[i].requests.event or about_to_request(i)
-
-
 @lemma("updated and watched", proves="Q-5", over=VCPUS)
 def updated_and_watched(i: VcpuId) -> bool:
-    """The registers that the update of the IRR has been at hold nothing above what it has found, or an
-    event is requested."""
+    """The registers that the update of the IRR has been at hold nothing above what it has found, or an event
+    is requested."""
     return updated(i) == -1 or highest(below(requested_in(i), updated(i))) <= found_highest(i) or told(i)
 
 

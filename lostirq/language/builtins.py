@@ -77,6 +77,7 @@ EFFECTS = (
     "smp_mb__after_atomic",
     "barrier",
 )
+MOST_TURNS = 4096       # of a loop, which is unrolled
 IN_PROPERTIES = (
     "old",
     "occurs",
@@ -263,8 +264,9 @@ def loop_range(tr: Translator, node: ast.expr) -> list[int]:
             if len(bounds) == 3 and bounds[2] == 0:
                 raise tr.fail(node, "LI018", "the step of a range is not 0")
             numbers = range(*bounds)
-            if len(numbers) > 4096:
-                raise tr.fail(node, "LI018", f"the loop would be unrolled {len(numbers)} times", "at most 4096")
+            if len(numbers) > MOST_TURNS:
+                said = f"the loop would be unrolled {len(numbers)} times"
+                raise tr.fail(node, "LI018", said, f"at most {MOST_TURNS}")
             return list(numbers)
     raise tr.fail(node, "LI018", "a loop runs over range(...) with constant bounds", "for i in range(N)")
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, int_type, integer, var, variables
 from lostirq.ir.system import Process
 from lostirq.language import inline, source, statements
-from lostirq.language.builtins import arguments
+from lostirq.language.builtins import MOST_TURNS, arguments
 from lostirq.language.declarations import PROCESSES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
 from lostirq.language.expand import Expander
@@ -34,9 +34,6 @@ from lostirq.language.universe import Universe
 
 if TYPE_CHECKING:
     from lostirq.language.properties import PropertyTranslator
-
-
-MOST_TURNS = 4096  # of an unrolled loop
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -207,11 +204,12 @@ def _turns(copies: Iterable[Placed], function: str, variable: str) -> dict[int, 
     """The locations in each turn of a loop."""
     found: dict[int, list[int]] = {}
     for placed in copies:
+        if placed.copy.function != function:
+            continue
         for place, k in enumerate(placed.operations):
-            for t in reversed(placed.graph.nodes[k].frame.turns):
-                if placed.copy.function == function and (t.path, t.variable) == (placed.copy.path, variable):
-                    found.setdefault(t.value, []).append(place)
-                    break
+            here = {(t.path, t.variable): t.value for t in placed.graph.nodes[k].frame.turns}
+            if (placed.copy.path, variable) in here:
+                found.setdefault(here[placed.copy.path, variable], []).append(place)
     return found
 
 

@@ -98,6 +98,8 @@ class PropertyTranslator(Translator):
         if len(args) > 1:
             number = self.constant(args[1])
             self.context.named.add(family)
+            if number >= 0 and any(p.instance < 0 for p in found):
+                raise self.fail(args[1], "LI034", f"there is one {family}, without a number", "leave the number out")
             found = [p for p in found if p.instance == number]
         return found
 

@@ -12,6 +12,7 @@ from lostirq.interpret import Interpreter
 from lostirq.ir.expr import show
 from lostirq.ir.system import Edge, Memory, Property, System
 from lostirq.language import Workspace, compile_scenario, load_sources
+from tests.unit.states import reachable
 
 SCENARIO = """
 @scenario(tier="quick", memory=("sc", "tso"))
@@ -66,6 +67,28 @@ def errors(text: str, memory: Memory = Memory.SC, **others: str) -> list[Diagnos
             compile_scenario(workspace, name, memory)
     assert all(d.message for d in caught.value.diagnostics)
     return caught.value.diagnostics
+
+
+def with_lemma(model: str, lemma: str, **overrides: int) -> System:
+    """A model with property Q, and a lemma `x` of one expression for it."""
+    text = f'@lemma("x", proves="Q")\ndef x() -> bool:\n    return {lemma}\n'
+    return compile_scenario(load(model, proofs__p=text), "only", Memory.SC, overrides=overrides, lemmas=True)
+
+
+def values_of_lemma(model: str, lemma: str, **overrides: int) -> set[bool]:
+    """What the lemma says in the reachable states."""
+    s = with_lemma(model, lemma, **overrides)
+    machine, formula = Interpreter(s), prop(s, "x").formula
+    return {machine.holds(formula, (state, ((),) * s.cpus)) for state in reachable(s)}
+
+
+def refuse_lemma(model: str, lemma: str, code: str, said: str, **overrides: int) -> None:
+    """It is the only error, and told where it stands."""
+    with pytest.raises(ModelErrors) as caught:
+        with_lemma(model, lemma, **overrides)
+    (found,) = caught.value.diagnostics
+    assert found.code == code and said in found.message.replace("argument(s)", "arguments")
+    assert (found.span.file, found.span.line) == ("proofs/p.py", 3)
 
 
 def places(found: list[Diagnostic]) -> list[tuple[str, int, int]]:

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from lostirq.errors import ModelErrors
-from lostirq.interpret import Interpreter
 from lostirq.ir.digest import digest
-from lostirq.ir.system import Memory, System
+from lostirq.ir.system import Memory
 from lostirq.language import compile_scenario
-from tests.unit.language import errors, load, names, prop
+from tests.unit.language import errors, load, names, refuse_lemma, values_of_lemma, with_lemma
 from tests.unit.states import reachable
 
 MODEL = """
@@ -59,16 +59,7 @@ def q() -> bool:
 """
 
 
-def system(lemma: str, **overrides: int) -> System:
-    text = f'@lemma("x", proves="Q")\ndef x() -> bool:\n    return {lemma}\n'
-    return compile_scenario(load(MODEL, proofs__p=text), "only", Memory.SC, overrides=overrides, lemmas=True)
-
-
-def values(lemma: str, **overrides: int) -> set[bool]:
-    """What the lemma says in the reachable states."""
-    s = system(lemma, **overrides)
-    machine, formula = Interpreter(s), prop(s, "x").formula
-    return {machine.holds(formula, (state, ((),) * s.cpus)) for state in reachable(s)}
+system, values = partial(with_lemma, MODEL), partial(values_of_lemma, MODEL)
 
 
 def test_the_value_of_the_copy_in_which_the_process_is() -> None:
@@ -142,12 +133,7 @@ def test_only_the_lemmas_for_its_properties_are_a_part_of_a_scenario() -> None:
     ],
 )
 def test_what_is_wrong_is_said(call: str, code: str, said: str) -> None:
-    text = f'@lemma("x", proves="Q")\ndef x() -> bool:\n    return {call} == 0\n'
-    with pytest.raises(ModelErrors) as caught:
-        compile_scenario(load(MODEL, proofs__p=text), "only", Memory.SC, lemmas=True)
-    (found,) = caught.value.diagnostics
-    assert found.code == code and said in found.message.replace("argument(s)", "arguments")
-    assert (found.span.file, found.span.line) == ("proofs/p.py", 3)
+    refuse_lemma(MODEL, f"{call} == 0", code, said)
 
 
 def test_a_property_may_not_look() -> None:

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from lostirq.errors import ModelErrors
-from lostirq.interpret import Interpreter
 from lostirq.ir.digest import digest
-from lostirq.ir.system import Memory, System
-from lostirq.language import compile_scenario
-from tests.unit.language import errors, load, prop
-from tests.unit.states import reachable
+from tests.unit.language import errors, refuse_lemma, values_of_lemma, with_lemma
 
 MODEL = """
 FIRST = Param(0, "where the loop starts")
@@ -60,16 +57,7 @@ def q() -> bool:
 """
 
 
-def system(lemma: str, **overrides: int) -> System:
-    text = f'@lemma("x", proves="Q")\ndef x() -> bool:\n    return {lemma}\n'
-    return compile_scenario(load(MODEL, proofs__p=text), "only", Memory.SC, overrides=overrides, lemmas=True)
-
-
-def values(lemma: str, **overrides: int) -> set[bool]:
-    """What the lemma says in the reachable states."""
-    s = system(lemma, **overrides)
-    machine, formula = Interpreter(s), prop(s, "x").formula
-    return {machine.holds(formula, (state, ((),) * s.cpus)) for state in reachable(s)}
+system, values = partial(with_lemma, MODEL), partial(values_of_lemma, MODEL)
 
 
 TURN = 'turn("counter", "count", "k")'
@@ -119,23 +107,16 @@ def test_it_changes_nothing_of_the_behaviour() -> None:
         ('turn("counter", "count", "counted")', "LI034", "no loop variable of 'count' 'counted'"),
         ('turn("counter", "down", "k")', "LI034", "'counter' never calls 'down'"),
         ('turn("reader", "count", "k")', "LI034", "no process 'reader'"),
+        ('turn("counter", 0, "count", "k")', "LI034", "there is one counter, without a number"),
         ('turn("count", "k")', "LI012", "takes 3 or 4 arguments"),
     ],
 )
 def test_what_is_wrong_is_said(call: str, code: str, said: str) -> None:
-    text = f'@lemma("x", proves="Q")\ndef x() -> bool:\n    return {call} == 0\n'
-    with pytest.raises(ModelErrors) as caught:
-        compile_scenario(load(MODEL, proofs__p=text), "only", Memory.SC, lemmas=True)
-    (found,) = caught.value.diagnostics
-    assert found.code == code and said in found.message.replace("argument(s)", "arguments")
-    assert (found.span.file, found.span.line) == ("proofs/p.py", 3)
+    refuse_lemma(MODEL, f"{call} == 0", code, said)
 
 
 def test_a_loop_below_zero_has_no_turns_to_name() -> None:
-    with pytest.raises(ModelErrors) as caught:
-        system(f"{TURN} == 0", FIRST=-1)
-    (found,) = caught.value.diagnostics
-    assert found.code == "LI034" and "'k' can be -1" in found.message
+    refuse_lemma(MODEL, f"{TURN} == 0", "LI034", "'k' can be -1", FIRST=-1)
 
 
 def test_a_property_may_not_look() -> None:
