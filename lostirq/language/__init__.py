@@ -6,6 +6,7 @@
 language is described in docs/language.md.
 """
 
+from lostirq.language.source import Statement
 from lostirq.language.workspace import (
     FunctionInfo,
     ParameterInfo,
@@ -24,6 +25,7 @@ __all__ = [
     "ParameterInfo",
     "PropertyInfo",
     "Scenario",
+    "Statement",
     "Workspace",
     "check_switches",
     "compile_memories",

@@ -17,7 +17,7 @@ from lostirq.language.finish import Request, finish
 from lostirq.language.graph import Graph, Node, Op
 from lostirq.language.processes import instances, numbers, run_initial
 from lostirq.language.rewrite import literal
-from lostirq.language.source import Report
+from lostirq.language.source import Report, Statement
 from lostirq.language.steps import Composer, place_locations
 from lostirq.language.universe import Universe
 
@@ -95,13 +95,16 @@ def prepare(declarations: Declarations, request: Request, report: Report, expand
     return Prepared(found.universe, composed, found.cpus, {**found.constants, **constants}, initial)
 
 
-def compile_request(declarations: Declarations, request: Request, report: Report, expanded: Expanded | None = None
-                    ) -> System | None:
-    """The system, or None if the report has errors.  `expanded` as of `prepare`."""
+def compile_request(declarations: Declarations, request: Request, report: Report, expanded: Expanded | None = None,
+                    executed: set[Statement] | None = None) -> System | None:
+    """The system, or None if the report has errors.  `expanded`, `executed`: see `prepare` and `compile_scenario`."""
     found = prepare(declarations, request, report, expanded)
     if found is None or report.found:
         return None
-    return finish(found.universe, request, found.composed, found.cpus, found.constants, found.initial)
+    system = finish(found.universe, request, found.composed, found.cpus, found.constants, found.initial)
+    if executed is not None:
+        executed |= found.universe.executed
+    return system
 
 
 # -- locations and steps ------------------------------------------------------------------------------------------

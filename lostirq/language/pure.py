@@ -129,6 +129,7 @@ def _block(tr: Translator, body: list[ast.stmt], run: _Run) -> None:
 
 
 def _statement(tr: Translator, node: ast.stmt, run: _Run) -> None:
+    tr.universe.executed.add(tr.scope.source.place(node))
     if isinstance(node, ast.Pass) or isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return
     if isinstance(node, ast.Return) and node.value is not None:

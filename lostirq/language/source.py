@@ -40,6 +40,9 @@ class Report:
         return Abandon(message)
 
 
+Statement = tuple[str, int, int]    # its file, line (from 1) and column (in bytes, from 0)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Source:
     """One file: `name` relative to the workspace, its text and lines."""
@@ -63,6 +66,9 @@ class Source:
         """Characters for the byte offset that the parser gives."""
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
         return offset if text.isascii() else len(text.encode()[:offset].decode(errors="replace"))
+
+    def place(self, node: ast.stmt) -> Statement:
+        return self.name, node.lineno, node.col_offset
 
     def header(self, node: ast.AST) -> Span:
         """The first line of a statement: where a compound statement is reported."""

@@ -54,6 +54,7 @@ def statement(x: Expander, node: ast.stmt) -> None:
             f"this statement is not part of the language ({shown})",
             "see docs/language.md, section 4",
         )
+    x.universe.executed.add(x.scope.source.place(node))
     method(x, node)
 
 

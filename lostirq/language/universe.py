@@ -26,7 +26,7 @@ from lostirq.language.declarations import (
 )
 from lostirq.language.places import Layout, Place
 from lostirq.language.scope import Scope, suggest
-from lostirq.language.source import Abandon, Report, Source
+from lostirq.language.source import Abandon, Report, Source, Statement
 from lostirq.language.types import (
     ArrayType,
     GhostType,
@@ -67,6 +67,7 @@ class Universe:
         self._structs: dict[str, StructType] = {}
         self._aliases: dict[str, SemType] = {}
         self._resolving: list[str] = []
+        self.executed: set[Statement] = set()   # by processes, and by what properties call
 
     @property
     def variables(self) -> list[Var]:

@@ -17,7 +17,7 @@ from lostirq.language.declarations import PROPERTIES, Collector, Declarations, F
 from lostirq.language.finish import Request
 from lostirq.language.properties import property_id, witness_id
 from lostirq.language.scope import Scope, suggest
-from lostirq.language.source import Abandon, Report, Source, parse
+from lostirq.language.source import Abandon, Report, Source, Statement, parse
 from lostirq.language.translate import Translator
 from lostirq.language.universe import Universe
 
@@ -131,16 +131,17 @@ def load_sources(texts: dict[str, str]) -> Workspace:
 
 def compile_scenario(
     workspace: Workspace, name: str, memory: Memory, *, overrides: dict[str, int] | None = None, lemmas: bool = False,
-    properties: tuple[str, ...] | None = None, room: int = 0,
+    properties: tuple[str, ...] | None = None, room: int = 0, executed: set[Statement] | None = None,
 ) -> System:
     """The annotated system of a scenario under a memory model, with the lemmas of proofs/ if they are wanted and
     loaded, and with these properties (ids) instead of those of the scenario; `room`: entries of a store buffer that has
-    no static bound (fewer behaviours than there are), else that is an error.  Raises UsageError or ModelErrors."""
+    no static bound (fewer behaviours than there are), else that is an error; `executed` gets the statements that are
+    compiled, by processes or in what properties call.  Raises UsageError or ModelErrors."""
     values, dropped = _values(workspace, name, overrides or {})
     report = Report()
     wanted = properties or workspace.scenarios[name].properties
     request = Request(name, memory, values, wanted, dropped, lemmas, room)
-    system = compile_request(workspace.declarations, request, report)
+    system = compile_request(workspace.declarations, request, report, executed=executed)
     if report.found or system is None:
         raise ModelErrors(report.found, workspace.sources, _given(overrides))
     return system

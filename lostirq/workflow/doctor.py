@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lostirq.errors import LostirqError
-from lostirq.explicit.build import find_compiler, unusable_cc
+from lostirq.explicit.build import find_compiler, quick_compiler, unusable_cc
 from lostirq.workflow.cache import LIMIT, ResultCache
 from lostirq.workflow.workspace import load, locate
 
@@ -80,7 +80,11 @@ def _compiler() -> Finding:
         silent = "no message" if done.returncode else "it produces nothing"
         cause = (done.stderr.decode(errors="replace").strip().splitlines() or [silent])[0]
         return Finding("C compiler", "broken", f"{compiler.version} fails: {cause}; apt install gcc libc6-dev")
-    return Finding("C compiler", "ok", f"{compiler.version}; {wrong}" if wrong else compiler.version)
+    quick = quick_compiler()
+    first = f"{quick.version} goes first" if quick is not None else ""
+    if not os.environ.get("CC", "").strip() and quick is None:
+        first = "without tcc, which translates at once (apt install tcc)"
+    return Finding("C compiler", "ok", "; ".join(x for x in (compiler.version, first, wrong) if x))
 
 
 def _cache(cache: Path) -> Finding:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.ir.digest import digest
-from lostirq.ir.system import Memory, System
-from lostirq.language import compile_scenario, load_sources
+from lostirq.ir.system import Memory
+from lostirq.language import load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.check import CheckOptions, check_system
 from lostirq.workflow.commands import Setting
@@ -28,18 +28,19 @@ from lostirq.workflow.mutate_edit import diff, mutated, name_of, what_of
 from lostirq.workflow.mutate_record import begin, keep, model_name, read_record, to_json
 from lostirq.workflow.mutate_run import (
     BaseCase,
-    Case,
     Fate,
     Group,
+    Model,
     MutantResult,
+    Setup,
     attempt,
     baseline,
-    cases,
     cheap,
     compiled,
     groups,
     looked_at,
-    prepare,
+    read_model,
+    warm,
 )
 from lostirq.workflow.mutate_sites import mutants
 from lostirq.workflow.outcome import Outcome, combine, of_reason
@@ -103,34 +104,33 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     if asked.show and asked.show in record.results:
         return _show(s, todo[0], texts, options, record.results[asked.show])
     started = time.monotonic()
-    workspace = load_sources(texts)
-    systems = {c: compile_scenario(workspace, *c) for c in cases(workspace, TIER)}
-    model = model_name([digest(system) for system in systems.values()])
-    base = list(record.baselines.get(model, ())) or baseline(workspace, TIER, options)
+    model = read_model(texts, TIER)
+    name = model_name([digest(system) for system in model.systems.values()])
+    base = list(record.baselines.get(name, ())) or baseline(model.workspace, TIER, options)
     if isinstance(base, jobs.Failure):
         if base.outcome is Outcome.USAGE:
             raise UsageError(base.message)
         _complain(s, [base])
         return base.outcome
     if asked.show:
-        return _show_new(s, todo[0], texts, base, systems, options)
+        return _show_new(s, todo[0], model, base, options)
     begin(path, base, record)
     done = {n: r for n, r in record.results.items() if not asked.again}
-    old = sum(r.model != model for n, r in done.items() if n in {name_of(g) for g in todo})
+    old = sum(r.model != name for n, r in done.items() if n in {name_of(g) for g in todo})
     if old:
         s.err.write(f"lostirq: {old} results in {path} are of an earlier model; --again runs them anew\n")
     few = cheap(base, asked.up_to)
     missing = [g for g in todo if name_of(g) not in done or (looked_at(done[name_of(g)]) or few) < few]
     status = Status(s.err, len(missing))
     failures: list[jobs.Failure] = []
-    for group, result in _run(missing, texts, base, systems, options, status, asked.up_to):
+    for group, result in _run(missing, model, base, options, status, asked.up_to):
         if isinstance(result, jobs.Failure):
             failures.append(result)
             continue
         if result.fate is Fate.UNKNOWN and result.why.endswith(CUT):
             failures.append(jobs.Failure(of_reason(result.why.split()[-1]), result.why.split()[-1]))
             continue
-        result = replace(result, model=model)
+        result = replace(result, model=name)
         keep(path, result)
         done[result.name] = result
         status.finished(name_of(group))
@@ -138,11 +138,11 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
             s.lines([line(result)])
     status.clear()
     results = [done[name_of(g)] for g in todo if name_of(g) in done]
-    _report(s, results, len(todo), model)
+    _report(s, results, len(todo), name)
     seconds = time.monotonic() - started
     s.err.write(f"time: {seconds:.1f} s for {len(missing) - len(failures)} mutants; results in {path}\n")
     _complain(s, failures)
-    unknown = [Outcome.UNDECIDED for r in results if r.fate is Fate.UNKNOWN or r.model != model]
+    unknown = [Outcome.UNDECIDED for r in results if r.fate is Fate.UNKNOWN or r.model != name]
     return combine([*(f.outcome for f in failures), *unknown, *(Outcome.HOLDS for r in results)])
 
 
@@ -165,15 +165,15 @@ def chosen(found: Sequence[Group], asked: MutateRequest) -> list[Group]:
     return picked
 
 
-def _run(todo: Sequence[Group], texts: dict[str, str], base: Sequence[BaseCase], systems: Mapping[Case, System],
-         options: CheckOptions, status: Status, up_to: int | None = None,
-         ) -> Iterator[tuple[Group, MutantResult | jobs.Failure]]:
+def _run(todo: Sequence[Group], model: Model, base: Sequence[BaseCase], options: CheckOptions, status: Status,
+         up_to: int | None = None) -> Iterator[tuple[Group, MutantResult | jobs.Failure]]:
     """Each mutant and what became of it, in the order in which they are decided."""
     options = options.shared_by(len(todo))
     with tempfile.TemporaryDirectory(prefix="lostirq-mutants-") as folder:
         warmed = Path(folder) / "build"
         warmed.mkdir(mode=0o700)
-        setup = prepare(texts, base if todo else (), systems, options, warmed, up_to)
+        warm(base if todo else (), options, warmed)
+        setup = Setup(model, base, options, warmed, up_to)
         for done in jobs.run(todo, lambda g, report: attempt(g, setup, report),
                              processes=options.processes, seconds=options.seconds,
                              on_progress=lambda n, p: status.show(name_of(todo[n]), p)):
@@ -205,17 +205,16 @@ def _list(s: Setting, todo: Sequence[Group]) -> Outcome:
     return Outcome.HOLDS
 
 
-def _show_new(s: Setting, group: Group, texts: dict[str, str], base: Sequence[BaseCase],
-              systems: Mapping[Case, System], options: CheckOptions) -> Outcome:
+def _show_new(s: Setting, group: Group, model: Model, base: Sequence[BaseCase], options: CheckOptions) -> Outcome:
     """A mutant that is not in the file of results."""
-    [(_, found)] = _run([group], texts, base, systems, options, Status(s.err, 1))
+    [(_, found)] = _run([group], model, base, options, Status(s.err, 1))
     if isinstance(found, MutantResult):
-        return _show(s, group, texts, options, found)
+        return _show(s, group, model.texts, options, found)
     _complain(s, [found])
     return found.outcome
 
 
-def _show(s: Setting, group: Group, texts: dict[str, str], options: CheckOptions, result: MutantResult) -> Outcome:
+def _show(s: Setting, group: Group, texts: Mapping[str, str], options: CheckOptions, result: MutantResult) -> Outcome:
     """The diff of a mutant, and the run that kills it."""
     text = ""
     if result.scenario:

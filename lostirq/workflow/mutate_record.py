@@ -77,7 +77,7 @@ def _case(row: object, place: str) -> BaseCase:
     try:
         assert isinstance(row, dict)
         return BaseCase(str(row["scenario"]), Memory(row["memory"]), str(row["digest"]), int(row["states"]),
-                        int(row["words"]), tuple(map(str, row["reached"])), tuple(map(str, row["processes"])))
+                        int(row["words"]), tuple(map(str, row["reached"])))
     except (AssertionError, KeyError, TypeError, ValueError):
         raise UsageError(f"{place}: a scenario of a baseline cannot be read") from None
 

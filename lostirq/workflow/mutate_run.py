@@ -17,10 +17,9 @@ bound, the buffer has `ROOM` entries, which allows less than there is: it may be
 
 from __future__ import annotations
 
-import ast
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import combinations
@@ -31,13 +30,13 @@ from lostirq.evidence.verdict import RANGE, STUCK, Holds, SearchResult, Unknown,
 from lostirq.explicit.build import find_compiler, load_runtime
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Form, Memory, System
-from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.language import Statement, Workspace, compile_scenario, load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.engines import Engine, search
 from lostirq.workflow.mutate_edit import ORDERINGS, Kind, Mutant, mutated, name_of, what_of
 from lostirq.workflow.mutate_equal import KEY, question
-from lostirq.workflow.mutate_syntax import called_from
+from lostirq.workflow.mutate_executed import declared_alike, statements_of
 from lostirq.workflow.outcome import Outcome
 
 Case = tuple[str, Memory]
@@ -60,8 +59,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BaseCase:
-    """One scenario of the model as it is: `reached` are the ids of the witnesses that it reaches, `processes` the
-    functions of its processes."""
+    """One scenario of the model as it is; `reached` are the ids of the witnesses that it reaches."""
 
     scenario: str
     memory: Memory
@@ -69,22 +67,28 @@ class BaseCase:
     states: int
     words: int
     reached: tuple[str, ...]
-    processes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The model as it is: its sources, and of each scenario the system and the statements that it executes."""
+
+    texts: Mapping[str, str]
+    workspace: Workspace
+    systems: Mapping[Case, System]
+    executed: Mapping[Case, Set[Statement]]
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all mutants have in common: the sources, scenarios and systems of the base, the folder of what was compiled
-    for all of them, the states of the largest scenario to look at, and, by scenario, the functions that it may execute.
-    """
+    """What all mutants have in common: the model, its scenarios from the cheapest on, the folder of what was compiled
+    for all of them, and the states of the largest scenario to look at."""
 
-    texts: Mapping[str, str]
+    model: Model
     base: Sequence[BaseCase]
-    systems: Mapping[Case, System]
     options: CheckOptions
     warmed: Path
     up_to: int | None
-    executes: Mapping[Case, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,17 @@ def cases(workspace: Workspace, tier: str) -> list[Case]:
     """The scenarios of a tier, each under its strongest memory model; without those for known bugs alone."""
     return [(s.name, Memory.TSO if Memory.TSO in s.memory else Memory.SC)
             for s in workspace.scenarios.values() if s.tier == tier and not s.bugs]
+
+
+def read_model(texts: Mapping[str, str], tier: str) -> Model:
+    """Compile every scenario of a tier.  Raises ModelErrors."""
+    workspace = load_sources(dict(texts))
+    systems: dict[Case, System] = {}
+    executed: dict[Case, set[Statement]] = {}
+    for case in cases(workspace, tier):
+        executed[case] = set()
+        systems[case] = compile_scenario(workspace, *case, executed=executed[case])
+    return Model(texts, workspace, systems, executed)
 
 
 def groups(found: Sequence[Mutant]) -> list[Group]:
@@ -144,8 +159,7 @@ def _base(workspace: Workspace, case: Case, options: CheckOptions, report: jobs.
         if isinstance(verdict, Violated) or isinstance(verdict, Unknown) and verdict.reason != "not reached":
             said = "violated" if isinstance(verdict, Violated) else f"not decided ({verdict.reason})"
             raise UsageError(f"{key} in {case[0]} ({case[1].value}) is {said} in the model as it is")
-    processes = tuple(dict.fromkeys(p.family for p in system.processes))
-    return BaseCase(*case, digest(system), seen.states, seen.words, _reached(system, seen), processes)
+    return BaseCase(*case, digest(system), seen.states, seen.words, _reached(system, seen))
 
 
 def _reached(system: System, seen: SearchResult) -> tuple[str, ...]:
@@ -181,15 +195,6 @@ def looked_at(r: MutantResult) -> int | None:
     return int(words[2]) if r.fate is Fate.UNKNOWN and r.why.startswith("alive in ") else None
 
 
-def prepare(texts: Mapping[str, str], base: Sequence[BaseCase], systems: Mapping[Case, System], options: CheckOptions,
-            warmed: Path, up_to: int | None) -> Setup:
-    """Compile for all, and see which scenario executes what."""
-    warm(base, options, warmed)
-    trees = [ast.parse(text) for name, text in texts.items() if name.startswith("model/")]
-    executes = {(b.scenario, b.memory): called_from(trees, b.processes) for b in base}
-    return Setup(texts, base, systems, options, warmed, up_to, executes)
-
-
 def attempt(group: Group, setup: Setup, report: jobs.Report) -> MutantResult:
     """What becomes of one mutant, or of several at once.  Generated code is kept only as long as it is needed."""
     with tempfile.TemporaryDirectory(prefix="lostirq-mutant-") as folder:
@@ -219,11 +224,14 @@ class _Attempt:
     group: Group
     setup: Setup
     report: jobs.Report
+    edited: frozenset[Statement] | None = None      # what cannot change a scenario that does not execute it
 
     def run(self) -> MutantResult:
         try:
-            workspace = load_sources(mutated(self.setup.texts, self.group))
-            return self._search_all(workspace)
+            workspace = load_sources(mutated(self.setup.model.texts, self.group))
+            alike = declared_alike(workspace, self.setup.model.workspace)
+            edited = statements_of(self.setup.model.texts, self.group) if alike else None
+            return replace(self, edited=edited)._search_all(workspace)
         except ModelErrors as e:
             return self._result(Fate.REFUSED, why=f"{e.diagnostics[0].code}: {e.diagnostics[0].message}")
 
@@ -269,7 +277,7 @@ class _Attempt:
 
     def _changed(self, workspace: Workspace, case: BaseCase) -> tuple[System, bool] | None:
         """The system of a scenario, and whether its store buffers are short; None if it is that of the base."""
-        if not {m.function for m in self.group} & self.setup.executes[case.scenario, case.memory]:
+        if self.edited is not None and self.edited.isdisjoint(self.setup.model.executed[case.scenario, case.memory]):
             return None
         system, short = compiled(workspace, (case.scenario, case.memory))
         return None if digest(system) == case.digest else (system, short)
@@ -277,7 +285,7 @@ class _Attempt:
     def _same(self, changed: Sequence[tuple[BaseCase, System]]) -> bool:
         """Is the reachable graph of every scenario that of the base?"""
         for case, system in changed:
-            asked = question(self.setup.systems[case.scenario, case.memory], system)
+            asked = question(self.setup.model.systems[case.scenario, case.memory], system)
             if asked is None:
                 return False
             seen = self._search(asked, (KEY,))

@@ -107,20 +107,6 @@ def _begins(function: ast.FunctionDef, wanted: Iterable[str]) -> bool:
     return isinstance(value, ast.Call) and call_name(value) in wanted
 
 
-def called_from(trees: Iterable[ast.Module], roots: Iterable[str]) -> frozenset[str]:
-    """The functions that may be expanded where these processes run: themselves, and what they call by name."""
-    calls = {f.name: {n.id for n in ast.walk(f) if isinstance(n, ast.Name)}
-             for tree in trees for f in tree.body if isinstance(f, ast.FunctionDef)}
-    found: set[str] = set()
-    todo = [r for r in roots if r in calls]
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += sorted(calls[name] & calls.keys())
-    return frozenset(found)
-
-
 def real_body(function: ast.FunctionDef) -> list[ast.stmt]:
     return [s for s in function.body if not is_docstring(s)]
 

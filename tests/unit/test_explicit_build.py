@@ -172,6 +172,7 @@ def test_a_full_disk_everywhere_is_one_line(tmp_path: Path) -> None:
     )
 
     def small() -> None:
+        os.environ["CC"] = shutil.which("cc") or ""
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 
@@ -184,7 +185,8 @@ def test_a_full_disk_everywhere_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a file system of its own")
-def test_a_tiny_file_system(tmp_path: Path) -> None:
+def test_a_tiny_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", shutil.which("cc") or pytest.skip("no C compiler"))
     cache = tmp_path / "tiny"
     cache.mkdir()
     mounted = subprocess.run(
@@ -262,6 +264,40 @@ def test_the_compiler_of_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
     assert found is not None and found.command == (real, "-DHELLO")
     with pytest.raises(UsageError, match="no such C compiler: /nowhere/cc"):
         find_compiler("/nowhere/cc")
+
+
+def test_what_compiles_quickly_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tcc where it is installed, unless the user has chosen a compiler; what it cannot do, the compiler does."""
+    real = shutil.which("cc") or pytest.skip("no C compiler")
+    quick, tool = tmp_path / "tcc", Path(shutil.which("tcc") or "/absent")
+    calls = tmp_path / "calls"
+    script = f'#!/bin/sh\n[ "$1" = --version ] && echo quick && exit\necho x >> {calls}\n'
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("CC", real)
+    plain = check(rings(2, 4), SearchOptions(), tmp_path / "plain")
+    monkeypatch.delenv("CC")
+
+    def searched(folder: str, rest: str) -> int:
+        quick.write_text(script + rest)
+        quick.chmod(0o755)
+        calls.unlink(missing_ok=True)
+        found = check(rings(2, 4), SearchOptions(), tmp_path / folder)
+        assert (found.engine, found.states, found.verdicts.keys()) == ("c", plain.states, plain.verdicts.keys())
+        return len(calls.read_text().split()) if calls.exists() else 0
+
+    assert searched("fails", "exit 1\n") == 2                   # in the cache, and in a place of its own
+    assert searched("cut off", f'{real} "$@" -nostdlib; truncate -s 4096 code.so\n') == 2
+    if tool.exists():
+        assert searched("real", f'exec {tool} "$@"\n') == 1
+    monkeypatch.setenv("CC", real)
+    assert searched("chosen", "exit 1\n") == 0
+
+
+def test_what_is_cut_off_is_not_whole(tmp_path: Path) -> None:
+    whole = Path(sys.executable).resolve().read_bytes()
+    for size in (0, 3, 64, len(whole) // 2, len(whole) - 1, len(whole)):
+        (tmp_path / "x").write_bytes(whole[:size])
+        assert build._whole(tmp_path / "x") == (size == len(whole)), size
 
 
 def test_a_missing_compiler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

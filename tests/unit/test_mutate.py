@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import io
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from lostirq.workflow.mutate_edit import Edit, Kind, diff, edited, mutated, name
 from lostirq.workflow.mutate_record import read_record
 from lostirq.workflow.mutate_run import Fate, groups
 from lostirq.workflow.mutate_sites import mutants
-from lostirq.workflow.mutate_syntax import called_from
 from lostirq.workflow.outcome import Outcome
 
 MODEL = '''
@@ -204,12 +202,6 @@ def test_an_edit_changes_its_span_alone() -> None:
 def test_two_edits_of_one_span_are_refused() -> None:
     with pytest.raises(UsageError, match="same text"):
         mutated(SOURCES, [BY_NAME["cpu:m.py:left:1"], BY_NAME["cpu:m.py:left:1"]])
-
-
-def test_a_scenario_executes_what_its_processes_call() -> None:
-    trees = [ast.parse(MODEL)]
-    assert called_from(trees, ["left"]) == {"left", "fence"}
-    assert called_from(trees, ["right", "third", "nobody"]) == {"right", "third"}
 
 
 def test_what_becomes_of_them(tmp_path: Path) -> None:

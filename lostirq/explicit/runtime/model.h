@@ -33,6 +33,29 @@ typedef struct {
     void (*canon)(u64 *o, u32 n);
 } lq_model;
 
+#ifdef __TINYC__        /* has none of these */
+static inline int __builtin_clzll(u64 a)
+{
+    int n = 0;
+
+    for (int step = 32; step; step /= 2)
+        if (!(a >> (64 - step))) {
+            n += step;
+            a <<= step;
+        }
+    return n;
+}
+
+static inline int __builtin_popcountll(u64 a)
+{
+    int n = 0;
+
+    for (; a; a &= a - 1)
+        n++;
+    return n;
+}
+#endif
+
 static inline void lq_hit(lq_hits *h, u32 check, i32 edge)
 {
     h->check[h->count] = check;
