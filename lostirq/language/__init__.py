@@ -6,6 +6,7 @@
 language is described in docs/language.md.
 """
 
+from lostirq.language.compiler import Executed
 from lostirq.language.source import Statement
 from lostirq.language.workspace import (
     FunctionInfo,
@@ -21,6 +22,7 @@ from lostirq.language.workspace import (
 )
 
 __all__ = [
+    "Executed",
     "FunctionInfo",
     "ParameterInfo",
     "PropertyInfo",

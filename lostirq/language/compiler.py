@@ -6,7 +6,7 @@ instantiate -> expand every process -> fold constants -> derive sharing -> buffe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lostirq.ir.expr import Expr, Var, is_const, value_of
 from lostirq.ir.system import Access, Memory, Sort, System
@@ -20,6 +20,15 @@ from lostirq.language.rewrite import literal
 from lostirq.language.source import Report, Statement
 from lostirq.language.steps import Composer, place_locations
 from lostirq.language.universe import Universe
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What a scenario executes: the statements that are compiled, by processes or in what properties call (more than
+    can be reached), and the functions of which something is left in a process when constants are folded."""
+
+    statements: set[Statement] = field(default_factory=set)
+    functions: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -96,14 +105,16 @@ def prepare(declarations: Declarations, request: Request, report: Report, expand
 
 
 def compile_request(declarations: Declarations, request: Request, report: Report, expanded: Expanded | None = None,
-                    executed: set[Statement] | None = None) -> System | None:
+                    executed: Executed | None = None) -> System | None:
     """The system, or None if the report has errors.  `expanded`, `executed`: see `prepare` and `compile_scenario`."""
     found = prepare(declarations, request, report, expanded)
     if found is None or report.found:
         return None
     system = finish(found.universe, request, found.composed, found.cpus, found.constants, found.initial)
     if executed is not None:
-        executed |= found.universe.executed
+        executed.statements.update(found.universe.executed)
+        frames = (node.frame for c in found.composed for node in c.graph.reachable())
+        executed.functions.update(name for frame in frames for name in (*frame.stack, frame.function))
     return system
 
 

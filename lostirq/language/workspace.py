@@ -12,12 +12,12 @@ from lostirq.errors import Diagnostic, ModelErrors, Span, UsageError
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory, System
 from lostirq.language import check
-from lostirq.language.compiler import compile_request, expand
+from lostirq.language.compiler import Executed, compile_request, expand
 from lostirq.language.declarations import PROPERTIES, Collector, Declarations, FunctionDecl, Role, ScenarioDecl
 from lostirq.language.finish import Request
 from lostirq.language.properties import property_id, witness_id
 from lostirq.language.scope import Scope, suggest
-from lostirq.language.source import Abandon, Report, Source, Statement, parse
+from lostirq.language.source import Abandon, Report, Source, parse
 from lostirq.language.translate import Translator
 from lostirq.language.universe import Universe
 
@@ -131,12 +131,12 @@ def load_sources(texts: dict[str, str]) -> Workspace:
 
 def compile_scenario(
     workspace: Workspace, name: str, memory: Memory, *, overrides: dict[str, int] | None = None, lemmas: bool = False,
-    properties: tuple[str, ...] | None = None, room: int = 0, executed: set[Statement] | None = None,
+    properties: tuple[str, ...] | None = None, room: int = 0, executed: Executed | None = None,
 ) -> System:
     """The annotated system of a scenario under a memory model, with the lemmas of proofs/ if they are wanted and
     loaded, and with these properties (ids) instead of those of the scenario; `room`: entries of a store buffer that has
-    no static bound (fewer behaviours than there are), else that is an error; `executed` gets the statements that are
-    compiled, by processes or in what properties call.  Raises UsageError or ModelErrors."""
+    no static bound (fewer behaviours than there are), else that is an error; `executed` gets what the scenario
+    executes.  Raises UsageError or ModelErrors."""
     values, dropped = _values(workspace, name, overrides or {})
     report = Report()
     wanted = properties or workspace.scenarios[name].properties

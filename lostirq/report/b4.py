@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Results in the protocol of `b4 review` checks: a JSON array of objects with tool, status, summary, url, details.
 
-`status` is pass, warn or fail.  The first entry is the whole, the others are what is not well; what was not decided is
-a warning, because it is no verdict on the patch.
+There is one object: b4 keeps one for each tool and message.  Its `status` is pass, warn or fail, that of the worst
+result; what was not decided is a warning, because it is no verdict on the patch.  `details` are the results that are
+not well.
 
 References: b4 documentation, "CI check protocol" and b4.review-perpatch-check-cmd.
 """
@@ -19,12 +20,13 @@ MOST = 20
 def b4(results: Results) -> str:
     """One JSON array."""
     bad = results.bad()
-    entries = [_entry("lostirq", _worst(bad), results.summary or results.verdict, "")]
-    entries += [_entry("lostirq", _status(r), f"{'>> ' if r.new else ''}{r.name} ({r.suite}): {r.said}", r.details)
-                for r in bad[:MOST]]
+    lines = (f"{_status(r)}: {'>> ' if r.new else ''}{r.name} ({r.suite}): {r.said}" for r in bad)
+    told = [" ".join(line.split()) for line in lines]
     if len(bad) > MOST:
-        entries.append(_entry("lostirq", _worst(bad[MOST:]), f"{len(bad) - MOST} more", ""))
-    return json.dumps(entries, indent=1) + "\n"
+        told[MOST:] = [f"{len(bad) - MOST} more"]
+    details = "\n\n".join(["\n".join(told), *(r.details.rstrip("\n") for r in bad[:MOST] if r.details)])
+    entry = _entry("lostirq", _worst(bad), results.summary or results.verdict, details)
+    return json.dumps([entry], indent=1) + "\n"
 
 
 def failed(status: Status, message: str) -> str:

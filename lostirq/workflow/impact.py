@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from lostirq.errors import LostirqError
 from lostirq.ir.expr import Var, variables
 from lostirq.ir.system import Form, Memory, System
-from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.language import Executed, Statement, Workspace, compile_scenario, load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import library
 from lostirq.workflow.cache import ResultCache, engine_version, key_of, texts_digest
@@ -40,11 +40,13 @@ OnUse = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a scenario executes: function of the model -> ids of the properties that speak of what it writes."""
+    """What a scenario executes: function of the model -> ids of the properties that speak of what it writes;
+    `compiled`: what was compiled and left nothing, such as a function whose value is a constant there."""
 
     scenario: str
     tier: str
     functions: dict[str, tuple[str, ...]]
+    compiled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,8 @@ def _matching(known: Sequence[Declared], file: str, function: str) -> list[Decla
 
 def _modelled(d: Declared, found: tuple[Piece, ...], exact: bool, used: Sequence[Use],
               bugs: Mapping[str, frozenset[str]]) -> Modelled:
-    here = [u for u in used if d.name in u.functions]
-    speaking = dict.fromkeys(p for u in here for p in u.functions[d.name])
+    here = [u for u in used if d.name in u.functions] or [u for u in used if d.name in u.compiled]
+    speaking = dict.fromkeys(p for u in here for p in u.functions.get(d.name, ()))
     known = tuple(slug for slug, names in bugs.items() if d.name in names)
     return Modelled(d.name, d.file, d.first, d.mirrors, exact, found, tuple(u.scenario for u in here),
                     tuple(sorted(speaking, key=natural)), known)
@@ -140,8 +142,11 @@ def uses(workspace: Workspace, processes: int, results: ResultCache | None,
 
     def work(index: int, report: jobs.Report) -> Use:
         s = left[index]
-        system = compile_scenario(workspace, s.name, Memory.TSO if Memory.TSO in s.memory else Memory.SC)
-        return Use(s.name, s.tier, executed(system))
+        memory = Memory.TSO if Memory.TSO in s.memory else Memory.SC
+        seen = Executed()
+        functions = executed(compile_scenario(workspace, s.name, memory, executed=seen), seen.functions)
+        compiled = _holding(workspace, seen.statements) - functions.keys()
+        return Use(s.name, s.tier, functions, tuple(sorted(compiled)))
 
     if left:
         on_use(0, len(left))
@@ -156,8 +161,21 @@ def uses(workspace: Workspace, processes: int, results: ResultCache | None,
     return [found[s.name] for s in names]
 
 
-def executed(system: System) -> dict[str, tuple[str, ...]]:
-    """Function -> ids of the properties that read what its steps write, or, of liveness, that wait for its events."""
+def _holding(workspace: Workspace, statements: Set[Statement]) -> set[str]:
+    """The functions of the model that hold one of these statements."""
+    lines: dict[str, set[int]] = {}
+    for file, line, _ in statements:
+        lines.setdefault(file, set()).add(line)
+    known = (f for f in workspace.functions if f.span.file in lines)
+    ends = {(file, node.lineno): node.end_lineno or node.lineno for file in lines
+            for node in ast.parse(workspace.sources[file]).body if isinstance(node, ast.FunctionDef)}
+    return {f.name for f in known if any(f.span.line <= line <= ends[f.span.file, f.span.line]
+                                         for line in lines[f.span.file])}
+
+
+def executed(system: System, functions: Set[str]) -> dict[str, tuple[str, ...]]:
+    """Function -> ids of the properties that read what its steps write, or, of liveness, that wait for its events; all
+    of them for one of the other `functions`, which have no step of their own, since others' steps do what they do."""
     writes: dict[str, set[Var]] = {}
     for edge in system.edges:
         for name in dict.fromkeys([*edge.stack, edge.function]):
@@ -166,7 +184,8 @@ def executed(system: System) -> dict[str, tuple[str, ...]]:
     for p in system.properties:
         if p.form not in (Form.REACHABLE, Form.REACHABLE_STEP):
             reads.setdefault(p.id, set()).update(variables([p.formula, p.goal]))
-    return {name: tuple(p for p, read in reads.items() if read & written) for name, written in sorted(writes.items())}
+    told = {name: tuple(p for p, read in reads.items() if read & written) for name, written in sorted(writes.items())}
+    return told | {name: tuple(reads) for name in sorted(functions - told.keys())}
 
 
 # -- the skeleton -------------------------------------------------------------------------------------------------

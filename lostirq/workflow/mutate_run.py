@@ -30,7 +30,7 @@ from lostirq.evidence.verdict import RANGE, STUCK, Holds, SearchResult, Unknown,
 from lostirq.explicit.build import find_compiler, load_runtime
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Form, Memory, System
-from lostirq.language import Statement, Workspace, compile_scenario, load_sources
+from lostirq.language import Executed, Statement, Workspace, compile_scenario, load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.engines import Engine, search
@@ -119,10 +119,11 @@ def read_model(texts: Mapping[str, str], tier: str) -> Model:
     """Compile every scenario of a tier.  Raises ModelErrors."""
     workspace = load_sources(dict(texts))
     systems: dict[Case, System] = {}
-    executed: dict[Case, set[Statement]] = {}
+    executed: dict[Case, Set[Statement]] = {}
     for case in cases(workspace, tier):
-        executed[case] = set()
-        systems[case] = compile_scenario(workspace, *case, executed=executed[case])
+        seen = Executed()
+        systems[case] = compile_scenario(workspace, *case, executed=seen)
+        executed[case] = seen.statements
     return Model(texts, workspace, systems, executed)
 
 

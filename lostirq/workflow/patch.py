@@ -59,7 +59,7 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     cache = options.check.results
     kept = cache.get(key, PatchReport) if cache is not None else None
     if kept is not None:
-        return replace(kept, cached=True)
+        return replace(kept, cached=True, others=sides.others)      # which say nothing about the model
     from lostirq.workflow.patch_proofs import proofs  # loads the solver, which an answer from the cache needs not
 
     base_model = _load(sides.base, "the base")

@@ -2,7 +2,8 @@
 """What `lostirq patch` leaves for continuous integration and for b4: one result per property and scenario.
 
 Invariants: only what the patch breaks is a failure, and it is marked as new; what was violated before and still is
-passes, and says so; what was not decided does not pass.  Results point at the first line that the patch changed.
+passes, and says so; what was not decided does not pass, neither as a property nor as a whole.  Results point at the
+first line that the patch changed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from lostirq.workflow.commands import Setting
 from lostirq.workflow.outcome import Outcome, exit_code
 from lostirq.workflow.patch_compare import Change, PatchVerdict
 from lostirq.workflow.patch_report import CaseReport, PatchReport
+from lostirq.workflow.patch_show import summary
 from lostirq.workflow.patch_steps import Touched
 
 _STATUS = {PatchVerdict.BREAKS: Status.FAIL, PatchVerdict.UNDECIDED: Status.UNDECIDED, PatchVerdict.FIXES: Status.PASS,
@@ -35,6 +37,9 @@ def of_patch(report: PatchReport) -> Results:
               for c in report.cases if c.failure and c.outcome is not Outcome.HOLDS]
     found += [Result("vacuity", p.id, Status.UNDECIDED if p.verdict is PatchVerdict.UNDECIDED else Status.FAIL, p.title,
                      p.id, p.vacuous, "", file, line, new=True) for p in report.properties if p.vacuous]
+    if report.verdict is not PatchVerdict.BREAKS:       # the properties that break are failures by themselves
+        found.append(Result("patch", "verdict", _STATUS[report.verdict], f"verdict: {report.verdict.value}", "verdict",
+                            summary(report), "", file, line))
     breaks = [p.id for p in report.properties if p.verdict is PatchVerdict.BREAKS]
     fixes = [p.id for p in report.properties if p.verdict is PatchVerdict.FIXES]
     said = [f"verdict: {report.verdict.value}", f"{len(report.cases)} searches"]

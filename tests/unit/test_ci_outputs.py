@@ -19,6 +19,7 @@ from tap.parser import Parser
 from test_account import account, confirm, run_of
 
 from lostirq.report.annotations import MOST, summary, workflow_commands
+from lostirq.report.b4 import MOST as MOST_OF_B4
 from lostirq.report.b4 import b4
 from lostirq.report.junit import junit
 from lostirq.report.ktap import ktap
@@ -191,16 +192,19 @@ def test_github_summary_is_a_table() -> None:
 
 
 def test_b4() -> None:
-    found = json.loads(b4(results()))
-    for entry in found:
-        assert set(entry) == {"tool", "status", "summary", "url", "details"}
-        assert entry["status"] in ("pass", "warn", "fail") and "\n" not in entry["summary"]
-    assert [e["status"] for e in found] == ["fail", "fail", "fail", "fail", "warn", "warn"]
-    assert ">> " in next(e["summary"] for e in found[1:] if "100%" in e["summary"])
+    """One object, since b4 keeps one for each tool and message: the worst."""
+    [entry] = json.loads(b4(results()))
+    assert set(entry) == {"tool", "status", "summary", "url", "details"}
+    assert (entry["status"], entry["summary"]) == ("fail", "7 results")
+    lines = entry["details"].split("\n\n")[0].split("\n")
+    assert [line.split(":")[0] for line in lines] == ["fail", "fail", "fail", "warn", "warn"]
+    assert ">> " in next(line for line in lines if "100%" in line) and "line 1\nline 2" in entry["details"]
     good = replace(results(), results=results().results[:1])
-    assert [e["status"] for e in json.loads(b4(good))] == ["pass"]
+    assert [(e["status"], e["details"]) for e in json.loads(b4(good))] == [("pass", "")]
     unclear = replace(results(), results=results().results[2:3])
-    assert [e["status"] for e in json.loads(b4(unclear))] == ["warn", "warn"]
+    assert [e["status"] for e in json.loads(b4(unclear))] == ["warn"]
+    many = replace(results(), results=results().results[1:2] * (MOST_OF_B4 + 2))
+    assert "\n2 more" in json.loads(b4(many))[0]["details"]
 
 
 @pytest.mark.parametrize("render", [junit, sarif, ktap, workflow_commands, summary, b4])
@@ -233,7 +237,7 @@ def test_check_writes_all_files(tmp_path: Path, capsys: Capture, monkeypatch: py
 def test_what_takes_standard_output_takes_all_of_it(tmp_path: Path, capsys: Capture) -> None:
     folder = toy(tmp_path / "w", BROKEN)
     assert run(folder, "check", "--b4") == 1
-    assert [e["status"] for e in json.loads(capsys.readouterr()[0])] == ["fail", "fail"]
+    assert [e["status"] for e in json.loads(capsys.readouterr()[0])] == ["fail"]
     assert run(folder, "check", "--ktap", "-") == 1
     assert capsys.readouterr()[0].startswith("KTAP version 1\n")
     for words in (["--b4", "--json"], ["--b4", "--ktap", "-"], ["--github", "--json"], ["--github", "--b4"]):
@@ -282,16 +286,48 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: Capture) -> None:
     assert "cannot write /proc/nowhere/j.xml" in capsys.readouterr()[1]
 
 
-@pytest.mark.parametrize(("patch", "statuses", "code"), [
-    (BUG_PATCH, ["fail", "fail"], 1), (CONTROL_PATCH, ["pass"], 0)], ids=["breaks", "keeps"])
-def test_b4_checks_a_patch(tmp_path: Path, capsys: Capture, patch: str, statuses: list[str], code: int) -> None:
+@pytest.mark.parametrize(("patch", "status", "code"), [
+    (BUG_PATCH, "fail", 1), (CONTROL_PATCH, "pass", 0)], ids=["breaks", "keeps"])
+def test_b4_checks_a_patch(tmp_path: Path, capsys: Capture, patch: str, status: str, code: int) -> None:
     folder = toy(tmp_path / "w")
     (tmp_path / "x.patch").write_text(patch)
     assert run(folder, "patch", "--b4", "--memory", "tso", str(tmp_path / "x.patch")) == code
-    found = json.loads(capsys.readouterr()[0])
-    assert [e["status"] for e in found] == statuses
+    [found] = json.loads(capsys.readouterr()[0])
+    assert found["status"] == status
     if code:
-        assert found[1]["summary"].startswith(">> T-1 (one tso): no post is missed: holds before, violated after")
+        assert found["details"].startswith("fail: >> T-1 (one tso): no post is missed: holds before, violated after")
+
+
+def outputs(folder: Path, patch: Path, capsys: Capture) -> tuple[int, str, junitparser.JUnitXml, str, str]:
+    """Exit code, status of b4, JUnit, KTAP and annotations of a patch."""
+    junit, ktap_ = folder.parent / "j.xml", folder.parent / "k"
+    code = run(folder, "patch", "--junit", str(junit), "--ktap", str(ktap_), "--github", str(patch))
+    said = capsys.readouterr()[0]
+    assert run(folder, "patch", "--b4", str(patch)) == code
+    [entry] = json.loads(capsys.readouterr()[0])
+    return code, entry["status"], junitparser.JUnitXml.fromfile(str(junit)), ktap_.read_text(), said
+
+
+def test_a_patch_that_is_undecided_as_a_whole_passes_nowhere(tmp_path: Path, capsys: Capture) -> None:
+    """It changes an event by which properties judge: nothing breaks, and nothing is decided."""
+    folder = toy(tmp_path / "w")
+    text = (folder / "model" / "toy.py").read_text()
+    first = "    desc.pending = True"
+    (folder / "model" / "toy.py").write_text(text.replace(first, f'{first}\n    event("posted")'))
+    at = text.split("\n").index(first) + 1
+    (tmp_path / "x.patch").write_text(
+        f'--- a/model/toy.py\n+++ b/model/toy.py\n@@ -{at},2 +{at},1 @@\n {first}\n-    event("posted")\n')
+    code, status, junit, ktap_, said = outputs(folder, tmp_path / "x.patch", capsys)
+    assert (code, status, junit.errors) == (125, "warn", 1)
+    assert "not ok" in ktap_ and [kind for kind, _, _ in commands(said)] == ["warning"]
+
+
+def test_a_patch_that_keeps_is_a_test_that_passes(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    (tmp_path / "x.patch").write_text(CONTROL_PATCH)
+    code, status, junit, ktap_, _ = outputs(folder, tmp_path / "x.patch", capsys)
+    assert (code, status, junit.tests, junit.errors + junit.failures) == (0, "pass", 1, 0)
+    assert "not ok" not in ktap_ and "1..1" in ktap_
 
 
 def test_results_of_a_patch_point_at_what_it_changed(tmp_path: Path, capsys: Capture) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory
-from lostirq.language import compile_scenario, load_sources
+from lostirq.language import Executed, compile_scenario, load_sources
 from lostirq.workflow.mutate_edit import Edit, Kind, Mutant, mutated
 from lostirq.workflow.mutate_executed import declared_alike, statements_of
 from lostirq.workflow.mutate_sites import mutants
@@ -68,9 +68,9 @@ def mutant(old: str, new: str) -> Mutant:
 
 
 def executed(scenario: str) -> set[tuple[str, int, int]]:
-    found: set[tuple[str, int, int]] = set()
+    found = Executed()
     compile_scenario(load_sources({"model/m.py": MODEL}), scenario, Memory.SC, executed=found)
-    return found
+    return found.statements
 
 
 @pytest.mark.parametrize(("old", "where"), [
@@ -102,12 +102,12 @@ def test_what_is_taken_for_unchanged_compiles_to_the_same_system() -> None:
     """Of this project's model: some mutants, drawn by chance, in a scenario with few switches."""
     texts = sources(ROOT)
     base = load_sources(texts)
-    done: set[tuple[str, int, int]] = set()
+    done = Executed()
     wanted = digest(compile_scenario(base, "bypass", Memory.TSO, executed=done))
     tried = 0
     for m in random.Random(7).sample(mutants(texts), 60):
         edited = statements_of(texts, [m])
-        if edited is None or not edited.isdisjoint(done) or tried == 8:
+        if edited is None or not edited.isdisjoint(done.statements) or tried == 8:
             continue
         after = load_sources(mutated(texts, [m]))
         if declared_alike(base, after):

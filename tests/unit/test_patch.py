@@ -154,6 +154,14 @@ def test_reverse_of_what_is_not_applied_is_refused(folder: Path, capsys: Capture
     assert code == 2 and "does not apply" in err
 
 
+def test_an_answer_from_the_cache_names_the_files_of_this_patch(folder: Path, capsys: Capture) -> None:
+    """Two patches that change nothing of the model."""
+    files = {name: f"--- /dev/null\n+++ b/model/{name}\n@@ -0,0 +1 @@\n+word\n" for name in ("README", "NOTES")}
+    for name, text in files.items():
+        said = found(folder, text, capsys)
+        assert (said["cached"], said["other_files"]) == (name != "README", [f"model/{name}"])
+
+
 def test_second_run_comes_from_the_cache_with_the_same_bytes(folder: Path, capsys: Capture) -> None:
     first, second = patched(folder, BUG_PATCH, capsys), patched(folder, BUG_PATCH, capsys)
     assert first[:2] == second[:2] and "from the result cache" in second[2] and "cache" not in first[2]
