@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from lostirq.interpret import Interpreter, RangeError
@@ -192,9 +193,12 @@ def test_no_access_goes_unnoticed() -> None:
     check()
 
 
-def test_no_access_of_the_workspace_goes_unnoticed() -> None:
+@pytest.mark.parametrize("quick", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_no_access_of_the_workspace_goes_unnoticed(quick: bool) -> None:
     workspace = load_workspace(Path(__file__).parents[2])
     for name, scenario in workspace.scenarios.items():
+        if (scenario.tier == "quick") is not quick:
+            continue
         values = {p.name: p.default for p in workspace.parameters.values()} | scenario.parameters
         prepared = prepare(workspace.declarations, Request(name, Memory.SC, values), Report())
         assert prepared is not None and unnoticed(prepared) == []
