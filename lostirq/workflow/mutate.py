@@ -101,8 +101,9 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     s.look_at_cache()
     path = asked.out or s.cache / FILE
     record = read_record(path)
-    if asked.show and asked.show in record.results:
-        return _show(s, todo[0], texts, options, record.results[asked.show])
+    known = {n: r for n, r in read_record(s.root / "docs" / FILE).results.items() if r.scenario} | record.results
+    if asked.show and asked.show in known:      # of what is shipped, only what is searched anew below
+        return _show(s, todo[0], texts, options, known[asked.show])
     started = time.monotonic()
     model = read_model(texts, TIER)
     name = model_name([digest(system) for system in model.systems.values()])

@@ -234,6 +234,19 @@ def test_a_shortest_run_and_its_text(tmp_path: Path) -> None:
         run(tmp_path, MutateRequest(show="cpu:m.py:left:9"))
 
 
+def test_what_is_shown_may_be_of_the_record_that_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run is searched anew; the other mutants and the rest of the scenarios are not."""
+    asked = MutateRequest(show="cpu:m.py:left:1")
+    first = run(tmp_path, MutateRequest(only=("cpu:*",)))
+    docs = tmp_path / "ws" / "docs"
+    docs.mkdir()
+    (tmp_path / "cache" / "mutants.jsonl").rename(docs / "mutants.jsonl")
+    monkeypatch.setattr("lostirq.workflow.mutate.read_model", None)
+    text = run(tmp_path, asked)[1]
+    assert first[0] is Outcome.HOLDS and text.startswith("killed     cpu:m.py:left:1: without fence(): D-1, 8 steps")
+    assert "store buffer" in text
+
+
 def test_a_second_run_goes_on_where_the_first_stopped(tmp_path: Path) -> None:
     file = tmp_path / "cache" / "mutants.jsonl"
     _, first, _ = run(tmp_path, MutateRequest(only=("locked:*",)))
