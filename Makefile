@@ -72,6 +72,7 @@ docs-check: $(STAMP)
 
 mutants: $(STAMP)
 	$(Q)$(BIN)/lostirq mutate --workspace . --out docs/mutants.jsonl -j $(J) --max-memory $(MEM) $(O)
+	$(Q)$(BIN)/python -m lostirq.workflow.mutate_runs --workspace . --out docs/interleavings.md
 
 bench: $(STAMP)
 	$(Q)$(BIN)/python -m benchmarks.run $(O)

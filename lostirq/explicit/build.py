@@ -300,7 +300,8 @@ def _wait(running: subprocess.Popen[str], folder: Path) -> None:
 
 def _whole(made: Path) -> bool:
     """Whether an ELF file (of 64 bits) has its end, the table of sections; tcc does not tell a full disk."""
-    head = made.open("rb").read(64)
+    with made.open("rb") as f:
+        head = f.read(64)
     if len(head) < 64 or head[:5] != b"\x7fELF\x02":
         return len(head) == 64
     order: Literal["little", "big"] = "little" if head[5] == 1 else "big"

@@ -7,14 +7,15 @@ small, not smallest: of several false operands of a conjunction the one with the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from lostirq.evidence.account import Reason
 from lostirq.ir.expr import Expr, Kind, Op, Role, Type, Var, apply, postorder
 from lostirq.ir.system import System
+from lostirq.report.lasting import lasting
 from lostirq.report.names import Names
-from lostirq.report.resting import Rest, leaves, locations
+from lostirq.report.resting import Condition, Rest, leaves, locations
 
 _LEAVES = (Op.VAR, Op.OLD, Op.OCCURS, Op.EMPTY)
 _INFIX = {Op.EQ: "==", Op.LT: "<", Op.LE: "<=", Op.ADD: "+", Op.SUB: "-", Op.BAND: "&", Op.BOR: "|", Op.BXOR: "^"}
@@ -29,7 +30,7 @@ class View:
 
     now: Callable[[Var], int]
     before: Callable[[Var], int]
-    events: frozenset[tuple[str, tuple[int, ...]]] = frozenset()
+    events: Set[tuple[str, tuple[int, ...]]] = frozenset()
     empty: Callable[[int], bool] = field(default=lambda cpu: True)
 
     def value(self, node: Expr, args: list[int]) -> int:
@@ -105,6 +106,31 @@ class Speaker:
             told += [Reason(said) for said in rest.said()]
         return tuple(dict.fromkeys(told))
 
+    def throughout(self, root: Expr, views: Sequence[View]) -> tuple[Reason, ...]:
+        """Why the formula keeps its value in all of the states of a loop; none if it changes, or for changing
+        reasons."""
+        values = [evaluate(root, view) for view in views]
+        conditions = lasting(root, values) or []
+        changing = {n for n in leaves(root) if len({value[n] for value in values}) > 1}
+        data = [(node, truth) for node, truth in conditions if not self._is_place(node)]
+        data.sort(key=lambda condition: not self._of_sets(condition[0]))
+        told = [self.reason(node, truth, values[0], changing) for node, truth in data]
+        told += [Reason(said) for said in self._whereabouts(
+            [(node, truth) for node, truth in conditions if self._is_place(node)])]
+        return tuple(dict.fromkeys(told))
+
+    def _whereabouts(self, conditions: Sequence[Condition]) -> Iterator[str]:
+        """Where processes always are and where they never come to."""
+        for node, truth in conditions:
+            for leaf in leaves(node):
+                owner: int = leaf.payload.owner  # type: ignore[attr-defined]  # a Var
+                process = self.system.processes[owner]
+                inside = locations(node, leaf)
+                where = [f"in {f}()" for f in dict.fromkeys(process.locations[k].function for k in inside)]
+                rest = " (at rest)" if all(process.locations[k].idle for k in inside) else ""
+                if inside:
+                    yield f"{self.column_of(owner)} is {'always' if truth else 'never'} {' or '.join(where)}{rest}"
+
     @staticmethod
     def _of_sets(node: Expr) -> bool:
         """Is it about a set of bits?  What is lost is a vector in one."""
@@ -116,8 +142,9 @@ class Speaker:
         found = leaves(node)
         return bool(found) and all(n.payload.role is Role.PC for n in found)  # type: ignore[attr-defined]  # a Var
 
-    def reason(self, node: Expr, truth: int, value: dict[Expr, int]) -> Reason:
-        variables = leaves(node)
+    def reason(self, node: Expr, truth: int, value: dict[Expr, int], changing: Set[Expr] = frozenset()) -> Reason:
+        """A condition in words, with the values of its variables, but of those that are `changing`."""
+        variables = [n for n in leaves(node) if n not in changing]
         places = [n for n in variables if n.payload.role is Role.PC]  # type: ignore[attr-defined]  # a Var
         if places and len(places) == len(variables) == 1:
             return Reason(self._place(node, places[0], truth, value[places[0]]))
@@ -125,22 +152,23 @@ class Speaker:
         text = said if truth else f"not {said}" if node.op in (Op.VAR, Op.OLD, Op.BIT, Op.OCCURS) else f"not ({said})"
         if node.op is Op.EQ and not truth:
             text = self._infix(node, "!=")
-        if len(text) > LONG:
-            text = self._long(node, truth, value, len(variables))
+        if len(text) > LONG or text.count(" if ") > 1:
+            text = self._long(node, truth, value)
             changed = [n for n in variables if value[n] != n.payload.init]  # type: ignore[attr-defined]  # a Var
             rest = ["the others as at first"] if 0 < len(changed) < len(variables) else []
             return Reason(text, tuple(dict.fromkeys([*(self._is(n, value[n]) for n in changed or variables), *rest])))
         values = [self._is(n, value[n]) for n in variables if not (n is node or self._says_itself(node, n, truth))]
         return Reason(text, tuple(dict.fromkeys(values)))
 
-    @staticmethod
-    def _long(node: Expr, truth: int, value: dict[Expr, int], size: int) -> str:
-        """A condition that is too long to be read: by the values of its two sides, if it has them."""
+    def _long(self, node: Expr, truth: int, value: dict[Expr, int]) -> str:
+        """A condition that is too long to be read: what it asks, without what it asks it of."""
+        size = len({n.payload for n in leaves(node)})
+        of = "one variable" if size == 1 else f"{size} variables"
         said = "true" if truth else "false"
         if node.op not in (Op.EQ, Op.LT, Op.LE):
-            return f"a condition on {size} variables is {said}"
-        left, right = (a.type.show(value[a]) for a in node.args)
-        return f"a comparison of {size} variables, {left} {_INFIX[node.op]} {right}, is {said}"
+            return f"a condition on {of} is {said}"
+        left, right = (f"{_CALLED[a.op]}(...)" if a.op in _CALLED else a.type.show(value[a]) for a in node.args)
+        return f"a comparison of {of}, {left} {_INFIX[node.op]} {right}, is {said}"
 
     def _says_itself(self, node: Expr, leaf: Expr, truth: int) -> bool:
         """`x == 3` that is true need not be followed by `x is 3`."""

@@ -7,7 +7,7 @@ Invariant: the account of a run depends on nothing but the run, its property and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 
 import lostirq
@@ -125,8 +125,8 @@ class _Account:
         kernel = next((self.about.mirrors[f] for f in reversed(e.stack) if self.about.mirrors.get(f)), "")
         events = tuple(f"{name}({', '.join(map(str, args))})"
                        for name, args in self.short.interpreter.events(s.before, s.move))
-        said = tuple(replace(x, kernel=kernel if x.function == self.short.heading(e) else
-                             self.about.mirrors.get(x.function, "")) for x in merged)
+        said = tuple(replace(x, kernel=self.about.mirrors.get(x.function, "") or
+                             (kernel if x.function == self.short.heading(e) else "")) for x in merged)
         return Step(
             s.move, e.process, touch.column, said, function=e.function, stack=e.stack, kernel=kernel, file=e.span.file,
             line=e.span.line, text=e.text.strip(), choice=e.choice, access=e.access.value, drains=e.drains,
@@ -164,17 +164,23 @@ class _Account:
     def why(self) -> tuple[Reason, ...]:
         if self.prop is None:
             return ()
-        run, state, before = self.run, self.run.states[-1], self.run.states[-1]
+        run, interpreter, formula = self.run, self.short.interpreter, self.prop.formula
+        state, before = run.states[-1], run.states[-1]
         events: list[tuple[str, tuple[int, ...]]] = []
         if self.prop.form in (Form.STEP, Form.REACHABLE_STEP) and run.steps:
             before = run.steps[-1].before
-            events = self.short.interpreter.events(before, run.steps[-1].move)
+            events = interpreter.events(before, run.steps[-1].move)
         if self.prop.form is Form.RECURRENCE:
             rounds = run.states[run.trace.loop or 0:]
-            state = before = next((s for s in rounds if self.short.interpreter.holds(self.prop.formula, s)), state)
-        view = View(lambda v: state[0][self.position[v]], lambda v: before[0][self.position[v]], frozenset(events),
+            always = speaker(self.short).throughout(formula, [self.view(s, s) for s in rounds])
+            if always and interpreter.holds(formula, rounds[0]):
+                return always
+            state = before = next((s for s in rounds if interpreter.holds(formula, s)), state)
+        return speaker(self.short).reasons(formula, self.view(state, before, frozenset(events)))
+
+    def view(self, state: State, before: State, events: Set[tuple[str, tuple[int, ...]]] = frozenset()) -> View:
+        return View(lambda v: state[0][self.position[v]], lambda v: before[0][self.position[v]], events,
                     lambda cpu: not state[1] or not state[1][cpu])
-        return speaker(self.short).reasons(self.prop.formula, view)
 
 
 def speaker(teller: Teller) -> Speaker:

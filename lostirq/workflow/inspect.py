@@ -52,13 +52,13 @@ def why(ce: Counterexample) -> str:
     if not ce.account.why:
         said = [ce.account.claim.headline, ce.account.failure]
         return "\n".join(dict.fromkeys(said)) + "\n"
-    lines = [f"{ce.account.claim.headline} is false, because"]
+    loop = ce.account.loop is not None
+    said = "what asks for it holds in every round of the loop" if loop else "is false, because"
+    lines = textwrap.wrap(f"{ce.account.claim.headline}{':' if loop else ''} {said}{':' if loop else ''}", WIDTH)
     for row in reasons(ce.account.why):
         lines += textwrap.wrap(row, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False,
                                break_on_hyphens=False)
-    if ce.account.loop is not None:
-        lines += textwrap.wrap("so it stays, or comes again, in every round of the loop, and what it asks for never "
-                               "happens", WIDTH)
+    lines += ["and what it asks for never happens there"] if loop else []
     return "\n".join(lines) + "\n"
 
 

@@ -19,12 +19,10 @@ from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.ir.digest import digest
-from lostirq.ir.system import Memory
-from lostirq.language import load_sources
 from lostirq.workflow import jobs
-from lostirq.workflow.check import CheckOptions, check_system
+from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.commands import Setting
-from lostirq.workflow.mutate_edit import diff, mutated, name_of, what_of
+from lostirq.workflow.mutate_edit import diff, name_of, what_of
 from lostirq.workflow.mutate_record import begin, keep, model_name, read_record, to_json
 from lostirq.workflow.mutate_run import (
     BaseCase,
@@ -36,12 +34,12 @@ from lostirq.workflow.mutate_run import (
     attempt,
     baseline,
     cheap,
-    compiled,
     groups,
     looked_at,
     read_model,
     warm,
 )
+from lostirq.workflow.mutate_runs import run_of
 from lostirq.workflow.mutate_sites import mutants
 from lostirq.workflow.outcome import Outcome, combine, of_reason
 from lostirq.workflow.progress import Status
@@ -192,7 +190,7 @@ def reason(r: MutantResult) -> str:
         return r.why
     if not r.scenario:
         return f"{r.property} {r.why}"
-    how = ", ".join(x for x in (f"{r.length} steps" if r.length else "", r.why) if x)
+    how = ", ".join(x for x in (f"{r.length} steps" if r.length > 1 else "1 step" if r.length else "", r.why) if x)
     return f"{r.property}, {how}, {r.scenario} {r.memory.upper()}"
 
 
@@ -217,12 +215,8 @@ def _show_new(s: Setting, group: Group, model: Model, base: Sequence[BaseCase], 
 
 def _show(s: Setting, group: Group, texts: Mapping[str, str], options: CheckOptions, result: MutantResult) -> Outcome:
     """The diff of a mutant, and the run that kills it."""
-    text = ""
+    text = run_of(group, texts, options, result)
     if result.scenario:
-        system, _ = compiled(load_sources(mutated(texts, group)), (result.scenario, Memory(result.memory)))
-        wanted = replace(options, properties=(result.property,), processes=1)
-        rows = check_system(system, wanted, lambda p: None).rows
-        text = next((r.report for r in rows if r.key == result.property), "")
         text = text or "It is no longer killed there: the model has changed since.  --again runs it anew."
     if s.as_json:
         s.object({"format": "lostirq-mutant", "version": 1, "diff": diff(texts, group), "report": text,

@@ -17,6 +17,8 @@ from enum import Enum
 
 from lostirq.errors import UsageError
 
+PLUS = " + "          # between the names of several mutants at once
+
 
 class Kind(Enum):
     """What a mutant takes away; the order is that of lists and reports."""
@@ -65,7 +67,7 @@ class Mutant:
 
 
 def name_of(group: Sequence[Mutant]) -> str:
-    return " + ".join(m.name for m in group)
+    return PLUS.join(m.name for m in group)
 
 
 def what_of(group: Sequence[Mutant]) -> str:

@@ -14,18 +14,18 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import read_text
-from lostirq.workflow.mutate_edit import Kind
+from lostirq.workflow.mutate_edit import PLUS, Kind
 from lostirq.workflow.mutate_record import read_record
 from lostirq.workflow.mutate_run import Fate, MutantResult, looked_at
+from lostirq.workflow.mutate_runs import PAGE, RECORD, anchor, told
 
-RECORD, NOTES = "mutants.jsonl", "mutants.toml"
+NOTES = "mutants.toml"
 _MARK = re.compile(r"(<!-- mutants: ([a-z ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-PLUS = " + "
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Notes:
     pairings: tuple[Note, ...] = ()
     explained: tuple[Note, ...] = ()
     holes: tuple[Note, ...] = ()
+    runs: frozenset[str] = frozenset()      # mutants whose runs have a page
 
 
 def read_notes(path: Path) -> Notes:
@@ -68,7 +69,7 @@ def renewed(folder: Path, text: str) -> str:
     if not _MARK.search(text):
         return text
     results = list(read_record(folder / RECORD).results.values())
-    notes = read_notes(folder / NOTES)
+    notes = replace(read_notes(folder / NOTES), runs=frozenset(r.name for r in told(results)))
 
     def table(found: re.Match[str]) -> str:
         make = _TABLES.get(found.group(2))
@@ -79,13 +80,14 @@ def renewed(folder: Path, text: str) -> str:
     return _MARK.sub(table, text)
 
 
-def short(r: MutantResult) -> str:
+def short(r: MutantResult, notes: Notes) -> str:
     """A result in a few words; survivors are survivors of these scenarios."""
     if r.fate is Fate.KILLED:
         if not r.scenario:
             return f"**needed**: {r.property} is {r.why}"
-        how = ", ".join(x for x in (f"{r.length} steps" if r.length else "", r.why) if x)
-        return f"**needed**: {r.property}, {how}, `{r.scenario}`"
+        how = ", ".join(x for x in (f"{r.length} steps" if r.length > 1 else "1 step" if r.length else "", r.why) if x)
+        said = f"{r.property}, {how}, `{r.scenario}`"
+        return f"**needed**: {f'[{said}]({PAGE}#{anchor(r.name)})' if r.name in notes.runs else said}"
     if r.fate is Fate.SURVIVOR:
         return f"not needed: {r.why}"
     if r.fate is Fate.EQUIVALENT:
@@ -122,22 +124,22 @@ def fences(results: list[MutantResult], notes: Notes) -> str:
     for name in sorted(parts & alone.keys()):
         others = {next(x for x in p.name.split(PLUS) if x != name): p for p in cpu
                   if PLUS in p.name and name in p.name.split(PLUS)}
-        jointly = [f"with {place(n)}: {short(p)}" for n, p in others.items()
+        jointly = [f"with {place(n)}: {short(p, notes)}" for n, p in others.items()
                    if p.fate is Fate.KILLED and not {name, n} & killed]
         spare = sum(p.fate in (Fate.SURVIVOR, Fate.EQUIVALENT) for p in others.values())
         said = "; ".join([*jointly, *([f"also spare with {spare} of {len(others)} others"] if spare else [])])
-        rows.append([_cell(alone[name].what), place(name), short(alone[name]), said])
+        rows.append([_cell(alone[name].what), place(name), short(alone[name], notes), said])
     return _rows(("taken away", "where", "alone", "with another one"), rows)
 
 
 def pairs(results: list[MutantResult], notes: Notes) -> str:
     return _rows(("without both", "result"),
-                 ([place(r.name), short(r)] for r in _of(results, Kind.CPU) if PLUS in r.name))
+                 ([place(r.name), short(r, notes)] for r in _of(results, Kind.CPU) if PLUS in r.name))
 
 
 def _table(*kinds: Kind) -> Callable[[list[MutantResult], Notes], str]:
     def build(results: list[MutantResult], notes: Notes) -> str:
-        return _rows(("change", "where", "result"), ([_cell(r.what), place(r.name), short(r)]
+        return _rows(("change", "where", "result"), ([_cell(r.what), place(r.name), short(r, notes)]
                                                      for r in _of(results, *kinds)))
 
     return build
@@ -148,8 +150,8 @@ def pairings(results: list[MutantResult], notes: Notes) -> str:
     by_name = {r.name: r for r in results}
     rows = []
     for note in notes.pairings:
-        told = [f"`{n}`: {short(by_name[n]) if n in by_name else 'not run'}" for n in note.mutants]
-        rows.append([note.id, _cell(note.said), "<br>".join(told)])
+        did = [f"`{n}`: {short(by_name[n], notes) if n in by_name else 'not run'}" for n in note.mutants]
+        rows.append([note.id, _cell(note.said), "<br>".join(did)])
     return _rows(("pairing", "what it is", "without it"), rows)
 
 
@@ -178,7 +180,7 @@ def _noted(wanted: Callable[[Notes], tuple[Note, ...]]) -> Callable[[list[Mutant
 
 
 def undecided(results: list[MutantResult], notes: Notes) -> str:
-    rows = [[f"`{r.name}`", _cell(r.what), short(r)] for r in results
+    rows = [[f"`{r.name}`", _cell(r.what), short(r, notes)] for r in results
             if r.fate in (Fate.REFUSED, Fate.UNKNOWN) and looked_at(r) is None]
     return _rows(("mutant", "change", "why"), rows)
 

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from lostirq.workflow.mutate_edit import Kind, name_of, what_of
-from lostirq.workflow.mutate_page import NOTES, PLUS, RECORD, read_notes, renewed
+from lostirq.report.text import count
+from lostirq.workflow.mutate_edit import PLUS, Kind, name_of, what_of
+from lostirq.workflow.mutate_page import NOTES, read_notes, renewed
 from lostirq.workflow.mutate_record import read_record
 from lostirq.workflow.mutate_run import Fate, groups, looked_at
+from lostirq.workflow.mutate_runs import PAGE, RECORD, anchor, mark, sections, told, written
 from lostirq.workflow.mutate_sites import mutants
 from lostirq.workflow.workspace import sources
 
@@ -25,6 +28,21 @@ EXIST = {name_of(g): what_of(g) for g in groups(mutants(sources(DOCS.parent)))}
 def test_the_tables_are_made_of_the_record(page: str) -> None:
     text = (DOCS / page).read_text()
     assert "<!-- mutants: " in text and renewed(DOCS, text) == text, "make docs"
+
+
+def test_every_barrier_that_a_run_shows_to_be_needed_has_its_interleaving() -> None:
+    """`make mutants` searches those that are missing; the run of each has the length and the property of the record."""
+    page = sections((DOCS / PAGE).read_text())
+    shown = told(RESULTS.values())
+    assert shown and sorted(page) == sorted(mark(r) for r in shown)
+    assert written(shown, page) == (DOCS / PAGE).read_text()
+    for r in shown:
+        run = page[mark(r)]
+        assert f"\n    {r.property}" in run and f"scenario {r.scenario}, memory model {r.memory.upper()}" in run, r.name
+        assert not r.length or f"\n    {count(r.length, 'step')}, the fewest possible" in run, r.name
+    linked = {anchor(r.name) for r in shown}
+    found = set(re.findall(rf"\({PAGE}#([^)]+)\)", (DOCS / "barriers.md").read_text()))
+    assert found and found <= linked and len(linked) == len(shown)
 
 
 def test_the_record_is_of_mutants_that_exist() -> None:
