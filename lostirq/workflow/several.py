@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`lostirq check --all N`: several counterexamples of a property that pass through different code, the shortest first.
 
-Two runs differ if neither has passed all the edges of the other: each further one avoids at least one edge of every
-one before it, so the same race with a detour does not count again.  They are found by search in a product: a process
-that moves first chooses, for every run found so far, one of its edges, which is then disabled.
+What a run is about are the edges at which its agents meet: those that touch memory that another agent touches in it
+too, one of the two writing; all of its edges, if its agents do not meet.  Each further run avoids at least one of these
+edges of every run before it, so the same race with a detour does not count again.  They are found by search in a
+product: a process that moves first chooses, for every run found so far, one such edge, which is then disabled.
 
 Invariants: a further run is replayed and confirmed on the system itself; among those that differ from all before, it is
 a shortest one; that there is no further one is said only after a complete search.  Edges of interchangeable processes
-are one edge.  Liveness is left out: a disabled edge changes what is fair.
+are one edge.  Liveness is left out: a disabled edge changes what is fair; so is being stuck, which it brings about.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from dataclasses import dataclass, replace
 from lostirq.errors import Span
 from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.verdict import Holds, SearchOptions, SearchResult, Trace, Violated
+from lostirq.ir.core import variables
 from lostirq.ir.expr import TRUE, Expr, Role, Var, and_, eq, int_type, integer, not_, var
-from lostirq.ir.system import RANGE, STUCK, Access, Edge, Fair, Form, Location, Process, Sort, System
+from lostirq.ir.system import RANGE, Access, Edge, Fair, Form, Location, Process, Sort, System
 
 Code = tuple[str, str, int, int, str, str]      # family, function, from, to, text, choice
 Search = Callable[[System, SearchOptions], SearchResult]
@@ -47,15 +49,33 @@ def passed(trace: Trace, system: System) -> frozenset[Code]:
     return frozenset(code(system.edges[m], system) for m in trace.moves if m < len(system.edges))
 
 
+def meetings(trace: Trace, system: System) -> frozenset[Code]:
+    """The code of a run at which its agents meet; all of it if they do not."""
+    edges = [system.edges[m] for m in trace.moves if m < len(system.edges)]
+    stores = [{v.unit for v, _ in e.assigns if v.role is Role.MEMORY} for e in edges]
+    touches = [s | {v.unit for v in variables([e.guard, *(x for _, x in e.assigns)]) if v.role is Role.MEMORY}
+               for e, s in zip(edges, stores, strict=True)]
+    owners: dict[int, set[int]] = {}
+    writers: dict[int, set[int]] = {}
+    for e, stored, touched in zip(edges, stores, touches, strict=True):
+        for unit in touched:
+            owners.setdefault(unit, set()).add(e.process)
+        for unit in stored:
+            writers.setdefault(unit, set()).add(e.process)
+    met = [e for e, stored, touched in zip(edges, stores, touches, strict=True)
+           if any(owners[u] - {e.process} for u in stored) or any(writers.get(u, set()) - {e.process} for u in touched)]
+    return frozenset(code(e, system) for e in met or edges)
+
+
 def several(system: System, first: Trace, wanted: int, search: Search, options: SearchOptions) -> Several:
     """At most `wanted - 1` further traces of the property that `first` violates."""
     prop = next((p for p in system.properties if p.key == first.property), None)
-    if first.property in (STUCK, RANGE) or prop is None or prop.form not in (Form.INVARIANT, Form.STEP):
+    if first.property != RANGE and (prop is None or prop.form not in (Form.INVARIANT, Form.STEP)):
         return Several((), "no others are looked for, for this kind of property")
     alone = replace(options, properties=(first.property,), stop_early=True)
     found = [first]
     while len(found) < wanted:
-        product, strip = avoiding(system, [passed(t, system) for t in found])
+        product, strip = avoiding(system, [meetings(t, system) for t in found])
         result = search(product, alone)
         verdict = result.verdicts[first.property]
         if isinstance(verdict, Holds):

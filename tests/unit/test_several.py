@@ -12,13 +12,13 @@ from cli_toys import run, toy
 
 from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.trace_file import read
-from lostirq.evidence.verdict import SearchOptions, SearchResult, Trace, Violated
+from lostirq.evidence.verdict import RANGE, SearchOptions, SearchResult, Trace, Violated
 from lostirq.explicit.search import check
 from lostirq.interpret import Interpreter
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory, System
 from lostirq.language import compile_scenario, load_sources
-from lostirq.workflow.several import NONE, passed, several
+from lostirq.workflow.several import NONE, meetings, passed, several
 
 Capture = pytest.CaptureFixture[str]
 MODEL = '''\
@@ -146,6 +146,89 @@ def test_each_differs_from_all_before_and_is_shortest() -> None:
         assert confirm(replay(s, trace)) is not None
     assert not [c for _, c in known if not any(e <= c for e in codes)]      # so that there is no other
     assert len(traces) == 3 and [len(t.moves) for t in traces] == sorted(len(t.moves) for t in traces)
+
+
+RACE = '''\
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two races between a writer and a reader, each also behind a detour of the reader; and a number that grows too large."""
+from lostirq.prelude import *
+
+
+class Cell(Struct):
+    full: bool
+    told: bool
+    missed: bool
+    strolls: Int[0, 3]
+    detours: Int[0, 1]
+
+
+cell: Cell
+
+
+@thread()
+def writer():
+    cell.full = True
+    cell.told = True
+
+
+@function()
+def quick_look():
+    if not cell.full:
+        cell.missed = True
+
+
+@function()
+def second_look():
+    if not cell.told:
+        cell.missed = True
+
+
+@thread()
+def reader():
+    while choose(0, 1) == 0:
+        cell.detours = 1
+        cell.detours = 0
+    if choose(0, 1) == 0:
+        quick_look()
+    else:
+        second_look()
+
+
+@thread()
+def stroller():
+    while True:
+        cell.strolls = cell.strolls + 1
+'''
+MISSED = REST | {"properties/p.py": '''\
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One property."""
+from lostirq.prelude import *
+
+
+@invariant("P-1", title="nothing is missed")
+def nothing_missed() -> bool:
+    """What is there is never missed."""
+    return not (cell.missed and cell.told)
+'''}
+
+
+def test_a_detour_is_no_other_race() -> None:
+    """What differs is where the agents meet: two looks, and no further run for the detour before each."""
+    s = compile_scenario(load_sources({"model/m.py": RACE, **MISSED}), "only", Memory.SC)
+    begin = first(s)
+    found = several(s, begin, 9, search, SearchOptions())
+    assert found.reason == NONE and len(found.traces) == 1
+    looks = [{c[1] for c in meetings(t, s)} - {"writer"} for t in (begin, *found.traces)]
+    assert sorted(map(sorted, looks)) == [["quick_look"], ["second_look"]]
+    assert not meetings(begin, s) <= passed(found.traces[0], s)
+
+
+def test_a_value_out_of_range_has_ways_too() -> None:
+    s = compile_scenario(load_sources({"model/m.py": RACE, **MISSED}), "only", Memory.SC)
+    verdict = search(s, SearchOptions(properties=(RANGE,))).verdicts[RANGE]
+    assert isinstance(verdict, Violated)
+    found = several(s, verdict.trace, 3, search, SearchOptions())
+    assert (found.traces, found.reason) == ((), NONE)
 
 
 def test_as_many_as_wanted() -> None:
