@@ -122,7 +122,7 @@ def make_parser(wanted: str | None = None) -> Parser:
                        "not hold")
     check.add_argument("--with-bugs", action="store_true", help="then the known bugs")
     check.add_argument("--all", type=natural, default=1, metavar="N", dest="several",
-                       help="up to N counterexamples of each property, different in the code at which their agents meet")
+                       help="up to N counterexamples of each property, different in where their agents meet")
     check.add_argument("--save", type=Path, metavar="DIR", help="write every counterexample there")
     check.add_argument("--state-cost", action="store_true", help="what each field of one --scenario costs in states")
     made["bugs"].add_argument("slug", nargs="*", help="only these")

@@ -65,4 +65,4 @@ def _change(c: Change, file: str, line: int) -> Result:
         message += f" ({count(c.length, 'step')}{', a loop' if c.loop else ''})"
     bad = c.verdict is not PatchVerdict.KEEPS
     return Result(_suite(c), c.key, _STATUS[c.verdict], c.title, c.id, message, c.report if bad else "", file, line,
-                  new=c.verdict is PatchVerdict.BREAKS)
+                  c.account if bad else None, new=c.verdict is PatchVerdict.BREAKS)

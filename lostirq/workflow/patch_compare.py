@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from lostirq.evidence.account import Account
 from lostirq.workflow.cache import key_of
 from lostirq.workflow.check import Row, ScenarioResult
 from lostirq.workflow.outcome import Outcome
@@ -44,7 +45,7 @@ HOLDS = "holds"
 class Change:
     """One property instance in one scenario, before and after.  `before`, `after`: holds | violated | absent, or why it
     is not decided; `length` of the counterexample of the patched side (else of the base), `loop`: it is a lasso, `run`:
-    equal for equal runs."""
+    equal for equal runs; `account` of the shortest new run of the property, with marks."""
 
     key: str
     id: str
@@ -58,6 +59,7 @@ class Change:
     loop: bool = False
     report: str = ""
     run: str = ""
+    account: Account | None = None
 
     @property
     def new_run(self) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from lostirq.errors import LostirqError, UsageError
+from lostirq.evidence.account import Account
 from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.verdict import Progress
 from lostirq.ir.digest import digest
@@ -175,7 +176,7 @@ def tell(found: list[CaseResult], pair: Pair, options: CheckOptions) -> tuple[li
         best.setdefault(change.id, (change, number))
     todo = sorted({number for _, number in best.values()})
 
-    def work(number: int, report: jobs.Report) -> dict[str, str]:
+    def work(number: int, report: jobs.Report) -> dict[str, Account]:
         return _marked(found[number], {c.key for c, n in best.values() if n == number}, pair, options)
 
     results, whole = list(found), True
@@ -183,20 +184,21 @@ def tell(found: list[CaseResult], pair: Pair, options: CheckOptions) -> tuple[li
         if done.failure is not None and done.failure.outcome is Outcome.INTERNAL:
             raise LostirqError(f"{found[todo[done.number]].case.label}: {done.failure.message}")
         whole = whole and done.result is not None
-        result, texts = found[todo[done.number]], done.result or {}
-        told = tuple(replace(c, report=texts.get(c.key, c.report)) for c in result.changes)
+        result, runs = found[todo[done.number]], done.result or {}
+        told = tuple(replace(c, account=runs[c.key], report=text(runs[c.key])) if c.key in runs else c
+                     for c in result.changes)
         results[todo[done.number]] = replace(result, changes=told)
     return results, whole
 
 
-def _marked(result: CaseResult, wanted: set[str], pair: Pair, options: CheckOptions) -> dict[str, str]:
-    """The texts of these counterexamples (key -> text) of one case."""
+def _marked(result: CaseResult, wanted: set[str], pair: Pair, options: CheckOptions) -> dict[str, Account]:
+    """The accounts of these counterexamples, by key, of one case."""
     job, after = Job(result.case.scenario, result.case.memory), result.after
     rows = after.rows if after is not None else ()
     steps, patched = Steps(compiled(pair.base, job, options)), compiled(pair.patched, job, options)
-    reports: dict[str, str] = {}
+    told: dict[str, Account] = {}
     for row in rows:
         if row.key in wanted and row.trace is not None:
             run = replay(patched, row.trace.trace)
-            reports[row.key] = text(marked(account(run, confirm(run)), steps.changed(run)))
-    return reports
+            told[row.key] = marked(account(run, confirm(run)), steps.changed(run))
+    return told

@@ -341,6 +341,11 @@ def test_results_of_a_patch_point_at_what_it_changed(tmp_path: Path, capsys: Cap
     place = result.locations[0].physical_location
     assert place.artifact_location.uri == "model/toy.py"
     assert "smp_mb()" in (folder / "model" / "toy.py").read_text().splitlines()[place.region.start_line - 1]
+    [flow] = result.code_flows or []
+    steps = [at.location.physical_location for thread in flow.thread_flows for at in thread.locations]
+    assert len(flow.thread_flows) > 1 and any(at.artifact_location.uri == "model/toy.py" for at in steps)
+    assert run(folder, "patch", "--sarif", str(tmp_path / "again"), str(tmp_path / "x.patch")) == 1  # from the cache
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "s.sarif").read_bytes()
     read = junitparser.JUnitXml.fromfile(str(tmp_path / "j.xml"))
     assert (read.failures, read.errors) == (1, 0)
     assert "  not ok" in (tmp_path / "k").read_text()

@@ -150,7 +150,7 @@ def test_each_differs_from_all_before_and_is_shortest() -> None:
 
 RACE = '''\
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two races between a writer and a reader, each also behind a detour of the reader; and a number that grows too large."""
+"""Two races of a writer and a reader, each also behind a detour; and a number that grows too large."""
 from lostirq.prelude import *
 
 
