@@ -27,6 +27,7 @@ from lostirq.workflow.check import CheckReport, Job, Row
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.counterexample import with_account
 from lostirq.workflow.outcome import Outcome, exit_code
+from lostirq.workflow.show import mends
 
 STATUS = {Outcome.HOLDS: Status.PASS, Outcome.VIOLATED: Status.FAIL, Outcome.SKIPPED: Status.SKIP,
           Outcome.TIMEOUT: Status.TIMEOUT, Outcome.UNDECIDED: Status.UNDECIDED, Outcome.INTERRUPTED: Status.UNDECIDED,
@@ -146,7 +147,8 @@ def _suite(job: Job) -> str:
 def _row(root: Path, job: Job, row: Row) -> Result:
     failed = row.trace if row.outcome is not Outcome.HOLDS else None
     account = None if failed is None else with_account(root, failed).account
-    message = "" if row.outcome is Outcome.HOLDS else row.reason or row.outcome.value
+    reason = "; ".join(mends([row.reason])) or row.reason or row.outcome.value
+    message = "" if row.outcome is Outcome.HOLDS else reason
     if failed is not None:
         loop = "" if failed.trace.loop is None else ", a loop"
         message = f"violated in {count(len(failed.trace.moves), 'step')}{loop}"

@@ -15,6 +15,7 @@ from typing import TextIO
 
 import lostirq
 from lostirq.report import b4
+from lostirq.report.annotations import workflow_commands
 from lostirq.report.ktap import ktap
 from lostirq.report.results import Result, Results
 from lostirq.workflow import output
@@ -35,9 +36,13 @@ def tell(words: Sequence[str], outcome: Outcome, code: int, text: str, out: Text
             out.write(json.dumps(value, indent=1) + "\n")
         elif "--b4" in words:
             out.write(b4.failed(STATUS[outcome], message))
-        elif "--ktap=-" in words or ("--ktap", "-") in zip(words, words[1:], strict=False):
+        else:
             only = Result("lostirq", outcome.value, STATUS[outcome], outcome.value, message=message)
-            out.write(ktap(Results("lostirq", lostirq.__version__, outcome.value, code, (only,))))
+            results = Results("lostirq", lostirq.__version__, outcome.value, code, (only,))
+            if "--ktap=-" in words or ("--ktap", "-") in zip(words, words[1:], strict=False):
+                out.write(ktap(results))
+            elif "--github" in words:
+                out.write(workflow_commands(results))
         out.flush()
     except OSError:
         return                  # nobody reads it; the exit code says it, and standard error

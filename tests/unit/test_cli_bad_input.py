@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from cli_toys import run, toy
@@ -110,6 +111,14 @@ def test_ktap_has_a_test_that_failed_also_of_an_error(
     lines = out.splitlines()
     assert code == 2 and lines[:2] == ["KTAP version 1", "1..1"] and lines[-1] == "not ok 1 lostirq"
     assert f"  not ok 1 usage or model error # ERROR {said}" in lines
+
+
+@pytest.mark.parametrize("words", FAILING)
+def test_github_has_one_annotation_also_of_an_error(words: list[str], failing: Path, capsys: Capture) -> None:
+    code, out, said = both(failing, capsys, *words, "--github")
+    head, _, message = out.removesuffix("\n").partition(" (lostirq)::")
+    assert code == 2 and head == "::error title=usage or model error"
+    assert unquote(message) == f"usage or model error: {said}" and "\n" not in message
 
 
 def test_an_error_in_a_model_is_one_object_and_one_entry(failing: Path, capsys: Capture) -> None:
