@@ -167,6 +167,8 @@ def plan(workspace: Workspace, options: CheckOptions) -> tuple[Job, ...]:
         tiers = TIERS[: TIERS.index(options.tier) + 1]
         names = [n for n, s in workspace.scenarios.items() if s.tier in tiers and not s.bugs]
     pairs = [Job(n, m) for n in names for m in workspace.scenarios[n].memory if m in options.memories]
+    if not pairs:               # a memory model that a scenario is not checked under unless asked
+        pairs = [Job(n, m) for n in options.scenarios if n in workspace.scenarios for m in options.memories]
     if options.scenarios and not pairs:
         raise UsageError(f"scenario {names[0]} is not checked under this memory model; it has "
                          + ", ".join(m.value for m in workspace.scenarios[names[0]].memory))
