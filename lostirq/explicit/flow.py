@@ -262,10 +262,11 @@ def liveness(flowing: Flowing, base: list[set[Var]], candidates: frozenset[Var],
 
 
 def analyse(
-    system: System, properties: tuple[Property, ...],
+    system: System, properties: tuple[Property, ...], watched: frozenset[str] = frozenset(),
 ) -> tuple[Touch, tuple[ProcessFlow, ...]]:
-    """All facts about a flat system, with respect to the properties that will be checked."""
-    events = used_events(properties)
+    """All facts about a flat system, with respect to the properties that will be checked, and to events that are
+    watched whatever these ask for."""
+    events = used_events(properties) | watched
     touch = touches(system, events)
     fixed = {v: v.init for v in system.variables if not touch.writers[v]}
     flows = []

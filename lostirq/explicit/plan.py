@@ -72,9 +72,11 @@ class Plan:
 _STATE_FORMS = (Form.INVARIANT, Form.REACHABLE, Form.RECURRENCE)
 
 
-def make_plan(system: System, properties: tuple[Property, ...], reductions: Reductions) -> Plan:
-    """The plan for a flat system.  Raises UsageError if a reduction that was asked for is unsound here."""
-    touch, flows = analyse(system, properties)
+def make_plan(system: System, properties: tuple[Property, ...], reductions: Reductions,
+              watched: frozenset[str] = frozenset()) -> Plan:
+    """The plan for a flat system; the arguments of `watched` events are kept, as those that properties ask for are.
+    Raises UsageError if a reduction that was asked for is unsound here."""
+    touch, flows = analyse(system, properties, watched)
     sets = _sets(system, properties, reductions)
     try:
         placed = layout(system, touch, flows, sets, touch.public, reductions)

@@ -76,7 +76,7 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides)),
                      proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
                                    processes=options.check.processes),
-                     behaviour=_behaviour(found, pair, options) if options.behaviour else ())
+                     behaviour=_behaviour(found, pair, options) if options.behaviour else None)
     good = report.verdict in (PatchVerdict.KEEPS, PatchVerdict.FIXES)
     if good and sides.instrumentation and not options.accept_spec and not all(c.same for c in found):
         report = replace(report, verdict=PatchVerdict.UNDECIDED, accept=True)

@@ -2,8 +2,8 @@
 """Behaviour difference: can somebody who sees the events alone tell the patched model from the base?
 
 The events are those that steps are marked with (`event("accept", v)`), with their arguments, in the state before the
-step; a step with several is seen as one.  Every reachable state is explored by the interpreter's rules, without
-reductions, so this is for small scenarios: beyond the budget the answer is *undecided*.
+step; a step with several is seen as one.  Every reachable state is explored, by generated Python; variables that are
+dead (for the events, too) are cleared, which is a bisimulation.  Beyond the budget the answer is *undecided*.
 
 Invariants: *same* is said only of equal digests, of bisimilar graphs, or where both inclusions were decided; a word
 that distinguishes comes with a run that was found in the explored graph; none of it is part of the verdict.
@@ -15,13 +15,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lostirq.interpret import Interpreter, RangeError, State
+from lostirq.evidence.verdict import Reductions
+from lostirq.explicit.emit_py import load
+from lostirq.explicit.pack import WORD
+from lostirq.explicit.plan import Plan, make_plan
+from lostirq.interpret import Interpreter
+from lostirq.ir.core import variables
 from lostirq.ir.digest import digest
 from lostirq.ir.system import System
 from lostirq.ir.tso import lower
 from lostirq.workflow.patch_lts import UNSEEN, Graph, Word, compare, run_of
 
-STATES = 30_000         # of one side, by default
+STATES = 300_000        # of one side, by default
 PAIRS = 20_000          # pairs of subsets, in each direction
 
 
@@ -51,6 +56,8 @@ def behaviour(base: System, patched: System, events: tuple[str, ...], states: in
     name, memory = patched.name, patched.memory.value
     if digest(base, properties=False) == digest(patched, properties=False):
         return BehaviourReport(name, memory, "same", "the same system")
+    if not watched(base, events) | watched(patched, events):
+        return BehaviourReport(name, memory, "undecided", "no step of either model has such an event")
     graphs = []
     for system, what in ((base, "the base"), (patched, "the patched model")):
         graph = observed(system, events, states, stop)
@@ -69,35 +76,61 @@ def behaviour(base: System, patched: System, events: tuple[str, ...], states: in
     return BehaviourReport(name, memory, relation[gained is not None, lost is not None], how, gained, lost)
 
 
+def watched(system: System, events: tuple[str, ...]) -> frozenset[str]:
+    """The names of the events that are seen."""
+    return frozenset(e.name for edge in system.edges for e in edge.events if not events or e.name in events)
+
+
 def observed(system: System, events: tuple[str, ...], limit: int, stop: Callable[[], bool]) -> Graph | None:
     """The reachable graph with its events as labels; None if it is larger than the limit, or at a stop."""
     flat = lower(system)
-    interpreter = Interpreter(flat)
-    seen = [any(not events or e.name in events for e in edge.events) for edge in flat.edges]
-    start = interpreter.initial()
-    number: dict[State, int] = {start: 0}
-    queue, arcs = deque([start]), list[tuple[tuple[str, int, int], ...]]()
+    plan = make_plan(flat, (), Reductions(dead=True, symmetry=False, key=False), watched(flat, events))
+    expand, label_of = load(plan).expand, _labels(flat, plan, events)
+    first = load(plan).initial
+    number, queue, arcs = {first: 0}, deque([first]), list[tuple[tuple[str, int, int], ...]]()
     while queue:
         if len(number) > limit or (len(arcs) % 256 == 0 and stop()):
             return None
         state = queue.popleft()
+        steps: list[tuple[int, int]] = []
+        expand(state, 0, steps, [])
         out: list[tuple[str, int, int]] = []
-        for move in interpreter.moves(state):
-            try:
-                after = interpreter.step(state, move)
-            except RangeError:
+        for move, after in sorted(steps):
+            if after < 0:           # out of range: nothing follows
                 continue
             if after not in number:
                 number[after] = len(number)
                 queue.append(after)
-            out.append((_label(interpreter, state, move, events) if seen[move] else UNSEEN, number[after], move))
+            out.append((label_of[move](state) if move in label_of else UNSEEN, number[after], move))
         arcs.append(tuple(out))
     return Graph(tuple(arcs))
 
 
-def _label(interpreter: Interpreter, state: State, move: int, events: tuple[str, ...]) -> str:
-    return " + ".join(f"{name}({', '.join(map(str, values))})" for name, values in interpreter.events(state, move)
-                      if not events or name in events)
+def _labels(flat: System, plan: Plan, events: tuple[str, ...]) -> dict[int, Callable[[int], str]]:
+    """What is seen of each edge with events, in a packed state."""
+    interpreter = Interpreter(flat)
+
+    def text(move: int, values: tuple[int, ...]) -> str:
+        return " + ".join(f"{name}({', '.join(map(str, given))})"
+                          for name, given in interpreter.events((values, ()), move) if not events or name in events)
+
+    def by_state(move: int) -> Callable[[int], str]:
+        def label(state: int) -> str:
+            words = [state >> WORD * w & (1 << WORD) - 1 for w in range(plan.layout.words)]
+            return text(move, tuple(plan.layout.read(v, words) for v in flat.variables))
+        return label
+
+    def constantly(said: str) -> Callable[[int], str]:
+        return lambda state: said
+
+    found: dict[int, Callable[[int], str]] = {}
+    for move, edge in enumerate(flat.edges):
+        seen = [e for e in edge.events if not events or e.name in events]
+        if seen and not variables(x for e in seen for x in e.args):
+            found[move] = constantly(text(move, tuple(v.init for v in flat.variables)))
+        elif seen:
+            found[move] = by_state(move)
+    return found
 
 
 def _direction(system: System, graph: Graph, word: Word) -> Direction:

@@ -100,7 +100,7 @@ class PatchReport:
     """`slug`: the known bug that the patch re-introduces to the letter, ''; `todo`: how many cases there were;
     `elsewhere`: scenarios that it changes, where it changes none of those that were compared; `bounds`: lines on the
     sizes of what was searched; `instrumentation`: the marks that it changes; `accept`: it is undecided for these, until
-    they are accepted."""
+    they are accepted; `behaviour`: None if it was not asked for."""
 
     verdict: PatchVerdict
     touched: tuple[Touched, ...]
@@ -111,7 +111,7 @@ class PatchReport:
     proofs: tuple[ProofReport, ...]
     slug: str
     todo: int
-    behaviour: tuple[BehaviourReport, ...] = ()
+    behaviour: tuple[BehaviourReport, ...] | None = None
     elsewhere: tuple[str, ...] = ()
     cached: bool = False
     bounds: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ class PatchReport:
     @property
     def decided(self) -> bool:
         """Is nothing in it due to a limit of time or memory, or to an interrupt?"""
-        cut = any(c.failure for c in self.cases) or any(b.relation == "undecided" for b in self.behaviour)
+        cut = any(c.failure for c in self.cases) or any(b.relation == "undecided" for b in self.behaviour or ())
         return not cut and not any(p.verdict is PatchVerdict.UNDECIDED for p in self.properties)
 
 

@@ -117,9 +117,11 @@ def _counterexamples(report: PatchReport) -> list[str]:
     return found + (["", f"{len(best) - MOST} more counterexamples in --json"] if len(best) > MOST else [])
 
 
-def _behaviour(rows: tuple[BehaviourReport, ...]) -> list[str]:
+def _behaviour(rows: tuple[BehaviourReport, ...] | None) -> list[str]:
     """The relation in each scenario; the shortest words that distinguish, over all scenarios."""
-    found = ["", "behaviour: the sequences of events of the patched model"] if rows else []
+    if not rows:
+        return [] if rows is None else ["", "behaviour: the same systems"]
+    found = ["", "behaviour: the sequences of events of the patched model"]
     for r in rows:
         words = [f"{sign} {', '.join(d.events)}" for sign, d in (("+", r.gained), ("-", r.lost)) if d is not None]
         found.append(f"  {r.scenario} {r.memory.upper()}: {r.relation} ({r.how})" + "".join(f"; {w}" for w in words))
@@ -167,7 +169,7 @@ def to_json(report: PatchReport) -> dict[str, object]:
                     "why": r.why} for r in report.proofs],
         "behaviour": [{"scenario": r.scenario, "memory": r.memory, "relation": r.relation, "how": r.how,
                        "gained": None if r.gained is None else list(r.gained.events),
-                       "lost": None if r.lost is None else list(r.lost.events)} for r in report.behaviour],
+                       "lost": None if r.lost is None else list(r.lost.events)} for r in report.behaviour or ()],
         "not_looked_at": report.todo - len(report.cases),
         "changed_elsewhere": list(report.elsewhere),
     }

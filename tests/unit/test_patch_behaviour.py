@@ -191,3 +191,19 @@ def test_bad_arguments(tmp_path: Path, capsys: Capture, words_: tuple[str, ...])
     (folder / "x.patch").write_text(BUG_PATCH)
     assert run(folder, "patch", str(folder / "x.patch"), *words_) == 2
     assert len(capsys.readouterr()[1].splitlines()) == 1
+
+
+def test_without_events_nothing_is_decided(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    assert {r[1] for r in relations(folder, BUG_PATCH, capsys)} == {"undecided"}
+
+
+def test_what_changes_no_system_says_so(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w", dict([MARKED]))
+    head = "--- a/model/toy.py\n+++ b/model/toy.py\n@@ -1,1 +1,2 @@\n"
+    comment = f"{head} # SPDX-License-Identifier: GPL-2.0-or-later\n+# word\n"
+    (folder / "x.patch").write_text(comment)
+    assert run(folder, "patch", str(folder / "x.patch"), "--behaviour") == 0
+    assert "\nbehaviour: the same systems\n" in capsys.readouterr()[0]
+    assert run(folder, "patch", str(folder / "x.patch")) == 0
+    assert "behaviour" not in capsys.readouterr()[0]
