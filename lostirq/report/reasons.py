@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lostirq.evidence.account import Reason
 from lostirq.ir.expr import Expr, Kind, Op, Role, Type, Var, apply, postorder
-from lostirq.ir.system import System
+from lostirq.ir.system import Process, System
 from lostirq.report.lasting import lasting
 from lostirq.report.names import Names
 from lostirq.report.resting import Condition, Rest, leaves, locations
@@ -126,10 +126,22 @@ class Speaker:
                 owner: int = leaf.payload.owner  # type: ignore[attr-defined]  # a Var
                 process = self.system.processes[owner]
                 inside = locations(node, leaf)
-                where = [f"in {f}()" for f in dict.fromkeys(process.locations[k].function for k in inside)]
+                where = self._functions(process, inside)
                 rest = " (at rest)" if all(process.locations[k].idle for k in inside) else ""
                 if inside:
                     yield f"{self.column_of(owner)} is {'always' if truth else 'never'} {' or '.join(where)}{rest}"
+
+    @staticmethod
+    def _functions(process: Process, inside: Sequence[int]) -> list[str]:
+        """Locations by their functions, which are named alone where these are all that the process has there."""
+        found = []
+        for f in dict.fromkeys(process.locations[k].function for k in inside):
+            here = [k for k in inside if process.locations[k].function == f]
+            every = sum(at.function == f for at in process.locations)
+            lines = sorted({(at.span.file, at.span.line) for at in (process.locations[k] for k in here)})
+            at = f" at {lines[0][0]}:{lines[0][1]}" if len(lines) == 1 else ""
+            found.append(f"in {f}()" if len(here) == every else f"in {f}(){at}" if at else f"in that part of {f}()")
+        return found
 
     @staticmethod
     def _of_sets(node: Expr) -> bool:
@@ -153,21 +165,22 @@ class Speaker:
         if node.op is Op.EQ and not truth:
             text = self._infix(node, "!=")
         if len(text) > LONG or text.count(" if ") > 1:
-            text = self._long(node, truth, value)
+            text = self._long(node, truth, value, changing)
             changed = [n for n in variables if value[n] != n.payload.init]  # type: ignore[attr-defined]  # a Var
-            rest = ["the others as at first"] if 0 < len(changed) < len(variables) else []
+            rest = ["the others as at first"] if 0 < len(changed) < len(variables) and not changing else []
             return Reason(text, tuple(dict.fromkeys([*(self._is(n, value[n]) for n in changed or variables), *rest])))
         values = [self._is(n, value[n]) for n in variables if not (n is node or self._says_itself(node, n, truth))]
         return Reason(text, tuple(dict.fromkeys(values)))
 
-    def _long(self, node: Expr, truth: int, value: dict[Expr, int]) -> str:
+    def _long(self, node: Expr, truth: int, value: dict[Expr, int], changing: Set[Expr]) -> str:
         """A condition that is too long to be read: what it asks, without what it asks it of."""
         size = len({n.payload for n in leaves(node)})
         of = "one variable" if size == 1 else f"{size} variables"
         said = "true" if truth else "false"
         if node.op not in (Op.EQ, Op.LT, Op.LE):
             return f"a condition on {of} is {said}"
-        left, right = (f"{_CALLED[a.op]}(...)" if a.op in _CALLED else a.type.show(value[a]) for a in node.args)
+        left, right = (f"{_CALLED[a.op]}(...)" if a.op in _CALLED else
+                       "..." if changing & set(leaves(a)) else a.type.show(value[a]) for a in node.args)
         return f"a comparison of {of}, {left} {_INFIX[node.op]} {right}, is {said}"
 
     def _says_itself(self, node: Expr, leaf: Expr, truth: int) -> bool:

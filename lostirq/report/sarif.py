@@ -68,7 +68,8 @@ def _result(r: Result, index: int) -> dict[str, object]:
 
 
 def _fingerprint(r: Result) -> str:
-    passed = [] if r.account is None else list(dict.fromkeys(f"{s.column} {s.function}" for s in r.account.steps))
+    steps = () if r.account is None or r.new else r.account.steps      # of a patch only the best case has steps
+    passed = list(dict.fromkeys(f"{s.column} {s.function}" for s in steps))
     return hashlib.sha256("\0".join([r.suite, r.name, r.status.value, *passed]).encode()).hexdigest()[:32]
 
 

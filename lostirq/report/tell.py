@@ -174,9 +174,10 @@ class _Account:
             rounds = run.states[run.trace.loop or 0:]
             always = speaker(self.short).throughout(formula, [self.view(s, s) for s in rounds])
             if always and interpreter.holds(formula, rounds[0]):
-                return always
+                return (Reason("in every state of the loop:"), *always)
             state = before = next((s for s in rounds if interpreter.holds(formula, s)), state)
-        return speaker(self.short).reasons(formula, self.view(state, before, frozenset(events)))
+        found = speaker(self.short).reasons(formula, self.view(state, before, frozenset(events)))
+        return (Reason("in one state of every round:"), *found) if self.prop.form is Form.RECURRENCE else found
 
     def view(self, state: State, before: State, events: Set[tuple[str, tuple[int, ...]]] = frozenset()) -> View:
         return View(lambda v: state[0][self.position[v]], lambda v: before[0][self.position[v]], events,

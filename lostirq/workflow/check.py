@@ -166,9 +166,10 @@ def plan(workspace: Workspace, options: CheckOptions) -> tuple[Job, ...]:
     else:
         tiers = TIERS[: TIERS.index(options.tier) + 1]
         names = [n for n, s in workspace.scenarios.items() if s.tier in tiers and not s.bugs]
-    pairs = [Job(n, m) for n in names for m in workspace.scenarios[n].memory if m in options.memories]
-    if not pairs:               # a memory model that a scenario is not checked under unless asked
-        pairs = [Job(n, m) for n in options.scenarios if n in workspace.scenarios for m in options.memories]
+    pairs = []
+    for n in names:             # under a memory model that it does not list only where both are named
+        listed = [m for m in workspace.scenarios[n].memory if m in options.memories]
+        pairs += [Job(n, m) for m in listed or (options.memories if n in options.scenarios else ())]
     if options.scenarios and not pairs:
         raise UsageError(f"scenario {names[0]} is not checked under this memory model; it has "
                          + ", ".join(m.value for m in workspace.scenarios[names[0]].memory))

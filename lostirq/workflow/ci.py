@@ -79,6 +79,8 @@ def outputs(o: argparse.Namespace) -> Outputs:
 
 def deliver(s: Setting, wanted: Outputs, results: Results) -> None:
     """Write all that is wanted.  Raises `UsageError` if a file cannot be written."""
+    if wanted.github:           # first: they stand beside the text, also where a file cannot be written
+        s.out.write(workflow_commands(results))
     for path, text in ((wanted.junit, junit), (wanted.sarif, sarif), (wanted.ktap, ktap)):
         if path is not None and path != Path("-"):
             write_text(path, text(results))
@@ -87,7 +89,6 @@ def deliver(s: Setting, wanted: Outputs, results: Results) -> None:
     if wanted.b4:
         s.out.write(b4(results))
     if wanted.github:
-        s.out.write(workflow_commands(results))
         target = s.environment.get("GITHUB_STEP_SUMMARY")
         if target:
             _append(Path(target), summary(results))

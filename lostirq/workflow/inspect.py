@@ -53,7 +53,7 @@ def why(ce: Counterexample) -> str:
         said = [ce.account.claim.headline, ce.account.failure]
         return "\n".join(dict.fromkeys(said)) + "\n"
     loop = ce.account.loop is not None
-    verb = "what asks for it holds in every round of the loop" if loop else "is false, because"
+    verb = "what asks for it holds in the loop" if loop else "is false, because"
     lines = textwrap.wrap(f"{ce.account.claim.headline}{':' if loop else ''} {verb}{':' if loop else ''}", WIDTH)
     for row in reasons(ce.account.why):
         lines += textwrap.wrap(row, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False,

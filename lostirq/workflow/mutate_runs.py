@@ -41,8 +41,8 @@ _HEAD = """<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
 # What happens without it
 
 For each barrier, locked operation, lock, atomic section and order of two accesses that [barriers.md](barriers.md)
-calls needed because of a run: the shortest run in the cheapest scenario that shows it. `lostirq mutate --show NAME`
-also prints the change.
+calls needed because of a run: the shortest run (of loops: a short one) in the cheapest scenario that shows it.
+`lostirq mutate --show NAME` also prints the change.
 """
 
 

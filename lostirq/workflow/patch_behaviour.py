@@ -27,6 +27,7 @@ from lostirq.ir.tso import lower
 from lostirq.workflow.patch_lts import UNSEEN, Graph, Word, compare, run_of
 
 STATES = 300_000        # of one side, by default
+NO_EVENT = "no step of either model has such an event"
 PAIRS = 20_000          # pairs of subsets, in each direction
 
 
@@ -57,7 +58,7 @@ def behaviour(base: System, patched: System, events: tuple[str, ...], states: in
     if digest(base, properties=False) == digest(patched, properties=False):
         return BehaviourReport(name, memory, "same", "the same system")
     if not watched(base, events) | watched(patched, events):
-        return BehaviourReport(name, memory, "undecided", "no step of either model has such an event")
+        return BehaviourReport(name, memory, "undecided", NO_EVENT)
     graphs = []
     for system, what in ((base, "the base"), (patched, "the patched model")):
         graph = observed(system, events, states, stop)
@@ -85,15 +86,14 @@ def observed(system: System, events: tuple[str, ...], limit: int, stop: Callable
     """The reachable graph with its events as labels; None if it is larger than the limit, or at a stop."""
     flat = lower(system)
     plan = make_plan(flat, (), Reductions(dead=True, symmetry=False, key=False), watched(flat, events))
-    expand, label_of = load(plan).expand, _labels(flat, plan, events)
-    first = load(plan).initial
-    number, queue, arcs = {first: 0}, deque([first]), list[tuple[tuple[str, int, int], ...]]()
+    model, label_of = load(plan), _labels(flat, plan, events)
+    number, queue, arcs = {model.initial: 0}, deque([model.initial]), list[tuple[tuple[str, int, int], ...]]()
     while queue:
         if len(number) > limit or (len(arcs) % 256 == 0 and stop()):
             return None
         state = queue.popleft()
         steps: list[tuple[int, int]] = []
-        expand(state, 0, steps, [])
+        model.expand(state, 0, steps, [])
         out: list[tuple[str, int, int]] = []
         for move, after in sorted(steps):
             if after < 0:           # out of range: nothing follows

@@ -14,7 +14,7 @@ from lostirq.ir.system import Memory
 from lostirq.language import Workspace
 from lostirq.workflow.check import ScenarioResult
 from lostirq.workflow.outcome import Outcome, combine
-from lostirq.workflow.patch_behaviour import BehaviourReport
+from lostirq.workflow.patch_behaviour import NO_EVENT, BehaviourReport
 from lostirq.workflow.patch_compare import OUTCOMES, Change, PatchVerdict, worst
 from lostirq.workflow.patch_marks import Mark
 from lostirq.workflow.patch_sources import Sides
@@ -125,7 +125,8 @@ class PatchReport:
     @property
     def decided(self) -> bool:
         """Is nothing in it due to a limit of time or memory, or to an interrupt?"""
-        cut = any(c.failure for c in self.cases) or any(b.relation == "undecided" for b in self.behaviour or ())
+        cut = any(c.failure for c in self.cases) or any(
+            b.relation == "undecided" and b.how != NO_EVENT for b in self.behaviour or ())
         return not cut and not any(p.verdict is PatchVerdict.UNDECIDED for p in self.properties)
 
 

@@ -21,7 +21,7 @@ from lostirq.evidence.verdict import Progress
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory, System
 from lostirq.language import Workspace, compile_memories, compile_scenario, load_sources
-from lostirq.report.tell import account
+from lostirq.report.tell import About, account
 from lostirq.report.text import text
 from lostirq.workflow import jobs
 from lostirq.workflow.cache import texts_digest
@@ -122,7 +122,8 @@ def _case(case: Case, base: _Systems, patched: _Systems, options: CheckOptions, 
     before = recall(base_texts, job, options) if whole else None
     if case.scenario not in patched.workspace.scenarios:
         return CaseResult(case, failure="the patch removes this scenario", outcome=Outcome.UNDECIDED)
-    if case.memory not in patched.workspace.scenarios[case.scenario].memory:
+    theirs = base.workspace.scenarios.get(case.scenario)
+    if theirs and case.memory in set(theirs.memory) - set(patched.workspace.scenarios[case.scenario].memory):
         return CaseResult(case, failure="the patch takes this memory model away", outcome=Outcome.UNDECIDED)
     new = patched.of(job)
     if case.scenario not in base.workspace.scenarios:
@@ -196,9 +197,10 @@ def _marked(result: CaseResult, wanted: set[str], pair: Pair, options: CheckOpti
     job, after = Job(result.case.scenario, result.case.memory), result.after
     rows = after.rows if after is not None else ()
     steps, patched = Steps(compiled(pair.base, job, options)), compiled(pair.patched, job, options)
+    about = About(mirrors={f.name: f.kernel for f in pair.patched.functions if f.kernel}, patched=True)
     told: dict[str, Account] = {}
     for row in rows:
         if row.key in wanted and row.trace is not None:
             run = replay(patched, row.trace.trace)
-            told[row.key] = marked(account(run, confirm(run)), steps.changed(run))
+            told[row.key] = marked(account(run, confirm(run), about), steps.changed(run))
     return told

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from lostirq.report.text import count
 from lostirq.workflow.outcome import exit_code
-from lostirq.workflow.patch_behaviour import BehaviourReport
 from lostirq.workflow.patch_compare import Change, PatchVerdict
 from lostirq.workflow.patch_report import UNCHANGED, CaseReport, PatchReport, ProofReport, PropertyReport
 from lostirq.workflow.patch_steps import Touched
@@ -38,7 +37,7 @@ def lines(report: PatchReport) -> list[str]:
     kept = sum(p.verdict is PatchVerdict.KEEPS and not p.changes for p in rows)
     found += [f"  {kept} properties hold before and after"] if kept else []
     found += _counterexamples(report)
-    found += _behaviour(report.behaviour)
+    found += _behaviour(report)
     found += _proofs(report.proofs)
     return [*found, "", *summarised(summary(report)), *report.bounds, *assumed()]
 
@@ -117,10 +116,13 @@ def _counterexamples(report: PatchReport) -> list[str]:
     return found + (["", f"{len(best) - MOST} more counterexamples in --json"] if len(best) > MOST else [])
 
 
-def _behaviour(rows: tuple[BehaviourReport, ...] | None) -> list[str]:
+def _behaviour(report: PatchReport) -> list[str]:
     """The relation in each scenario; the shortest words that distinguish, over all scenarios."""
+    rows = report.behaviour
     if not rows:
-        return [] if rows is None else ["", "behaviour: the same systems"]
+        same = all(c.same for c in report.cases) and len(report.cases) == report.todo and not report.elsewhere
+        said = "the same systems" if same else "not compared in any scenario that was looked at"
+        return [] if rows is None else ["", f"behaviour: {said}"]
     found = ["", "behaviour: the sequences of events of the patched model"]
     for r in rows:
         words = [f"{sign} {', '.join(d.events)}" for sign, d in (("+", r.gained), ("-", r.lost)) if d is not None]

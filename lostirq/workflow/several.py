@@ -2,7 +2,8 @@
 """`lostirq check --all N`: several counterexamples of a property that pass through different code, the shortest first.
 
 What a run is about are the edges at which its agents meet: those that touch memory that another agent touches in it
-too, one of the two writing; all of its edges, if its agents do not meet.  Each further run avoids at least one of these
+too, one of the two writing; with them, those that are taken only because of what was read there; all of its edges, if
+its agents do not meet.  Each further run avoids at least one of these
 edges of every run before it, so the same race with a detour does not count again.  They are found by search in a
 product: a process that moves first chooses, for every run found so far, one such edge, which is then disabled.
 
@@ -50,7 +51,7 @@ def passed(trace: Trace, system: System) -> frozenset[Code]:
 
 
 def meetings(trace: Trace, system: System) -> frozenset[Code]:
-    """The code of a run at which its agents meet; all of it if they do not."""
+    """The code of a run at which its agents meet, and that asks what they found there; all of it if they do not."""
     edges = [system.edges[m] for m in trace.moves if m < len(system.edges)]
     stores = [{v.unit for v, _ in e.assigns if v.role is Role.MEMORY} for e in edges]
     touches = [s | {v.unit for v in variables([e.guard, *(x for _, x in e.assigns)]) if v.role is Role.MEMORY}
@@ -62,8 +63,18 @@ def meetings(trace: Trace, system: System) -> frozenset[Code]:
             owners.setdefault(unit, set()).add(e.process)
         for unit in stored:
             writers.setdefault(unit, set()).add(e.process)
-    met = [e for e, stored, touched in zip(edges, stores, touches, strict=True)
-           if any(owners[u] - {e.process} for u in stored) or any(writers.get(u, set()) - {e.process} for u in touched)]
+    met: list[Edge] = []
+    found: set[Var] = set()         # locals whose values come from where agents meet
+    for e, stored, touched in zip(edges, stores, touches, strict=True):
+        meets = (any(owners[u] - {e.process} for u in stored)
+                 or any(writers.get(u, set()) - {e.process} for u in touched))
+        if meets or found & variables([e.guard]).keys():
+            met.append(e)
+        for v, x in e.assigns:
+            if v.role is Role.LOCAL:
+                read = variables([x])
+                fresh = meets and any(r.role is Role.MEMORY for r in read)
+                (found.add if fresh or found & read.keys() else found.discard)(v)
     return frozenset(code(e, system) for e in met or edges)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lostirq.evidence.replay import confirm, replay
 from lostirq.evidence.trace_file import StoredTrace, to_json
-from lostirq.ir.system import RANGE, STUCK
+from lostirq.ir.system import STUCK
 from lostirq.language import Workspace, compile_scenario
 from lostirq.report.text import render
 from lostirq.workflow import jobs
@@ -35,7 +35,7 @@ def ways(workspace: Workspace, report: CheckReport, options: CheckOptions, wante
     """For each violated property, where its best counterexample was found; in the order of `violations`."""
     best: dict[str, tuple[Job, Row]] = {}
     for job, row in violations(report):
-        if row.key not in (STUCK, RANGE):
+        if row.key != STUCK:
             best.setdefault(row.id, (job, row))
     todo = list(best.values())
     shared = options.shared_by(max(1, len(todo)))

@@ -51,8 +51,21 @@ def test_a_memory_model_that_a_scenario_does_not_name(tmp_path: Path, capsys: Ca
     assert "two sc: " in capsys.readouterr()[0]
     assert run(folder, "check", "--scenario", "tw*", "--memory", "sc") == 2
     assert "two is not checked under this memory model; it has tso" in capsys.readouterr()[1]
+    assert run(folder, "check", "--scenario", "one", "--scenario", "two", "--memory", "sc") == 0
+    out = capsys.readouterr()[0]
+    assert "one sc: " in out and "two sc: " in out
     assert run(folder, "check", "--scenario", "two") == 0
     assert "two sc" not in capsys.readouterr()[0]
+
+
+def test_all_ways_to_a_value_out_of_range(tmp_path: Path, capsys: Capture) -> None:
+    counted = "    looks += 1\n    looks += 1\n    if desc.pending"
+    folder = toy(tmp_path / "w", {"model/toy.py": ("    smp_mb()\n    if desc.pending", counted)})
+    text = (folder / "model" / "toy.py").read_text().replace("\ndesc: ", "\nlooks: Int[0, 1]\ndesc: ", 1)
+    (folder / "model" / "toy.py").write_text(text)
+    assert run(folder, "check", "--scenario", "one", "--memory", "sc", "--property", "range", "--all", "3") == 2
+    out = capsys.readouterr()[0]
+    assert "range in one sc: " in out and " way" in out
 
 
 def test_violation_is_printed_as_a_table_and_kept(tmp_path: Path, capsys: Capture) -> None:

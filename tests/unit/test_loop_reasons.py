@@ -12,7 +12,9 @@ import pytest
 from lostirq.cli import main
 from lostirq.ir.expr import BOOL, Expr, Role, Var, and_, ite, not_, or_, var
 from lostirq.report.lasting import lasting
-from lostirq.report.reasons import View, evaluate
+from lostirq.report.reasons import Speaker, View, evaluate
+from lostirq.report.steps import Teller
+from lostirq.report.tell import speaker
 from lostirq.workflow.counterexample import find
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +67,8 @@ def test_it_is_none_only_where_conditions_change() -> None:
 def test_why_of_a_loop(bug: str, said: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["explain", bug, "--why", "--workspace", str(ROOT), "--cache-dir", str(tmp_path)]) == 0
     out = capsys.readouterr()[0]
-    assert "holds in every round of" in out.replace("\n", " ") and out.endswith("never happens there\n")
+    assert "asks for it holds in the loop:" in out.replace("\n", " ") and out.endswith("never happens there\n")
+    assert "  - in every state of the loop:\n" in out and "as at first" not in out
     assert all(f"  - {x}\n" in out for x in said) and " at model/" not in out and " if " not in out
     assert max(map(len, out.splitlines())) <= 75
 
@@ -77,3 +80,22 @@ def test_the_affected_functions_are_those_of_the_table(bug: str, tmp_path: Path)
     named = {s.function: s.kernel.partition(":")[2] for s in told}
     assert sum(name == mirrored for name, mirrored in named.items()) > len(named) // 2
     assert len({(s.function, s.kernel) for s in told}) == len(named)
+
+
+def test_a_loop_that_asks_now_and_then_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["explain", "planted-g3-wakes-itself", "--why", "--workspace", str(ROOT), "--cache-dir", str(tmp_path)]
+    assert main(words) == 0
+    out = capsys.readouterr()[0]
+    assert "  - in one state of every round:\n" in out and "every state" not in out
+
+
+def test_a_function_is_named_alone_only_where_all_of_it_is_meant(tmp_path: Path) -> None:
+    ce = find(ROOT, "tpr-threshold-livelock", tmp_path)
+    said_by: Speaker = speaker(Teller(ce.run, ce.prop))
+    for process in ce.run.system.processes:
+        for name in {at.function for at in process.locations}:
+            here = [k for k, at in enumerate(process.locations) if at.function == name]
+            assert said_by._functions(process, here) == [f"in {name}()"]
+            if len(here) > 1:
+                [said] = said_by._functions(process, here[:-1])
+                assert said != f"in {name}()" and (" at " in said or "that part of" in said)

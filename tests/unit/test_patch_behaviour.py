@@ -207,3 +207,11 @@ def test_what_changes_no_system_says_so(tmp_path: Path, capsys: Capture) -> None
     assert "\nbehaviour: the same systems\n" in capsys.readouterr()[0]
     assert run(folder, "patch", str(folder / "x.patch")) == 0
     assert "behaviour" not in capsys.readouterr()[0]
+
+
+def test_what_was_not_compared_is_not_called_the_same(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w", dict([MARKED]))
+    (folder / "x.patch").write_text(SILENT)
+    run(folder, "patch", str(folder / "x.patch"), "--behaviour", "--first", "--accept-spec", "-j", "1")
+    out = capsys.readouterr()[0]
+    assert "the same systems" not in out

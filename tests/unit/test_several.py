@@ -223,6 +223,61 @@ def test_a_detour_is_no_other_race() -> None:
     assert not meetings(begin, s) <= passed(found.traces[0], s)
 
 
+TWO = '''\
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two independent races on one path."""
+from lostirq.prelude import *
+
+
+class Cell(Struct):
+    full: bool
+    told: bool
+    missed: bool
+    strolls: Int[0, 3]
+
+
+cell: Cell
+
+
+@thread()
+def writer():
+    cell.full = True
+    cell.told = True
+
+
+@function()
+def after_full():
+    cell.strolls = 1
+    cell.missed = True
+
+
+@function()
+def after_told():
+    cell.strolls = 2
+    cell.missed = True
+
+
+@thread()
+def reader():
+    seen: bool = cell.full
+    smp_mb()
+    if not seen:
+        after_full()
+    else:
+        again: bool = cell.told
+        if not again:
+            after_told()
+'''
+
+
+def test_what_was_found_where_agents_meet_tells_races_apart() -> None:
+    """The second race passes all the accesses of the first, and goes on from them in another way."""
+    s = compile_scenario(load_sources({"model/m.py": TWO, **MISSED}), "only", Memory.SC)
+    found = several(s, first(s), 9, search, SearchOptions())
+    assert len(found.traces) == 1
+    assert any(c[0] == "reader" and "cell.told" in c[4] for c in passed(found.traces[0], s))
+
+
 def test_a_value_out_of_range_has_ways_too() -> None:
     s = compile_scenario(load_sources({"model/m.py": RACE, **MISSED}), "only", Memory.SC)
     verdict = search(s, SearchOptions(properties=(RANGE,))).verdicts[RANGE]
