@@ -28,7 +28,7 @@ from lostirq.evidence.account import (
 )
 from lostirq.evidence.replay import Run
 from lostirq.evidence.replay import Step as Move
-from lostirq.interpret import State
+from lostirq.interpret import RangeError, State
 from lostirq.ir.expr import Role, Var
 from lostirq.ir.system import RANGE, STUCK, Form, Property
 from lostirq.report.reasons import Speaker, View
@@ -155,6 +155,13 @@ class _Account:
         return Entry(tuple(self.position[v] for v in members), values, shown)
 
     def failure(self) -> str:
+        if self.run.trace.property == RANGE and self.run.steps:
+            last_step = self.run.steps[-1]
+            try:
+                self.run.interpreter.step(last_step.before, last_step.move)
+            except RangeError as e:
+                t = e.variable.type
+                return f"violated: {RANGE}: {self.names.name(e.variable)} = {e.value} is outside {t.lo}..{t.hi}"
         if self.run.trace.property != STUCK:
             return f"violated: {headline(self.prop, self.run.trace.property)}"
         last = self.run.states[-1][0]

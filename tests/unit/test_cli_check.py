@@ -66,6 +66,7 @@ def test_all_ways_to_a_value_out_of_range(tmp_path: Path, capsys: Capture) -> No
     assert run(folder, "check", "--scenario", "one", "--memory", "sc", "--property", "range", "--all", "3") == 2
     out = capsys.readouterr()[0]
     assert "range in one sc: " in out and " way" in out
+    assert "*** violated: range: looks = 2 is outside 0..1 ***" in out
 
 
 def test_violation_is_printed_as_a_table_and_kept(tmp_path: Path, capsys: Capture) -> None:
