@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lostirq.errors import UsageError
-from lostirq.workflow.mutate_page import NOTES, RECORD, read_notes, renewed, short
+from lostirq.workflow.mutate_page import NOTES, RECORD, Notes, read_notes, renewed, short
 from lostirq.workflow.mutate_record import keep
 from lostirq.workflow.mutate_run import Fate, MutantResult
 
@@ -43,8 +43,10 @@ def table(folder: Path, name: str) -> str:
 def test_a_fence_that_is_needed_only_together_with_another(folder: Path) -> None:
     rows = table(folder, "fences").splitlines()[2:]
     assert rows[0] == ("| without fence() | `a.py:f:1` | not needed: 2 systems exhausted | "
-                       "with `a.py:g:1`: **needed**: Q-2[0], 9 steps, `small` |")
-    assert rows[2] == "| without mb() | `a.py:h:1` | **needed**: Q-1[0], 7 steps, `small` |  |"
+                       "with `a.py:g:1`: **needed**: [Q-2[0], 9 steps, `small`]"
+                       "(interleavings.md#cpu-a-py-f-1-cpu-a-py-g-1) |")
+    assert rows[2] == ("| without mb() | `a.py:h:1` | **needed**: "
+                       "[Q-1[0], 7 steps, `small`](interleavings.md#cpu-a-py-h-1) |  |")
 
 
 def test_counts(folder: Path) -> None:
@@ -55,8 +57,8 @@ def test_counts(folder: Path) -> None:
 
 
 def test_words(folder: Path) -> None:
-    assert short(RESULTS[4]) == "open: alive in 1 of 2 scenarios, the cheapest"
-    assert short(RESULTS[5]) == "**needed**: W-1 is no longer reached"
+    assert short(RESULTS[4], Notes()) == "open: alive in 1 of 2 scenarios, the cheapest"
+    assert short(RESULTS[5], Notes()) == "**needed**: W-1 is no longer reached"
     assert table(folder, "open") == "- `step:a.py:f:1`: without x = y | z; alive in 1 of 2 scenarios, the cheapest\n"
     assert table(folder, "survivors") == "- Nobody looks.\n  - `cpu:a.py:f:1`: without fence()\n"
     assert table(folder, "undecided").count("\n") == 2
