@@ -109,6 +109,7 @@ def test_a_comment_keeps(patch: Patch, tmp_path: Path) -> None:
     assert all(s["unchanged"] for s in found["scenarios"])  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow       # where no system differs, the scenarios of all tiers are compiled to say so
 def test_a_refactoring_keeps(patch: Patch, tmp_path: Path) -> None:
     """The body of a function moves into a new one that it calls: other functions, the same steps."""
     lines = (ROOT / "model" / "sched.py").read_text().splitlines()
