@@ -19,15 +19,14 @@ from pathlib import Path
 from lostirq.errors import ModelErrors, UsageError
 from lostirq.evidence.trace_file import read, read_text
 from lostirq.evidence.verdict import Progress
-from lostirq.ir.digest import digest
-from lostirq.ir.system import Memory
-from lostirq.language import Workspace, compile_scenario, load_sources
+from lostirq.language import Workspace, load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import library, read_bug
 from lostirq.workflow.cache import engine_version, key_of, search_key, texts_digest
-from lostirq.workflow.check import TIERS, CheckOptions, Job, check_system, plan, recall
+from lostirq.workflow.check import CheckOptions, Job, check_system, plan, recall
 from lostirq.workflow.patch_behaviour import BehaviourReport, behaviour
 from lostirq.workflow.patch_compare import PatchVerdict
+from lostirq.workflow.patch_elsewhere import elsewhere
 from lostirq.workflow.patch_report import Case, CaseResult, PatchReport, assemble
 from lostirq.workflow.patch_run import Pair, compiled, run_cases, tell
 from lostirq.workflow.patch_sources import Sides, accepted
@@ -52,8 +51,10 @@ class PatchOptions:
 
 def patch(root: Path, sides: Sides, options: PatchOptions,
           on_case: Callable[[CaseResult], None] = lambda result: None,
-          on_progress: Callable[[Case, Progress], None] = lambda case, progress: None) -> PatchReport:
-    """The comparison of two sides.  Raises `UsageError`, `LostirqError`."""
+          on_progress: Callable[[Case, Progress], None] = lambda case, progress: None,
+          on_count: Callable[[int, int], None] = lambda done, total: None) -> PatchReport:
+    """The comparison of two sides; `on_count`: of the scenarios beyond those asked for, how many of how many are
+    compared.  Raises `UsageError`, `LostirqError`."""
     patched = accepted(sides, accept=options.accept_spec)
     key = _key(root, sides.base, patched, options)
     cache = options.check.results
@@ -73,6 +74,9 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
              else run_cases(cases, pair, options.check, on_case, on_progress, first=options.first))
     found, whole = tell(found, pair, options.check)
     missing = _missing_witnesses(found, pair, options)
+    untried, cut = ((), []) if identical or not all(c.same for c in found) else elsewhere(
+        cases, pair, options.check, on_count)
+    cases, found = [*cases, *(c.case for c in cut)], [*found, *cut]
     report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides)),
                      proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
                                    processes=options.check.processes),
@@ -80,7 +84,6 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     good = report.verdict in (PatchVerdict.KEEPS, PatchVerdict.FIXES)
     if good and sides.instrumentation and not options.accept_spec and not all(c.same for c in found):
         report = replace(report, verdict=PatchVerdict.UNDECIDED, accept=True)
-    untried = _elsewhere(cases, pair, options.check.memories) if not identical and all(c.same for c in found) else ()
     if untried:
         report = replace(report, verdict=PatchVerdict.UNDECIDED, elsewhere=untried)
     if cache is not None and report.decided and whole:
@@ -167,20 +170,6 @@ def list_cases(workspace: Workspace, options: PatchOptions, known: Mapping[str, 
     bugs = [Case(job.scenario, job.memory, tuple(properties), tuple(slugs))
             for job, (slugs, properties) in extra.items()]
     return [*bugs, *cases]
-
-
-def _elsewhere(cases: list[Case], pair: Pair, memories: tuple[Memory, ...]) -> tuple[str, ...]:
-    """The scenarios that were not asked for, and that the patch changes: that it keeps what it does not touch would be
-    no answer."""
-    asked = {c.scenario for c in cases}
-    found = []
-    for name, scenario in pair.base.scenarios.items():
-        allowed = [m for m in scenario.memory if m in memories]
-        if name in asked or name not in pair.patched.scenarios or not allowed or scenario.tier not in TIERS:
-            continue
-        marks = {digest(compile_scenario(w, name, allowed[-1])) for w in (pair.base, pair.patched)}
-        found += [f"{name} ({scenario.tier})"] if len(marks) > 1 else []
-    return tuple(found)
 
 
 # -- what else is asked ----------------------------------------------------------------------------------------------

@@ -85,7 +85,8 @@ def run_patch(s: Setting, wanted: PatchRequest, options: CheckOptions, standard_
     status = Status(s.err, 0)
     asked = PatchOptions(options, wanted.accept_spec, wanted.first, wanted.proofs, wanted.behaviour, wanted.events)
     report = patch(root, sides, asked, lambda result: status.finished(result.case.label),
-                   lambda case, progress: status.show(case.label, progress))
+                   lambda case, progress: status.show(case.label, progress),
+                   lambda done, total: status.at(done, total, "beyond what was asked for"))
     status.clear()
     if s.as_json:
         s.object(patch_show.to_json(report))

@@ -75,7 +75,7 @@ def run_cases(cases: list[Case], pair: Pair, options: CheckOptions, on_case: Cal
 
     for done in jobs.run(todo, work, processes=shared.processes, seconds=shared.seconds,
                          on_progress=lambda number, p: on_progress(todo[number][0], p)):
-        found[done.number] = results = done.result or _failed(todo[done.number], done.failure)
+        found[done.number] = results = done.result or failed(todo[done.number], done.failure)
         for result in results:
             on_case(result)
         if first and any(c.verdict is PatchVerdict.BREAKS for result in results for c in result.changes):
@@ -94,7 +94,7 @@ def grouped(cases: list[Case], processes: int) -> list[tuple[Case, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _failed(group: tuple[Case, ...], failure: jobs.Failure | None) -> list[CaseResult]:
+def failed(group: tuple[Case, ...], failure: jobs.Failure | None) -> list[CaseResult]:
     """The results of a job that has none.  Raises `UsageError`, `LostirqError`."""
     label = group[0].label if len(group) == 1 else group[0].scenario
     if failure is not None and failure.outcome is Outcome.USAGE:

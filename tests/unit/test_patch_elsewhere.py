@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`lostirq patch` where no scenario that was compared differs: what it says of the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_toys import BUG_PATCH, run, toy
+from json_schemas import valid
+
+from lostirq.workflow import patch_elsewhere
+
+Capture = pytest.CaptureFixture[str]
+OTHERS = BUG_PATCH.replace("-    smp_mb()\n", "-    smp_mb()\n+    if SENDERS < 2:\n+        smp_mb()\n").replace(
+    "@@ -28,3 +28,2 @@", "@@ -28,3 +28,4 @@")           # of SENDERS 1, which is what is asked for, nothing changes
+LAID_OUT = BUG_PATCH.replace("-    smp_mb()\n", "-    smp_mb()\n+    if SENDERS > 0:\n+        smp_mb()\n").replace(
+    "@@ -28,3 +28,2 @@", "@@ -28,3 +28,4 @@")
+
+
+def patched(folder: Path, text: str, capsys: Capture, *words: str) -> tuple[int, Any]:
+    (folder / "x.patch").write_text(text)
+    code = run(folder, "patch", "--json", *words, str(folder / "x.patch"))
+    out = capsys.readouterr().out
+    valid("patch", out)
+    return code, json.loads(out)
+
+
+def test_what_changes_only_what_was_not_searched_is_undecided(tmp_path: Path, capsys: Capture) -> None:
+    """It is not said to keep anything: the scenario that it changes is of a higher tier."""
+    folder = toy(tmp_path / "w")
+    code, value = patched(folder, OTHERS, capsys)
+    assert (code, value["changed_elsewhere"]) == (125, ["two (standard)"])
+    run(folder, "patch", str(folder / "x.patch"))
+    assert "but it changes two (standard)" in " ".join(capsys.readouterr().out.split())
+    assert patched(folder, OTHERS, capsys, "--tier", "standard")[0] == 1
+
+
+def test_what_was_compiled_is_remembered(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by another question about the same patch."""
+    folder = toy(tmp_path / "w")
+    code, first = patched(folder, OTHERS, capsys, "--first")
+
+    def never(*_: object) -> None:
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(patch_elsewhere, "compile_scenario", never)
+    again, value = patched(folder, OTHERS, capsys)
+    assert (again, value["changed_elsewhere"]) == (code, first["changed_elsewhere"]) and not value["cached"]
+    assert run(folder, "patch", "--no-result-cache", str(folder / "x.patch")) == 3    # so it would have been noticed
+
+
+def test_what_is_cut_off_is_undecided(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = toy(tmp_path / "w")
+    assert patched(folder, LAID_OUT, capsys)[0] == 0
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(patch_elsewhere, "compile_scenario", interrupted)
+    code, value = patched(folder, LAID_OUT, capsys, "--no-result-cache")
+    assert (code, value["verdict"], value["changed_elsewhere"]) == (130, "undecided", [])
+    assert [s["failure"] for s in value["scenarios"] if s["scenario"] == "two"] == ["interrupted"]
