@@ -165,7 +165,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser = make_parser(first or "")
     options, unknown = parser.parse_known_args(words)
     if unknown:
-        flags = re.findall(r"--[a-z-]+", _help_of(parser, options.command))
+        flags = re.findall(r"--[a-z0-9-]+", _help_of(parser, options.command))
         raise UsageError(f"unknown argument {unknown[0]!r}{suggestion(unknown[0].split('=')[0], sorted(set(flags)))}; "
                          f"`lostirq {options.command or ''} --help` lists them".replace("  ", " "))
     if options.command is None:

@@ -150,7 +150,7 @@ class Claim:
 class Configuration:
     """What was checked, and what the answer rests on.  `kernel` is the version that the model mirrors, `subject` how
     mails about it begin, `bug` the known bug that the model carries, `edited` the files that are not as in the
-    package."""
+    package; `recorded`: told from a file, without a model to replay it on."""
 
     tool: str
     scenario: str
@@ -165,6 +165,7 @@ class Configuration:
     edited: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

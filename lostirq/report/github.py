@@ -34,7 +34,7 @@ def github(account: Account) -> str:
     lines += [f"| {escaped(label)} | {escaped(value)} |" for label, value in summary.configuration(account)]
     lines += ["", "How to reproduce:", "", *fenced(summary.reproduce(account), "sh")]
     lines += ["", "<details><summary>Every step and every access</summary>", "",
-              *fenced(text(account, full=True).splitlines()), "", "</details>", "", escaped(summary.assumed())]
+              *fenced(text(account, full=True).splitlines()), "", "</details>", "", escaped(summary.assumed(account))]
     return "\n".join(lines) + "\n"
 
 

@@ -197,7 +197,7 @@ def _about(account: Account) -> list[str]:
         '<section aria-labelledby="setting"><h2 id="setting">Configuration</h2>',
         f"<table><tbody>{''.join(rows)}</tbody></table>",
         "" if _is_path(account) else again,
-        f"<p>{escape(summary.assumed())}</p></section>",
+        f"<p>{escape(summary.assumed(account))}</p></section>",
     ]
 
 

@@ -36,7 +36,7 @@ def mail(account: Account) -> str:
     lines += ["", "Configuration:", *summary.aligned([*summary.configuration(account),
                                                       ("length", summary.length(account))])]
     lines += ["", "How to reproduce:", *(f"  {command}" for command in summary.reproduce(account))]
-    lines += ["", *summary.wrapped(summary.assumed())]
+    lines += ["", *summary.wrapped(summary.assumed(account))]
     lines += ["", 'Fixes: <12 digits of the commit> ("<its subject>")', "Link: <report or discussion>", "",
               "-- ", "<your name>"]
     return "\n".join(lines) + "\n"

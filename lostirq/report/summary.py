@@ -100,8 +100,10 @@ def reasons(why: tuple[Reason, ...]) -> list[str]:
     return rows + ([f"and {len(why) - MOST_REASONS} more"] if len(why) > MOST_REASONS else [])
 
 
-def assumed() -> str:
-    return ("The run was replayed by an interpreter on the model. The model is not the code: please check the steps "
+def assumed(account: Account) -> str:
+    replayed = ("The run stands here as it was recorded: nobody replayed it on a model for this report."
+                if account.configuration.recorded else "The run was replayed by an interpreter on the model.")
+    return (f"{replayed} The model is not the code: please check the steps "
             "against the functions above before acting on it. Reordering by the compiler is assumed absent.")
 
 

@@ -94,8 +94,11 @@ def find(root: Path, subject: str, cache: Path) -> Counterexample:
     if subject == "last" and not path.is_file():
         raise UsageError(f"no counterexample yet: `lostirq check` writes the first one it finds to {path}")
     if subject != "last" and not path.exists() and path.suffix != ".json":
-        raise UsageError(f"nothing is called {subject!r}{suggestion(subject, known)}; give a trace file, a known bug "
-                         "or 'last'")
+        there = load(root)
+        kind = "property" if subject in there.properties else "scenario" if subject in there.scenarios else ""
+        said = f"{subject!r} is a {kind}; this needs a counterexample: " if kind else (
+            f"nothing is called {subject!r}{suggestion(subject, known)}; ")
+        raise UsageError(f"{said}give a trace file, a known bug or 'last'")
     stored = read(path)
     return told(root, model_of(root, stored, str(path)), stored, str(path))
 
@@ -156,7 +159,8 @@ def as_recorded(subject: str, cache: Path) -> StoredTrace:
     stored = read(cache / LAST if subject == "last" else Path(subject))
     if stored.account is None:
         raise UsageError(f"{subject}: has no account of its own; report it where its model is, without --as-recorded")
-    return stored
+    there = replace(stored.account.configuration, recorded=True)
+    return replace(stored, account=replace(stored.account, configuration=there))
 
 
 def _of_bug(root: Path, bug: Bug, cache: Path) -> Counterexample:

@@ -20,7 +20,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 from lostirq.errors import LostirqError, UsageError
 from lostirq.ir.system import Memory
 from lostirq.report.html import asset, html
+from lostirq.workflow.counterexample import is_one
 from lostirq.workflow.explore import Address, Explorer, parse_moves
+from lostirq.workflow.workspace import suggestion
 
 POLICY = ("default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
           "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
@@ -152,6 +154,9 @@ def opened(root: Path, cache: Path, subject: str, port: int) -> tuple[Server, st
     at = ""
     if subject:
         known = {str(s["name"]) for s in explorer.models()["scenarios"]}  # type: ignore[attr-defined]  # a list of dicts
+        if subject not in known and not is_one(root, subject):
+            raise UsageError(f"nothing is called {subject!r}{suggestion(subject, known)}; give a scenario, a trace "
+                             "file, a known bug or 'last'")
         at = f"scenario={quote(subject)}" if subject in known else fragment(explorer.jump(subject))
     server = Server(explorer, port)
     return server, server.url + (f"#{at}" if at else "")

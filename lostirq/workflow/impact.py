@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from lostirq.errors import LostirqError
+from lostirq.errors import LostirqError, UsageError
 from lostirq.ir.expr import Var, variables
 from lostirq.ir.system import Form, Memory, System
 from lostirq.language import Executed, Statement, Workspace, compile_scenario, load_sources
@@ -85,8 +85,12 @@ def impact(root: Path, raw: bytes, name: str, tree: Path | None, *, processes: i
     """`on_use` is told how many of the scenarios that are to be compiled are done.  Raises `UsageError`,
     `ModelErrors`, `LostirqError`."""
     files = [f for letter in split(raw, name) for f in parse(letter.text, letter.name, strict=False)]
-    touched = pieces(files, tree)
     texts = sources(root)
+    ours = next((f.path for f in files if f.path in texts), None)
+    if ours is not None:
+        raise UsageError(f"{name}: {ours} is a file of the model: lostirq patch judges such a patch; impact is for one "
+                         "of the modelled source")
+    touched = pieces(files, tree)
     known = [d for file, text in texts.items() for d in declarations(file, text) if d.mirrors]
     grouped = _group(touched)
     matches = {where: _matching(known, *where) for where in grouped if where[1] != OUTSIDE}

@@ -18,6 +18,7 @@ from lostirq.workflow.patch_sources import patch_bytes
 from lostirq.workflow.progress import Status
 
 WIDTH = 100
+MOST = 6                # scenarios of a tier that are named
 MOST_BUT = 3            # scenarios that are named as exceptions from a tier
 
 
@@ -42,50 +43,52 @@ def run_impact(s: Setting, o: argparse.Namespace, processes: int, standard_input
                        on_use=lambda done, total: status.at(done, total, "scenarios compiled to see what they execute"))
     finally:
         status.clear()
+    if (o.output is not None or o.skeleton) and not found.skeleton:
+        raise UsageError(f"{name}: touches no modelled function; there is no skeleton to write")
     if o.output is not None:
-        if not found.skeleton:
-            raise UsageError(f"{name}: touches no modelled function; there is no skeleton to write")
         write_text(o.output, found.skeleton)
     if s.as_json:
         s.object(to_json(found))
-    elif o.skeleton:
+    elif not o.skeleton:
+        s.lines(lines(found, o.kernel))
+    elif o.output is None:
         s.out.write(found.skeleton)
-    else:
-        s.lines(lines(found))
     return Outcome.HOLDS
 
 
-def lines(found: Impact) -> list[str]:
-    """The report for people."""
+def lines(found: Impact, tree: Path | None = None) -> list[str]:
+    """The report for people; `tree`: where functions were looked up."""
     out: list[str] = []
     for m in found.modelled:
-        out += _modelled(m, found.tiers)
+        out += _modelled(m, found.tiers, tree)
     if found.absent:
         out += ["touched, and not in the model"]
         out += [f"  {file}:{function}" for file, function in found.absent]
     if found.outside:
-        out += ["touched outside of functions (types, macros, tables), or where the heading of the hunk names none (a "
-                "label; --kernel DIR looks it up): look whether the model has them"]
+        out += ["touched outside of functions (types, macros, tables), or where the heading of the hunk names none",
+                "(a label; --kernel DIR looks it up): look whether the model has them"]
         out += [f"  {file}" for file in found.outside]
     out += [""] if out else []
     if not found.modelled:
         return [*out, "SUMMARY: no modelled function is touched"]
     count = len(dict.fromkeys(m.name for m in found.modelled))
-    out += ["to run again, once the model is changed (the skeleton below, translated: lostirq patch FILE)"]
+    out += ["to run again: lostirq patch FILE, with the skeleton below, translated; or, once the model is changed"]
     for tier, names in found.tiers.items():
         some = [name for name in names if name in found.scenarios]
-        if some and len(some) == len(names):
+        if len(some) > MOST or some and len(some) == len(names):
             out += [f"  lostirq check --tier {tier}"]
         elif some:
-            out += _wrapped("lostirq check " + " ".join(f"--scenario {name}" for name in some))
-    out += ["skeleton of the change (a patch against the workspace; --skeleton prints it alone)", "",
+            out += ["  lostirq check " + " ".join(f"--scenario {name}" for name in some)]
+    out += ["", "skeleton of the change (a patch against the workspace; --skeleton prints it alone)", "",
             *found.skeleton.splitlines(), ""]
     return [*out, f"SUMMARY: functions of the model that mirror what is touched: {count}; "
-            f"touched and not modelled: {len(found.absent)}"]
+            f"touched and not modelled: {len(found.absent)}"
+            + (f"; files with changes in no function: {len(found.outside)}" if found.outside else "")]
 
 
 def _scenarios(m: Modelled, tiers: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The names, but `all 17 quick` for a whole tier, and `all 17 quick but NAME` for nearly all of it."""
+    """The names, but `all 17 quick` for a whole tier, `all 17 quick but NAME` for nearly all of it, and how many where
+    they are many."""
     found: list[str] = []
     for tier, names in tiers.items():
         some = [name for name in names if name in m.scenarios]
@@ -94,14 +97,16 @@ def _scenarios(m: Modelled, tiers: dict[str, tuple[str, ...]]) -> tuple[str, ...
             found += [f"all {len(names)} {tier}"]
         elif len(rest) <= MOST_BUT and len(names) > 2 * MOST_BUT:
             found += [f"all {len(names)} {tier} but {' and '.join(rest)}"]
+        elif len(some) > MOST:
+            found += [f"{len(some)} of {len(names)} {tier} (--json names them)"]
         else:
             found += some
     return tuple(found)
 
 
-def _modelled(m: Modelled, tiers: dict[str, tuple[str, ...]]) -> list[str]:
-    exact = all(p.exact for p in m.pieces)
-    how = "" if exact else " (by the heading of the hunk; --kernel DIR looks it up)"
+def _modelled(m: Modelled, tiers: dict[str, tuple[str, ...]], tree: Path | None) -> list[str]:
+    looked = "--kernel DIR looks it up" if tree is None else f"its lines are not in {tree}"
+    how = "" if all(p.exact for p in m.pieces) else f" (by the heading of the hunk; {looked})"
     where = "" if m.exact else f" (another file: the model mirrors {m.mirrors})"
     said = [f"{m.pieces[0].file}:{m.pieces[0].line} {m.pieces[0].function}(){how}",
             f"  model       {m.file}:{m.line} {m.name}(){where}"]
@@ -112,11 +117,6 @@ def _modelled(m: Modelled, tiers: dict[str, tuple[str, ...]]) -> list[str]:
 def _labelled(label: str, names: tuple[str, ...]) -> list[str]:
     return textwrap.wrap(", ".join(names) or "none", WIDTH, initial_indent=f"  {label:<12}", subsequent_indent=" " * 14,
                          break_on_hyphens=False)
-
-
-def _wrapped(text: str) -> list[str]:
-    rows = textwrap.wrap(text, WIDTH - 4, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
-    return [f"{row} \\" for row in rows[:-1]] + rows[-1:]
 
 
 def to_json(found: Impact) -> dict[str, object]:

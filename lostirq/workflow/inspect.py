@@ -85,7 +85,7 @@ def blocked(teller: Teller, at: int, agent: str = "") -> list[Blocked]:
         chosen = [p for p in processes if agent in (p.name, p.family, teller.column_of(p))]
         if not chosen:
             known = dict.fromkeys(n for p in processes for n in (p.name, teller.column_of(p)))
-            raise UsageError(f"no agent {agent!r}{suggestion(agent, known)}; there are {', '.join(known)}")
+            raise UsageError(f"no agent {agent!r}{suggestion(agent, known)}; known are {', '.join(known)}")
         processes = chosen
     return [b for p in processes for b in _Agent(teller.run, teller, p, state).blocked()]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.ir.digest import digest
 from lostirq.workflow import jobs
-from lostirq.workflow.check import CheckOptions
+from lostirq.workflow.check import CheckOptions, Deadline
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.mutate_edit import diff, name_of, what_of
 from lostirq.workflow.mutate_record import begin, keep, model_name, read_record, to_json
@@ -91,6 +91,27 @@ def request(o: argparse.Namespace) -> MutateRequest:
     return MutateRequest(tuple(o.only), o.show, o.listed, o.sample, o.seed, o.out, o.again, o.up_to)
 
 
+class _Late(Exception):
+    """The time was up before the first mutant."""
+
+
+def _read(s: Setting, texts: Mapping[str, str], deadline: Deadline, options: CheckOptions) -> Model | None:
+    """The model, every scenario compiled; None if the time was up before."""
+    status = Status(s.err, 0)
+
+    def on_read(done: int, total: int) -> None:
+        status.at(done, total, "scenarios compiled")
+        if deadline.limit(options).seconds == 0:
+            raise _Late
+
+    try:
+        return read_model(texts, TIER, on_read)
+    except _Late:
+        return None
+    finally:
+        status.clear()
+
+
 def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outcome:
     texts = sources(s.root)
     todo = chosen(groups(mutants(texts)), asked)
@@ -103,7 +124,12 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     if asked.show and asked.show in known:      # of what is shipped, only what is searched anew below
         return _show(s, todo[0], texts, options, known[asked.show])
     started = time.monotonic()
-    model = read_model(texts, TIER)
+    deadline = Deadline.after(options.seconds)
+    model = _read(s, texts, deadline, options)
+    if model is None:
+        s.err.write("lostirq: the time was up before the first mutant: raise --timeout\n")
+        return Outcome.TIMEOUT
+    options = deadline.limit(options)
     name = model_name([digest(system) for system in model.systems.values()])
     base = list(record.baselines.get(name, ())) or baseline(model.workspace, TIER, options)
     if isinstance(base, jobs.Failure):
@@ -122,7 +148,7 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     missing = [g for g in todo if name_of(g) not in done or (looked_at(done[name_of(g)]) or few) < few]
     status = Status(s.err, len(missing))
     failures: list[jobs.Failure] = []
-    for group, result in _run(missing, model, base, options, status, asked.up_to):
+    for group, result in _run(missing, model, base, deadline.limit(options), status, asked.up_to):
         if isinstance(result, jobs.Failure):
             failures.append(result)
             continue

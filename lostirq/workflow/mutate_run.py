@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import combinations
@@ -115,12 +115,15 @@ def cases(workspace: Workspace, tier: str) -> list[Case]:
             for s in workspace.scenarios.values() if s.tier == tier and not s.bugs]
 
 
-def read_model(texts: Mapping[str, str], tier: str) -> Model:
-    """Compile every scenario of a tier.  Raises ModelErrors."""
+def read_model(texts: Mapping[str, str], tier: str,
+               on_read: Callable[[int, int], None] = lambda done, total: None) -> Model:
+    """Compile every scenario of a tier; `on_read` gets how many of how many are, and may raise.  Raises ModelErrors."""
     workspace = load_sources(dict(texts))
+    todo = cases(workspace, tier)
     systems: dict[Case, System] = {}
     executed: dict[Case, Set[Statement]] = {}
-    for case in cases(workspace, tier):
+    for number, case in enumerate(todo):
+        on_read(number, len(todo))
         seen = Executed()
         systems[case] = compile_scenario(workspace, *case, executed=seen)
         executed[case] = seen.statements

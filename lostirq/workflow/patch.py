@@ -60,11 +60,13 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     cache = options.check.results
     kept = cache.get(key, PatchReport) if cache is not None else None
     if kept is not None:
-        return replace(kept, cached=True, others=sides.others)      # which say nothing about the model
+        return replace(kept, cached=True, touched=sides.touched, others=sides.others)   # the same model, told
     from lostirq.workflow.patch_proofs import proofs  # loads the solver, which an answer from the cache needs not
 
     base_model = _load(sides.base, "the base")
     patched_model = _load(patched, "the patched model")
+    plan(base_model, options.check)                 # names that nothing has are told before anything takes long
+    choose(options.events, sorted(base_model.declarations.events), "event")
     known = related(root, sides.base, sides.touched)
     cases = list_cases(patched_model if options.accept_spec else base_model, options, known)
     cases += [c for c in list_cases(base_model, options, {}) if c not in cases]
@@ -77,7 +79,7 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     untried, cut = ((), []) if identical or not all(c.same for c in found) else elsewhere(
         cases, pair, options.check, on_count)
     cases, found = [*cases, *(c.case for c in cut)], [*found, *cut]
-    report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides)),
+    report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides), options.check),
                      proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
                                    processes=options.check.processes),
                      behaviour=_behaviour(found, pair, options) if options.behaviour else None)
@@ -179,9 +181,6 @@ def _behaviour(found: list[CaseResult], pair: Pair, options: PatchOptions) -> tu
     """The scenarios that the patch changes, in their order.  Raises `LostirqError`."""
     shared = options.check.shared_by(len(found))
     todo = [Job(r.case.scenario, r.case.memory) for r in found if not r.same and not r.case.properties]
-    known = {event.name for job in todo[:1] for edge in compiled(pair.base, job, shared).edges for event in edge.events}
-    if todo and options.events:
-        choose(options.events, sorted(known), "event")
 
     def work(job: Job, report: jobs.Report) -> BehaviourReport:
         return behaviour(compiled(pair.base, job, shared), compiled(pair.patched, job, shared), options.events,

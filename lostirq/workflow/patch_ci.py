@@ -42,7 +42,8 @@ def of_patch(report: PatchReport) -> Results:
                             summary(report), "", file, line))
     breaks = [p.id for p in report.properties if p.verdict is PatchVerdict.BREAKS]
     fixes = [p.id for p in report.properties if p.verdict is PatchVerdict.FIXES]
-    said = [f"verdict: {report.verdict.value}", f"{len(report.cases)} searches"]
+    said = [f"verdict: {report.verdict.value}", f"{len(report.cases)} search{'' if len(report.cases) == 1 else 'es'}"]
+    said += [report.alone] if report.alone else []
     said += [f"breaks {', '.join(breaks)}"] if breaks else []
     said += [f"fixes {', '.join(fixes)}"] if fixes else []
     said += [f"known bug {report.slug}"] if report.slug else []

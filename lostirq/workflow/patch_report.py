@@ -8,11 +8,12 @@ which processes ended; a case without a result makes the verdict *undecided* unl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lostirq.ir.system import Memory
 from lostirq.language import Workspace
-from lostirq.workflow.check import ScenarioResult
+from lostirq.report.text import count
+from lostirq.workflow.check import CheckOptions, Job, ScenarioResult, plan
 from lostirq.workflow.outcome import Outcome, combine
 from lostirq.workflow.patch_behaviour import NO_EVENT, BehaviourReport
 from lostirq.workflow.patch_compare import OUTCOMES, Change, PatchVerdict, worst
@@ -69,8 +70,9 @@ class CaseReport:
 
 @dataclass(frozen=True, slots=True)
 class PropertyReport:
-    """A property over all cases that were compared.  `length`: of the shortest counterexample, in `scenario` under
-    `memory`; `before`, `after` as in `Change`, or `unchanged`; `changes`: the instances that differ or are not kept."""
+    """A property over all cases that were compared; one that is in none of them has no row.  `length`: of the shortest
+    counterexample, in `scenario` under `memory`; `before`, `after` as in `Change`, or `unchanged`; `changes`: the
+    instances that differ or are not kept."""
 
     id: str
     title: str
@@ -100,7 +102,8 @@ class PatchReport:
     """`slug`: the known bug that the patch re-introduces to the letter, ''; `todo`: how many cases there were;
     `elsewhere`: scenarios that it changes, where it changes none of those that were compared; `bounds`: lines on the
     sizes of what was searched; `instrumentation`: the marks that it changes; `accept`: it is undecided for these, until
-    they are accepted; `behaviour`: None if it was not asked for."""
+    they are accepted; `behaviour`: None if it was not asked for; `alone`: what was asked for and what therefore was
+    not looked at, '' if everything was."""
 
     verdict: PatchVerdict
     touched: tuple[Touched, ...]
@@ -117,6 +120,7 @@ class PatchReport:
     bounds: tuple[str, ...] = ()
     instrumentation: tuple[Mark, ...] = ()
     accept: bool = False
+    alone: str = ""
 
     @property
     def outcome(self) -> Outcome:
@@ -131,20 +135,36 @@ class PatchReport:
 
 
 def assemble(sides: Sides, base: Workspace, cases: Sequence[Case], found: Sequence[CaseResult],
-             vacuous: Mapping[str, str], slug: str) -> PatchReport:
+             vacuous: Mapping[str, str], slug: str, options: CheckOptions) -> PatchReport:
     """The report."""
     by_id: dict[str, list[Change]] = {}
     for result in found:
         for change in result.changes:
             by_id.setdefault(change.id, []).append(change)
-    ids = [*(i for i in by_id if i not in base.properties), *base.properties]
+    same = [base.scenarios[r.case.scenario].properties for r in found if r.same and not r.case.properties]
+    left_alone = {i for wanted in same for i in (base.properties if wanted is None else wanted)}
+    ids = [*(i for i in by_id if i not in base.properties), *(i for i in base.properties if i in {*by_id, *left_alone})]
     rows = tuple(_property(i, base, by_id.get(i, []), vacuous.get(i, "")) for i in ids if not _is_witness(i, base))
     verdicts = [r.verdict for r in rows] + [PatchVerdict.UNDECIDED for r in found if r.failure]
     searched = [side for r in found for side in (r.before, r.after) if side is not None]
     sizes = {p.name for p in base.parameters.values() if not p.is_bool}
     return PatchReport(worst(verdicts), sides.touched, sides.specification, sides.others,
                        tuple(_case(r) for r in found), rows, (), slug, len(cases),
-                       bounds=tuple(bounds(searched, sizes)), instrumentation=sides.instrumentation)
+                       bounds=tuple(bounds(searched, sizes)), instrumentation=sides.instrumentation,
+                       alone=_alone(base, cases, options))
+
+
+def _alone(base: Workspace, cases: Sequence[Case], o: CheckOptions) -> str:
+    if not o.partial:
+        return ""
+    every = CheckOptions().memories
+    asked = [*o.scenarios, *(m.value.upper() for m in o.memories if o.memories != every), *o.properties,
+             *(f"{name}={value}" for name, value in o.overrides)]
+    whole = set(plan(base, replace(o, scenarios=(), properties=(), memories=every)))
+    left = len(whole - {Job(c.scenario, c.memory) for c in cases})
+    not_seen = [f"{count(left, 'other')} of the {o.tier} tier"] if left else []
+    not_seen += ["the known bugs"] if o.scenarios or o.properties else []
+    return f"only what was asked for ({', '.join(asked)}), not {', '.join([*not_seen, 'vacuity'])}"
 
 
 def _is_witness(name: str, base: Workspace) -> bool:

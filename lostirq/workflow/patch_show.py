@@ -12,7 +12,7 @@ from lostirq.workflow.outcome import exit_code
 from lostirq.workflow.patch_compare import Change, PatchVerdict
 from lostirq.workflow.patch_report import UNCHANGED, CaseReport, PatchReport, ProofReport, PropertyReport
 from lostirq.workflow.patch_steps import Touched
-from lostirq.workflow.show import assumed, natural, summarised
+from lostirq.workflow.show import assumed, mends, natural, summarised
 
 MOST = 3            # counterexamples told in whole
 MOST_LINES = 12     # changed lines shown of one declaration
@@ -39,7 +39,10 @@ def lines(report: PatchReport) -> list[str]:
     found += _counterexamples(report)
     found += _behaviour(report)
     found += _proofs(report.proofs)
-    return [*found, "", *summarised(summary(report)), *report.bounds, *assumed()]
+    states = [state for p in report.properties for c in p.changes for state in (c.before, c.after)]
+    reasons = [*(c.failure for c in report.cases), *(state.removeprefix("undecided: ") for state in states)]
+    cut = [f"  undecided: {mend}" for mend in mends(reasons)]
+    return [*found, "", *summarised(summary(report)), *cut, *report.bounds, *assumed()]
 
 
 def summary(report: PatchReport) -> str:
@@ -59,6 +62,7 @@ def summary(report: PatchReport) -> str:
                 f"{sum(c.same for c in report.cases)} not changed by the patch")
     if len(report.cases) < report.todo:
         said.append(f"stopped at the first that breaks, {report.todo - len(report.cases)} not looked at")
+    said += [report.alone] if report.alone else []
     if report.elsewhere:
         said.append(f"but it changes {', '.join(report.elsewhere)}: --tier or --scenario searches them")
     if report.accept:

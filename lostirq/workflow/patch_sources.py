@@ -12,7 +12,7 @@ import ast
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import read_text
 from lostirq.workflow.mail import split
 from lostirq.workflow.patch_marks import Mark, changed_marks
-from lostirq.workflow.patch_steps import Touched, touched
+from lostirq.workflow.patch_steps import Touched, declarations, is_code, touched
 from lostirq.workflow.patching import FilePatch, apply_files, parse, reverse
 from lostirq.workflow.workspace import PARTS, SOURCES, sources
 
@@ -85,9 +85,33 @@ def make_sides(root: Path, patches: Sequence[tuple[str, tuple[FilePatch, ...]]],
     others = tuple(p for p in sorted(set(base) | set(after)) if not _is_program(p) and base.get(p) != after.get(p))
     before, patched = _programs(base), _programs(after)
     differing = touched(before, patched)
+    if len(patches) == 1:
+        differing = tuple(_as_written(t, patches[0][1], before, patched) for t in differing)
     said = _specification(before) | _specification(patched)
     specified = tuple(t for t in differing if t.file.startswith(SPECIFICATION) or t.name in said)
     return Sides(before, patched, differing, specified, others, changed_marks(before, patched))
+
+
+def _as_written(t: Touched, patch: Sequence[FilePatch], before: Mapping[str, str], after: Mapping[str, str]) -> Touched:
+    """With the lines that the author removed and added, where these say the same as those found by comparison: a line
+    that moves down over others is the same change as these others moving up."""
+    lines: dict[str, list[tuple[int, str]]] = {"-": [], "+": []}
+    for hunk in (h for f in patch if f.path == t.file for h in f.hunks):
+        numbers = {"-": hunk.start, "+": hunk.new_start}
+        for kind, text in hunk.lines:
+            if kind != " " and is_code(text):
+                lines[kind].append((numbers[kind], text.strip()))
+            for side in ("-", "+") if kind == " " else (kind,):
+                numbers[side] += 1
+    found = []
+    for kind, texts, there in (("-", before, t.removed), ("+", after, t.added)):
+        whole = texts.get(t.file, "").splitlines()
+        span = next((d for d in declarations(t.file, texts.get(t.file, "")) if d.name == t.name), None)
+        here = [(n, text) for n, text in lines[kind] if span is not None and span.first <= n <= span.last]
+        if len(here) != len(there) or any(n > len(whole) or whole[n - 1].strip() != text for n, text in here):
+            return t
+        found.append(tuple(here))
+    return replace(t, removed=found[0], added=found[1])
 
 
 def accepted(sides: Sides, *, accept: bool) -> dict[str, str]:

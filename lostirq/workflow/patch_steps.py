@@ -133,12 +133,13 @@ def _touched(name: str, before: Declared | None, after: Declared | None, old: li
     added: list[tuple[int, str]] = []
     for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if tag != "equal":
-            removed += [((before.first if before else 0) + n, a[n].strip()) for n in range(i, j) if _is_code(a[n])]
-            added += [((after.first if after else 0) + n, b[n].strip()) for n in range(k, m) if _is_code(b[n])]
+            removed += [((before.first if before else 0) + n, a[n].strip()) for n in range(i, j) if is_code(a[n])]
+            added += [((after.first if after else 0) + n, b[n].strip()) for n in range(k, m) if is_code(b[n])]
     return Touched(name, there.file, there.first, there.mirrors, tuple(removed), tuple(added))
 
 
-def _is_code(line: str) -> bool:
+def is_code(line: str) -> bool:
+    """Is it neither empty nor a comment?"""
     return bool(line.strip()) and not line.strip().startswith("#")
 
 
@@ -149,12 +150,19 @@ def at_lines(sources: Mapping[str, str], lines: Mapping[str, frozenset[int]]) ->
 
 
 class Steps:
-    """The steps that a base system knows, by what they do, wherever they stand and however variables are numbered."""
+    """The steps that a base system knows, by what they do, wherever they stand and however variables are numbered.
+    Where stores are buffered, what a step does there depends on what the buffer may hold, which a patch changes far
+    from where it is: then steps are compared by their statements, and these by what they do under SC (`plain`: the
+    systems of the base and of the patched model)."""
 
-    def __init__(self, base: System) -> None:
-        self._known = {identity(base, e) for e in base.edges}
+    def __init__(self, base: System, plain: tuple[System, System] | None = None) -> None:
+        self._name = identity if plain is None else _statement
+        self._known = {self._name(base, e) for e in base.edges}
+        if plain is not None:
+            before, after = (_meanings(system) for system in plain)
+            self._known -= {name for name, meaning in after.items() if before.get(name) != meaning}
         leaving = base.edges_from()
-        self._pairs = {(identity(base, a), identity(base, b)) for a in base.edges
+        self._pairs = {(self._name(base, a), self._name(base, b)) for a in base.edges
                        for b in leaving.get((a.process, a.dst), ())}
 
     def changed(self, run: Run) -> frozenset[int]:
@@ -164,7 +172,7 @@ class Steps:
         for number, step in enumerate(run.steps):
             if step.edge is None:
                 continue
-            this, before = identity(run.system, step.edge), last.get(step.edge.process)
+            this, before = self._name(run.system, step.edge), last.get(step.edge.process)
             if this not in self._known or (before is not None and (before, this) not in self._pairs):
                 found.add(number)
             last[step.edge.process] = this
@@ -177,6 +185,18 @@ def identity(system: System, edge: Edge) -> tuple[str, ...]:
     buffered = ",".join(sorted(v.name for v, _ in edge.assigns if v.unit in edge.buffered))
     return (system.processes[edge.process].name, edge.function, edge.text, edge.choice, show(edge.guard), effect,
             edge.access.value, str(edge.drains), buffered)
+
+
+def _statement(system: System, edge: Edge) -> tuple[str, ...]:
+    """Which statement of which call an edge carries out, by names."""
+    return (system.processes[edge.process].name, edge.function, edge.text, edge.choice, edge.access.value, *edge.stack)
+
+
+def _meanings(system: System) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+    found: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for edge in system.edges:
+        found.setdefault(_statement(system, edge), set()).add(identity(system, edge))
+    return found
 
 
 def marked(account: Account, changed: frozenset[int]) -> Account:

@@ -287,7 +287,7 @@ def _hunk(lines: list[str], at: int, number: int, where: str) -> tuple[Hunk, int
         line = lines[at]
         kind = line[:1] or " "     # mailers strip the blank of an empty context line
         if kind not in " -+":
-            raise UsageError(f"{where}: hunk {number}: the patch ends in the middle of it (found {line[:40]!r})")
+            raise UsageError(f"{where}: hunk {number}: fewer lines than its '@@' line says (then comes {line[:40]!r})")
         body.append((kind, line[1:]))
         old_count -= kind != "+"
         new_count -= kind != "-"

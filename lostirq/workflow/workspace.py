@@ -112,10 +112,10 @@ def _where(what: str, known: list[str]) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean a, b?` or nothing."""
+    """` (did you mean a, b?)` or nothing; of options only what is very near, for all begin alike."""
     by_lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.6)
-    return f"; did you mean {', '.join(by_lower[c] for c in close)}?" if close else ""
+    close = difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.75 if word.startswith("--") else 0.6)
+    return f" (did you mean {', '.join(by_lower[c] for c in close)}?)" if close else ""
 
 
 def cache_dir(given: Path | None, environment: Mapping[str, str]) -> Path:

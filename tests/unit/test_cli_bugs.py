@@ -121,7 +121,7 @@ def test_a_patch_that_changes_nothing(tmp_path: Path, capsys: Capture) -> None:
     ("name", "old", "new", "said"),
     [
         ("no-fence/bug.patch", "-    smp_mb()", "-    smp_rmb()", "hunk 1 (line 28) does not apply"),
-        ("no-fence/bug.patch", "     if desc.pending:\n", "@@", "ends in the middle"),
+        ("no-fence/bug.patch", "     if desc.pending:\n", "@@", "fewer lines than its"),
         ("no-fence/bug.patch", "model/toy.py", "../toy.py", "not a path inside the workspace"),
         ("no-fence/bug.toml", "title", "tilte", "unknown field 'tilte'"),
         ("no-fence/bug.toml", 'scenario = "one"', 'scenario = "oen"', "did you mean one?"),

@@ -56,7 +56,7 @@ def test_the_commands_fit_where_the_page_says_so(
 
 def test_a_parameter_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "sender_halt", "--set", "SENDER=0", "--to", "dot", "--workspace", str(ROOT)]) == 2
-    assert "unknown parameter 'SENDER'; did you mean SENDERS" in capsys.readouterr().err
+    assert "unknown parameter 'SENDER' (did you mean SENDERS" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import io
 from pathlib import Path
 
 import pytest
-from cli_toys import run, toy
+from cli_toys import BUG_PATCH, run, toy
 from json_schemas import valid
 
 from lostirq.ir.system import Memory
@@ -198,6 +198,17 @@ def test_nothing_modelled_is_touched(tmp_path: Path, capsys: Capture) -> None:
     assert run(folder, "impact", str(folder / "k.patch")) == 0
     assert "no modelled function is touched" in capsys.readouterr()[0]
     assert run(folder, "impact", str(folder / "k.patch"), "-o", str(folder / "s")) == 2
+    assert run(folder, "impact", str(folder / "k.patch"), "--skeleton") == 2
+    assert capsys.readouterr()[1].count("there is no skeleton") == 2
+
+
+def test_the_skeleton_goes_to_a_file_or_to_the_terminal(tmp_path: Path, capsys: Capture) -> None:
+    folder = toy(tmp_path / "w")
+    (folder / "k.patch").write_text(FENCE)
+    assert run(folder, "impact", str(folder / "k.patch"), "--skeleton") == 0
+    shown = capsys.readouterr()[0]
+    assert run(folder, "impact", str(folder / "k.patch"), "--skeleton", "-o", str(folder / "s")) == 0
+    assert capsys.readouterr()[0] == "" and (folder / "s").read_text() == shown
 
 
 def test_renames_and_binary_files_of_a_large_patch_are_passed_over() -> None:
@@ -210,6 +221,8 @@ def test_renames_and_binary_files_of_a_large_patch_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("text", "words", "said"),
     [("", (), "is empty"), ("hello\n", (), "no change found"), (FENCE, ("--kernel", "/no/such"), "no such folder"),
+     (FENCE, ("--kernel", "/usr"), "has none of the files that the patch changes (arch/toy.c); give the top"),
+     (BUG_PATCH, (), "model/toy.py is a file of the model: lostirq patch judges such a patch"),
      ("\n".join(FENCE.split("\n")[:7]), (), "ends in the middle")],
 )
 def test_bad_input(tmp_path: Path, capsys: Capture, text: str, words: tuple[str, ...], said: str) -> None:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pytest
 from json_schemas import valid
 
 from lostirq.errors import UsageError
-from lostirq.workflow import patching
+from lostirq.language import compile_scenario
+from lostirq.workflow import mutate, mutate_run, patching
 from lostirq.workflow.check import CheckOptions
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.engines import Engine
@@ -259,12 +261,29 @@ def test_a_second_run_goes_on_where_the_first_stopped(tmp_path: Path) -> None:
     assert all(line.startswith("{") and line.endswith("}") for line in file.read_text().splitlines())
 
 
-def test_what_was_cut_off_is_no_result(tmp_path: Path) -> None:
+def test_what_was_cut_off_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(tmp_path, MutateRequest(), seconds=0.0)[0] is Outcome.TIMEOUT
     run(tmp_path, MutateRequest(only=("cpu:*",)))
+    monkeypatch.setattr(mutate, "_read", lambda s, texts, *limits: mutate_run.read_model(texts, "quick"))
     outcome, text, err = run(tmp_path, MutateRequest(), seconds=0.0)
     assert outcome is Outcome.TIMEOUT and "without a result" in err and "2 of 23 mutants: 2 killed" in text
     assert len(read_record(tmp_path / "cache" / "mutants.jsonl").results) == 2
+
+
+def test_the_time_counts_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while scenarios are compiled, before the first mutant."""
+    def slowly(*given: object, **options: object) -> object:
+        time.sleep(0.2)
+        return compile_scenario(*given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(mutate_run, "compile_scenario", slowly)
+    folder = workspace(tmp_path / "ws")
+    more = [SCENARIOS[SCENARIOS.index("@"):].replace("dekker", f"dekker_{n}") for n in range(4)]
+    (folder / "model" / "scenarios" / "more.py").write_text("from lostirq.prelude import *\n" + "".join(more))
+    out, err = io.StringIO(), io.StringIO()
+    setting = Setting(folder, tmp_path / "cache", False, False, out, err, {})
+    assert run_mutate(setting, MutateRequest(), CheckOptions(engine=Engine.FALLBACK, seconds=0.5)) is Outcome.TIMEOUT
+    assert out.getvalue() == "" and err.getvalue().count("raise --timeout") == 1
 
 
 def test_a_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_toys import BUG_PATCH, run, toy
+from cli_toys import BUG_PATCH, CONTROL_PATCH, run, toy
 from json_schemas import valid
 
 from lostirq.workflow import patch_elsewhere
@@ -63,3 +63,32 @@ def test_what_is_cut_off_is_undecided(tmp_path: Path, capsys: Capture, monkeypat
     code, value = patched(folder, LAID_OUT, capsys, "--no-result-cache")
     assert (code, value["verdict"], value["changed_elsewhere"]) == (130, "undecided", [])
     assert [s["failure"] for s in value["scenarios"] if s["scenario"] == "two"] == ["interrupted"]
+
+
+def test_what_was_not_asked_for_is_named(tmp_path: Path, capsys: Capture) -> None:
+    """Also for who reads one line; a property that no scenario judged has no verdict."""
+    folder = toy(tmp_path / "w")
+    whole = patched(folder, CONTROL_PATCH, capsys)[1]
+    assert {p["id"] for p in whole["properties"]} >= {"T-1"}
+    for words, said in ((("--memory", "sc"), "only what was asked for (SC), not 1 other of the quick tier, vacuity"),
+                        (("--property", "T-1"), "only what was asked for (T-1), not the known bugs, vacuity")):
+        assert run(folder, "patch", *words, str(folder / "x.patch")) == 0
+        assert said in " ".join(capsys.readouterr().out.split())
+        assert run(folder, "patch", "--b4", *words, str(folder / "x.patch")) == 0
+        assert said in capsys.readouterr().out
+    assert run(folder, "patch", str(folder / "x.patch")) == 0
+    assert "asked for" not in capsys.readouterr().out
+
+
+def test_what_is_shown_is_what_the_author_wrote(tmp_path: Path, capsys: Capture) -> None:
+    """One line that moves down over another is also that one moving up."""
+    folder = toy(tmp_path / "w")
+    lines = (folder / "model" / "toy.py").read_text().splitlines()
+    at = next(n for n, text in enumerate(lines) if text == "    smp_mb()")
+    above, fence = lines[at - 1], lines[at]
+    up = f"+{fence}\n {above}\n-{fence}\n"
+    down = f"-{above}\n {fence}\n+{above}\n"
+    for body, shown in ((up, fence), (down, above)):
+        value = patched(folder, f"--- a/model/toy.py\n+++ b/model/toy.py\n@@ -{at},2 +{at},2 @@\n{body}", capsys)[1]
+        [step] = value["steps"]
+        assert {text for _, text in step["removed"] + step["added"]} == {shown.strip()}

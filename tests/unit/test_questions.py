@@ -196,7 +196,9 @@ def test_errors_of_expressions_are_those_of_a_compiler(checked: Path, capsys: Ca
     (("last", "--disabled", "sendr"), "did you mean sender"),
     (("last", "--at", "1"), "--at needs --disabled"),
     (("last", "--disabled", "--at", "-1"), ""),
-    (("one", "--why"), "nothing is called 'one'"),
+    (("one", "--why"), "'one' is a scenario; this needs a counterexample"),
+        (("T-1", "--why"), "'T-1' is a property; this needs a counterexample"),
+        (("lasst", "--why"), "nothing is called 'lasst'"),
 ])
 def test_usage_errors(checked: Path, capsys: Capture, words: tuple[str, ...], said: str) -> None:
     assert run(checked, "explain", *words) == 2

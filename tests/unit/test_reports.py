@@ -378,7 +378,7 @@ def bad_files(folder: Path) -> dict[str, tuple[str, str]]:
         "newer": (json.dumps({**data, "version": 3}), "use a newer lostirq"),
         "other-model": (json.dumps(changed), "belongs to another model"),
         "other-tool": (json.dumps({"format": "x"}), "not a trace of this tool"),
-        "other-scenario": (json.dumps({**changed, "scenario": "on"}), "no scenario 'on' here; did you mean one"),
+        "other-scenario": (json.dumps({**changed, "scenario": "on"}), "no scenario 'on' here (did you mean one"),
         "other-memory": (json.dumps({**changed, "memory": "arm"}), "unknown memory model"),
         "other-moves": (json.dumps({**data, "moves": data["moves"][:-1] + [10**30]}), "damaged"),
         "not-enabled": (json.dumps({k: v for k, v in data.items() if k != "account"} | {
@@ -428,6 +428,10 @@ def test_as_recorded_needs_no_model(checked: Path, capsys: Capture, tmp_path: Pa
     assert "*** violated: T-1: no post is missed ***" in capsys.readouterr()[0]
     assert run(checked, "report", "last", "--as-recorded") == 0
     assert "*** violated: T-1: no post is missed ***" in capsys.readouterr()[0]
+    for words, replayed in ((("--as-recorded",), False), ((), True)):
+        for form in ("lkml", "github", "html"):
+            assert run(checked, "report", "last", "--format", form, *words) == 0
+            assert ("was replayed by an interpreter" in " ".join(capsys.readouterr()[0].split())) is replayed
     (tmp_path / "bare.json").write_text(render(StoredTrace(stored.trace)))
     assert run(checked, "report", str(tmp_path / "bare.json"), "--as-recorded") == 2
     assert "no account" in capsys.readouterr()[1]
