@@ -341,6 +341,15 @@ def _apply_file(before: str, patched: FilePatch, name: str) -> tuple[str, frozen
     return "".join(f"{line}\n" for line in result), frozenset(touched - {0})
 
 
+def _nearest(source: list[str], old: list[str], stated: int) -> int:
+    """The index at which most lines of a hunk stand; of such, the one next to where it says."""
+    def alike(at: int) -> tuple[int, int]:
+        here = zip(source[at:at + len(old)], old, strict=False)
+        return sum(a == b and bool(a.strip()) for a, b in here), -abs(at - stated)
+
+    return max(range(len(source)), key=alike, default=stated)
+
+
 def _find(source: list[str], hunk: Hunk, where: str) -> int:
     """The index of the first line of a hunk: where it says, else the only place that has its lines."""
     old = [text.rstrip("\r") for kind, text in hunk.lines if kind != "+"]
@@ -355,6 +364,7 @@ def _find(source: list[str], hunk: Hunk, where: str) -> int:
                          "make the patch anew")
     if stated > len(source):
         raise UsageError(f"{where} does not apply: the file has only {len(source)} lines")
+    stated = _nearest(source, old, stated)
     wrong = next((i for i, text in enumerate(old) if source[stated + i:stated + i + 1] != [text]), 0)
     found = repr(source[stated + wrong].strip()) if stated + wrong < len(source) else "the end of the file"
     wanted = repr(old[wrong].strip()) if old else "there"

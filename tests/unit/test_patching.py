@@ -162,6 +162,9 @@ def test_no_fuzz_where_patch_would_ignore_context() -> None:
     other = {"model/a.py": SOURCES["model/a.py"].replace("line 5", "line five")}
     with pytest.raises(UsageError, match="line 5 should be 'line 5', found 'line five'"):
         apply(other, CHANGE)
+    moved = {"model/a.py": "one more\n" * 3 + other["model/a.py"]}
+    with pytest.raises(UsageError, match="line 8 should be 'line 5', found 'line five'"):    # where most of it stands
+        apply(moved, CHANGE)
 
 
 def test_agrees_with_git_on_random_edits(tmp_path: Path) -> None:
