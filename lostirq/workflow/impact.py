@@ -33,7 +33,7 @@ from lostirq.workflow.patch import touched_by
 from lostirq.workflow.patch_steps import Declared, declarations
 from lostirq.workflow.patching import parse
 from lostirq.workflow.show import natural
-from lostirq.workflow.workspace import sources
+from lostirq.workflow.workspace import SOURCES, sources
 
 OnUse = Callable[[int, int], None]
 
@@ -86,7 +86,7 @@ def impact(root: Path, raw: bytes, name: str, tree: Path | None, *, processes: i
     `ModelErrors`, `LostirqError`."""
     files = [f for letter in split(raw, name) for f in parse(letter.text, letter.name, strict=False)]
     texts = sources(root)
-    ours = next((f.path for f in files if f.path in texts), None)
+    ours = next((f.path for f in files if f.path in texts or f.path.split("/")[0] in SOURCES), None)
     if ours is not None:
         raise UsageError(f"{name}: {ours} is a file of the model: lostirq patch judges such a patch; impact is for one "
                          "of the modelled source")

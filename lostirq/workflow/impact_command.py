@@ -43,7 +43,7 @@ def run_impact(s: Setting, o: argparse.Namespace, processes: int, standard_input
                        on_use=lambda done, total: status.at(done, total, "scenarios compiled to see what they execute"))
     finally:
         status.clear()
-    if (o.output is not None or o.skeleton) and not found.skeleton:
+    if (o.output is not None or o.skeleton and not s.as_json) and not found.skeleton:
         raise UsageError(f"{name}: touches no modelled function; there is no skeleton to write")
     if o.output is not None:
         write_text(o.output, found.skeleton)

@@ -44,9 +44,9 @@ def pieces(files: Sequence[FilePatch], tree: Path | None) -> list[Piece]:
     """The touched functions, in order of the patch; pieces without a change are left out.  Raises `UsageError`."""
     if tree is not None and not tree.is_dir():
         raise UsageError(f"--kernel {tree}: no such folder")
-    there = [f for f in files if f.old is not None]
+    there = [f for f in files if f.old is not None and f.new is not None]
     if tree is not None and there and all(_source(tree, f) is None for f in there):
-        raise UsageError(f"--kernel {tree}: has none of the files that the patch changes ({there[0].old}"
+        raise UsageError(f"--kernel {tree}: has none of the files that the patch changes ({there[0].path}"
                          f"{', ...' if len(there) > 1 else ''}); give the top of a source tree")
     found: list[Piece] = []
     for patched in files:

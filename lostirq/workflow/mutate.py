@@ -127,6 +127,8 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     deadline = Deadline.after(options.seconds)
     model = _read(s, texts, deadline, options)
     if model is None:
+        if s.as_json:
+            _report(s, [], len(todo), "")
         s.err.write("lostirq: the time was up before the first mutant: raise --timeout\n")
         return Outcome.TIMEOUT
     options = deadline.limit(options)
@@ -135,6 +137,8 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
     if isinstance(base, jobs.Failure):
         if base.outcome is Outcome.USAGE:
             raise UsageError(base.message)
+        if s.as_json:
+            _report(s, [], len(todo), name)
         _complain(s, [base])
         return base.outcome
     if asked.show:

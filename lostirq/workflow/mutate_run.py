@@ -37,7 +37,7 @@ from lostirq.workflow.engines import Engine, search
 from lostirq.workflow.mutate_edit import ORDERINGS, Kind, Mutant, mutated, name_of, what_of
 from lostirq.workflow.mutate_equal import KEY, question
 from lostirq.workflow.mutate_executed import declared_alike, statements_of
-from lostirq.workflow.outcome import Outcome
+from lostirq.workflow.outcome import Outcome, of_reason
 
 Case = tuple[str, Memory]
 Group = tuple[Mutant, ...]
@@ -143,23 +143,28 @@ def _is_store_with_fence(m: Mutant) -> bool:
 
 
 def baseline(workspace: Workspace, tier: str, options: CheckOptions) -> list[BaseCase] | jobs.Failure:
-    """Every scenario as it is, the cheapest first, or why one was not decided.  Raises `UsageError` if one does not
-    hold: then what a mutant does there says nothing."""
+    """Every scenario as it is, the cheapest first, or why one was not decided (`UsageError` where it does not hold:
+    then what a mutant does there says nothing)."""
     todo = cases(workspace, tier)
     found: dict[int, BaseCase] = {}
     for done in jobs.run(todo, lambda case, report: _base(workspace, case, options, report),
                          processes=options.processes, seconds=options.seconds):
         if done.result is None:
             return done.failure or jobs.Failure(Outcome.INTERNAL, "no result")
+        if isinstance(done.result, str):
+            return jobs.Failure(of_reason(done.result), done.result)
         found[done.number] = done.result
     return sorted((found[n] for n in sorted(found)), key=lambda b: b.states)
 
 
-def _base(workspace: Workspace, case: Case, options: CheckOptions, report: jobs.Report) -> BaseCase:
+def _base(workspace: Workspace, case: Case, options: CheckOptions, report: jobs.Report) -> BaseCase | str:
+    """The word of a limit that cut it off, instead.  Raises `UsageError`."""
     system = compile_scenario(workspace, *case)
     asked = options.search_options(None, report, stop_early=False)
     seen = search(system, options.engine, asked, options.cache_dir)
     for key, verdict in seen.verdicts.items():
+        if isinstance(verdict, Unknown) and verdict.reason in ("timeout", "interrupted"):
+            return verdict.reason
         if isinstance(verdict, Violated) or isinstance(verdict, Unknown) and verdict.reason != "not reached":
             said = "violated" if isinstance(verdict, Violated) else f"not decided ({verdict.reason})"
             raise UsageError(f"{key} in {case[0]} ({case[1].value}) is {said} in the model as it is")

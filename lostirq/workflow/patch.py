@@ -19,11 +19,13 @@ from pathlib import Path
 from lostirq.errors import ModelErrors, UsageError
 from lostirq.evidence.trace_file import read, read_text
 from lostirq.evidence.verdict import Progress
+from lostirq.ir.system import Memory
 from lostirq.language import Workspace, load_sources
 from lostirq.workflow import jobs
 from lostirq.workflow.bugs import library, read_bug
 from lostirq.workflow.cache import engine_version, key_of, search_key, texts_digest
-from lostirq.workflow.check import CheckOptions, Job, check_system, plan, recall
+from lostirq.workflow.check import CheckOptions, Deadline, Job, check_system, plan, recall
+from lostirq.workflow.outcome import Outcome
 from lostirq.workflow.patch_behaviour import BehaviourReport, behaviour
 from lostirq.workflow.patch_compare import PatchVerdict
 from lostirq.workflow.patch_elsewhere import elsewhere
@@ -61,6 +63,7 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     kept = cache.get(key, PatchReport) if cache is not None else None
     if kept is not None:
         return replace(kept, cached=True, touched=sides.touched, others=sides.others)   # the same model, told
+    deadline = Deadline.after(options.check.seconds)
     from lostirq.workflow.patch_proofs import proofs  # loads the solver, which an answer from the cache needs not
 
     base_model = _load(sides.base, "the base")
@@ -73,24 +76,39 @@ def patch(root: Path, sides: Sides, options: PatchOptions,
     identical = same_meaning(sides.base, patched)
     pair = Pair(base_model, patched_model)
     found = ([CaseResult(c, same=True) for c in cases] if identical
-             else run_cases(cases, pair, options.check, on_case, on_progress, first=options.first))
-    found, whole = tell(found, pair, options.check)
+             else run_cases(cases, pair, deadline.limit(options.check), on_case, on_progress, first=options.first))
+    found, whole = tell(found, pair, deadline.limit(options.check))
     missing = _missing_witnesses(found, pair, options)
-    untried, cut = ((), []) if identical or not all(c.same for c in found) else elsewhere(
-        cases, pair, options.check, on_count)
+    beyond = not identical and _nothing_differs(found)
+    untried, cut = elsewhere(_compared(found, options.check), pair, deadline.limit(options.check), on_count
+                             ) if beyond else ((), [])
     cases, found = [*cases, *(c.case for c in cut)], [*found, *cut]
-    report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides), options.check),
-                     proofs=proofs(root, sides, identical=identical, try_them=options.proofs,
+    stopped = any(r.outcome in (Outcome.INTERRUPTED, Outcome.TIMEOUT) for r in found)
+    report = replace(assemble(sides, base_model, cases, found, missing, known_as(root, sides), options.check,
+                              all_told=identical or beyond),
+                     proofs=proofs(root, sides, identical=identical, try_them=options.proofs and not stopped,
                                    processes=options.check.processes),
-                     behaviour=_behaviour(found, pair, options) if options.behaviour else None)
+                     behaviour=_behaviour([] if stopped else found, pair, options, deadline)
+                     if options.behaviour else None)
     good = report.verdict in (PatchVerdict.KEEPS, PatchVerdict.FIXES)
     if good and sides.instrumentation and not options.accept_spec and not all(c.same for c in found):
         report = replace(report, verdict=PatchVerdict.UNDECIDED, accept=True)
-    if untried:
+    if untried and report.verdict is PatchVerdict.KEEPS:
         report = replace(report, verdict=PatchVerdict.UNDECIDED, elsewhere=untried)
     if cache is not None and report.decided and whole:
         cache.put(key, report)
     return report
+
+
+def _nothing_differs(found: list[CaseResult]) -> bool:
+    """Is no scenario changed that was compared in whole, and nothing broken in others?"""
+    broken = any(c.verdict is PatchVerdict.BREAKS for r in found for c in r.changes)
+    return not broken and all(r.same for r in found if not r.case.properties)
+
+
+def _compared(found: list[CaseResult], o: CheckOptions) -> frozenset[tuple[str, Memory]]:
+    """What was compared in whole, at its own sizes."""
+    return frozenset((r.case.scenario, r.case.memory) for r in found if not (r.case.properties or o.overrides))
 
 
 def _key(root: Path, base: Mapping[str, str], patched: Mapping[str, str], options: PatchOptions) -> str:
@@ -177,10 +195,11 @@ def list_cases(workspace: Workspace, options: PatchOptions, known: Mapping[str, 
 # -- what else is asked ----------------------------------------------------------------------------------------------
 
 
-def _behaviour(found: list[CaseResult], pair: Pair, options: PatchOptions) -> tuple[BehaviourReport, ...]:
+def _behaviour(found: list[CaseResult], pair: Pair, options: PatchOptions, deadline: Deadline
+               ) -> tuple[BehaviourReport, ...]:
     """The scenarios that the patch changes, in their order.  Raises `LostirqError`."""
-    shared = options.check.shared_by(len(found))
-    todo = [Job(r.case.scenario, r.case.memory) for r in found if not r.same and not r.case.properties]
+    shared = deadline.limit(options.check.shared_by(len(found)))
+    todo = [Job(r.case.scenario, r.case.memory) for r in found if not (r.same or r.failure or r.case.properties)]
 
     def work(job: Job, report: jobs.Report) -> BehaviourReport:
         return behaviour(compiled(pair.base, job, shared), compiled(pair.patched, job, shared), options.events,

@@ -135,8 +135,8 @@ class PatchReport:
 
 
 def assemble(sides: Sides, base: Workspace, cases: Sequence[Case], found: Sequence[CaseResult],
-             vacuous: Mapping[str, str], slug: str, options: CheckOptions) -> PatchReport:
-    """The report."""
+             vacuous: Mapping[str, str], slug: str, options: CheckOptions, *, all_told: bool) -> PatchReport:
+    """The report; `all_told`: what is in no case was compared as a system."""
     by_id: dict[str, list[Change]] = {}
     for result in found:
         for change in result.changes:
@@ -151,19 +151,21 @@ def assemble(sides: Sides, base: Workspace, cases: Sequence[Case], found: Sequen
     return PatchReport(worst(verdicts), sides.touched, sides.specification, sides.others,
                        tuple(_case(r) for r in found), rows, (), slug, len(cases),
                        bounds=tuple(bounds(searched, sizes)), instrumentation=sides.instrumentation,
-                       alone=_alone(base, cases, options))
+                       alone=_alone(base, cases, options, all_told=all_told))
 
 
-def _alone(base: Workspace, cases: Sequence[Case], o: CheckOptions) -> str:
+def _alone(base: Workspace, cases: Sequence[Case], o: CheckOptions, *, all_told: bool) -> str:
     if not o.partial:
         return ""
     every = CheckOptions().memories
     asked = [*o.scenarios, *(m.value.upper() for m in o.memories if o.memories != every), *o.properties,
              *(f"{name}={value}" for name, value in o.overrides)]
     whole = set(plan(base, replace(o, scenarios=(), properties=(), memories=every)))
-    left = len(whole - {Job(c.scenario, c.memory) for c in cases})
+    left = 0 if all_told else len(whole - {Job(c.scenario, c.memory) for c in cases})
     not_seen = [f"{count(left, 'other')} of the {o.tier} tier"] if left else []
-    not_seen += ["the known bugs"] if o.scenarios or o.properties else []
+    not_seen += ["the sizes of the scenarios"] if o.overrides and not all_told else []
+    not_seen += ["the known bugs"] if o.scenarios or o.properties else [
+        f"the known bugs under {m.value.upper()}" for m in every if m not in o.memories]
     return f"only what was asked for ({', '.join(asked)}), not {', '.join([*not_seen, 'vacuity'])}"
 
 

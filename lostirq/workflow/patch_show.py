@@ -178,6 +178,7 @@ def to_json(report: PatchReport) -> dict[str, object]:
                        "lost": None if r.lost is None else list(r.lost.events)} for r in report.behaviour or ()],
         "not_looked_at": report.todo - len(report.cases),
         "changed_elsewhere": list(report.elsewhere),
+        "asked_alone": report.alone or None,
     }
 
 

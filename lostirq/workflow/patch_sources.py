@@ -93,25 +93,25 @@ def make_sides(root: Path, patches: Sequence[tuple[str, tuple[FilePatch, ...]]],
 
 
 def _as_written(t: Touched, patch: Sequence[FilePatch], before: Mapping[str, str], after: Mapping[str, str]) -> Touched:
-    """With the lines that the author removed and added, where these say the same as those found by comparison: a line
-    that moves down over others is the same change as these others moving up."""
-    lines: dict[str, list[tuple[int, str]]] = {"-": [], "+": []}
+    """With the lines that the author removed and added, if these are what leads from the one declaration to the other:
+    a line that moves down over others is the same change as these others moving up."""
+    numbers: dict[str, set[int]] = {"-": set(), "+": set()}
     for hunk in (h for f in patch if f.path == t.file for h in f.hunks):
-        numbers = {"-": hunk.start, "+": hunk.new_start}
-        for kind, text in hunk.lines:
-            if kind != " " and is_code(text):
-                lines[kind].append((numbers[kind], text.strip()))
+        at = {"-": hunk.start, "+": hunk.new_start}
+        for kind, _ in hunk.lines:
+            if kind != " ":
+                numbers[kind].add(at[kind])
             for side in ("-", "+") if kind == " " else (kind,):
-                numbers[side] += 1
-    found = []
-    for kind, texts, there in (("-", before, t.removed), ("+", after, t.added)):
-        whole = texts.get(t.file, "").splitlines()
+                at[side] += 1
+    told, left = [], []
+    for kind, texts in (("-", before), ("+", after)):
         span = next((d for d in declarations(t.file, texts.get(t.file, "")) if d.name == t.name), None)
-        here = [(n, text) for n, text in lines[kind] if span is not None and span.first <= n <= span.last]
-        if len(here) != len(there) or any(n > len(whole) or whole[n - 1].strip() != text for n, text in here):
+        if span is None:
             return t
-        found.append(tuple(here))
-    return replace(t, removed=found[0], added=found[1])
+        lines = list(enumerate(texts[t.file].splitlines(), 1))[span.first - 1:span.last]
+        told.append(tuple((n, text.strip()) for n, text in lines if n in numbers[kind] and is_code(text)))
+        left.append([text for n, text in lines if n not in numbers[kind]])
+    return replace(t, removed=told[0], added=told[1]) if left[0] == left[1] else t
 
 
 def accepted(sides: Sides, *, accept: bool) -> dict[str, str]:

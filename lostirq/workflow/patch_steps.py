@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -149,34 +149,63 @@ def at_lines(sources: Mapping[str, str], lines: Mapping[str, frozenset[int]]) ->
                      for d in declarations(file, sources[file]) if any(d.first <= n <= d.last for n in numbers))
 
 
+Names = Callable[[Edge], frozenset[tuple[str, ...]]]
+
+
 class Steps:
     """The steps that a base system knows, by what they do, wherever they stand and however variables are numbered.
-    Where stores are buffered, what a step does there depends on what the buffer may hold, which a patch changes far
-    from where it is: then steps are compared by their statements, and these by what they do under SC (`plain`: the
-    systems of the base and of the patched model)."""
+    What a step does beside a store buffer depends on what that may hold, which a patch changes far from where it is:
+    under TSO it counts as what it does under SC (`plain`: the systems of the base and of the patched model)."""
 
     def __init__(self, base: System, plain: tuple[System, System] | None = None) -> None:
-        self._name = identity if plain is None else _statement
-        self._known = {self._name(base, e) for e in base.edges}
-        if plain is not None:
-            before, after = (_meanings(system) for system in plain)
-            self._known -= {name for name, meaning in after.items() if before.get(name) != meaning}
+        self._plain = None if plain is None else plain[1]
+        names = _names(base, None if plain is None else plain[0])
         leaving = base.edges_from()
-        self._pairs = {(self._name(base, a), self._name(base, b)) for a in base.edges
-                       for b in leaving.get((a.process, a.dst), ())}
+        self._known = {name for e in base.edges for name in names(e)}
+        self._pairs = {(one, other) for a in base.edges for b in leaving.get((a.process, a.dst), ())
+                       for one in names(a) for other in names(b)}
 
     def changed(self, run: Run) -> frozenset[int]:
         """The numbers of the steps of a run that are not as in the base."""
         found: set[int] = set()
-        last: dict[int, tuple[str, ...]] = {}
+        last: dict[int, frozenset[tuple[str, ...]]] = {}
+        names = _names(run.system, self._plain)
         for number, step in enumerate(run.steps):
             if step.edge is None:
                 continue
-            this, before = self._name(run.system, step.edge), last.get(step.edge.process)
-            if this not in self._known or (before is not None and (before, this) not in self._pairs):
+            this, before = names(step.edge), last.get(step.edge.process)
+            if self._known.isdisjoint(this) or (
+                    before is not None and self._pairs.isdisjoint((a, b) for a in before for b in this)):
                 found.add(number)
             last[step.edge.process] = this
         return frozenset(found)
+
+
+def _names(system: System, plain: System | None) -> Names:
+    """What an edge does; with `plain`, what it does there: a statement of a call has as many edges in both, in one
+    order, or else it may be any of them."""
+    if plain is None:
+        return lambda edge: frozenset((identity(system, edge),))
+    there, here = _by_statement(plain), _by_statement(system)
+    place = {edge.index: (where, n) for where, edges in here.items() for n, edge in enumerate(edges)}
+
+    def names(edge: Edge) -> frozenset[tuple[str, ...]]:
+        where, n = place[edge.index]
+        same = there.get(where, [])
+        if len(same) == len(here[where]):
+            same = same[n:n + 1]
+        return frozenset(identity(plain, e) for e in same) or frozenset((where,))
+
+    return names
+
+
+def _by_statement(system: System) -> dict[tuple[str, ...], list[Edge]]:
+    """The edges of each statement of each call, by names."""
+    found: dict[tuple[str, ...], list[Edge]] = {}
+    for e in system.edges:
+        where = (system.processes[e.process].name, e.function, e.text, e.choice, e.access.value, *e.stack)
+        found.setdefault(where, []).append(e)
+    return found
 
 
 def identity(system: System, edge: Edge) -> tuple[str, ...]:
@@ -185,18 +214,6 @@ def identity(system: System, edge: Edge) -> tuple[str, ...]:
     buffered = ",".join(sorted(v.name for v, _ in edge.assigns if v.unit in edge.buffered))
     return (system.processes[edge.process].name, edge.function, edge.text, edge.choice, show(edge.guard), effect,
             edge.access.value, str(edge.drains), buffered)
-
-
-def _statement(system: System, edge: Edge) -> tuple[str, ...]:
-    """Which statement of which call an edge carries out, by names."""
-    return (system.processes[edge.process].name, edge.function, edge.text, edge.choice, edge.access.value, *edge.stack)
-
-
-def _meanings(system: System) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
-    found: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
-    for edge in system.edges:
-        found.setdefault(_statement(system, edge), set()).add(identity(system, edge))
-    return found
 
 
 def marked(account: Account, changed: frozenset[int]) -> Account:

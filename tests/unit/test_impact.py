@@ -200,6 +200,11 @@ def test_nothing_modelled_is_touched(tmp_path: Path, capsys: Capture) -> None:
     assert run(folder, "impact", str(folder / "k.patch"), "-o", str(folder / "s")) == 2
     assert run(folder, "impact", str(folder / "k.patch"), "--skeleton") == 2
     assert capsys.readouterr()[1].count("there is no skeleton") == 2
+    assert run(folder, "impact", str(folder / "k.patch"), "--skeleton", "--json") == 0
+    valid("impact", capsys.readouterr()[0])
+    (tmp_path / "tree" / "arch").mkdir(parents=True)
+    (folder / "k.patch").write_text("--- a/arch/gone.c\n+++ /dev/null\n@@ -1,3 +0,0 @@\n-int f(void)\n-{\n-}\n")
+    assert run(folder, "impact", str(folder / "k.patch"), "--kernel", str(tmp_path / "tree")) == 0  # the tree after it
 
 
 def test_the_skeleton_goes_to_a_file_or_to_the_terminal(tmp_path: Path, capsys: Capture) -> None:
@@ -222,6 +227,8 @@ def test_renames_and_binary_files_of_a_large_patch_are_passed_over() -> None:
     ("text", "words", "said"),
     [("", (), "is empty"), ("hello\n", (), "no change found"), (FENCE, ("--kernel", "/no/such"), "no such folder"),
      (FENCE, ("--kernel", "/usr"), "has none of the files that the patch changes (arch/toy.c); give the top"),
+     (BUG_PATCH.replace("a/model/toy.py", "a/model/new.py").replace("b/model/toy.py", "b/model/new.py"), (),
+      "model/new.py is a file of the model"),
      (BUG_PATCH, (), "model/toy.py is a file of the model: lostirq patch judges such a patch"),
      ("\n".join(FENCE.split("\n")[:7]), (), "ends in the middle")],
 )
