@@ -196,9 +196,10 @@ def _marked(result: CaseResult, wanted: set[str], pair: Pair, options: CheckOpti
     """The accounts of these counterexamples, by key, of one case."""
     job, after = Job(result.case.scenario, result.case.memory), result.after
     rows = after.rows if after is not None else ()
-    plain = replace(job, memory=Memory.SC)
-    sides = None if job == plain else (compiled(pair.base, plain, options), compiled(pair.patched, plain, options))
-    steps, patched = Steps(compiled(pair.base, job, options), sides), compiled(pair.patched, job, options)
+    plain, memories = replace(job, memory=Memory.SC), dict.fromkeys((job.memory, Memory.SC))
+    base, new = (_Systems(w, memories, options) for w in (pair.base, pair.patched))
+    patched = new.of(job)
+    steps = Steps(base.of(job), None if job == plain else (base.of(plain), new.of(plain)))
     about = About(mirrors={f.name: f.kernel for f in pair.patched.functions if f.kernel}, patched=True)
     told: dict[str, Account] = {}
     for row in rows:
