@@ -23,7 +23,7 @@ from lostirq.workflow import jobs
 from lostirq.workflow.check import CheckOptions, Deadline
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.mutate_edit import diff, name_of, what_of
-from lostirq.workflow.mutate_record import begin, keep, model_name, read_record, to_json
+from lostirq.workflow.mutate_record import Record, begin, keep, model_name, read_record, to_json
 from lostirq.workflow.mutate_run import (
     BaseCase,
     Fate,
@@ -43,6 +43,7 @@ from lostirq.workflow.mutate_runs import run_of
 from lostirq.workflow.mutate_sites import mutants
 from lostirq.workflow.outcome import Outcome, combine, of_reason
 from lostirq.workflow.progress import Status
+from lostirq.workflow.show import mends
 from lostirq.workflow.workspace import sources, suggestion
 
 TIER = "quick"
@@ -112,6 +113,17 @@ def _read(s: Setting, texts: Mapping[str, str], deadline: Deadline, options: Che
         status.clear()
 
 
+def _prepared(s: Setting, texts: Mapping[str, str], record: Record, deadline: Deadline, options: CheckOptions
+              ) -> tuple[Model, str, list[BaseCase]] | jobs.Failure:
+    """The model with its name and its scenarios as they are, or why it is not."""
+    model = _read(s, texts, deadline, options)
+    if model is None:
+        return jobs.Failure(Outcome.TIMEOUT, Outcome.TIMEOUT.value)
+    name = model_name([digest(system) for system in model.systems.values()])
+    base = list(record.baselines.get(name, ())) or baseline(model.workspace, TIER, deadline.limit(options))
+    return base if isinstance(base, jobs.Failure) else (model, name, base)
+
+
 def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outcome:
     texts = sources(s.root)
     todo = chosen(groups(mutants(texts)), asked)
@@ -125,22 +137,16 @@ def run_mutate(s: Setting, asked: MutateRequest, options: CheckOptions) -> Outco
         return _show(s, todo[0], texts, options, known[asked.show])
     started = time.monotonic()
     deadline = Deadline.after(options.seconds)
-    model = _read(s, texts, deadline, options)
-    if model is None:
+    ready = _prepared(s, texts, record, deadline, options)
+    if isinstance(ready, jobs.Failure):
+        if ready.outcome is Outcome.USAGE:
+            raise UsageError(ready.message)
         if s.as_json:
             _report(s, [], len(todo), "")
-        s.err.write("lostirq: the time was up before the first mutant: raise --timeout\n")
-        return Outcome.TIMEOUT
+        s.err.write(f"lostirq: before the first mutant: {', '.join(mends([ready.message])) or ready.message}\n")
+        return ready.outcome
+    model, name, base = ready
     options = deadline.limit(options)
-    name = model_name([digest(system) for system in model.systems.values()])
-    base = list(record.baselines.get(name, ())) or baseline(model.workspace, TIER, options)
-    if isinstance(base, jobs.Failure):
-        if base.outcome is Outcome.USAGE:
-            raise UsageError(base.message)
-        if s.as_json:
-            _report(s, [], len(todo), name)
-        _complain(s, [base])
-        return base.outcome
     if asked.show:
         return _show_new(s, todo[0], model, base, options)
     begin(path, base, record)
