@@ -42,7 +42,7 @@ LICENCES = {
     "networkx": "BSD", "z3-solver": "MIT", "bitwuzla": "MIT", "cvc5": "BSD",
     "hatchling": "MIT", "hypothesis": "MPL-2.0", "pytest": "MIT", "pytest-xdist": "MIT", "ruff": "MIT", "mypy": "MIT",
     "itf-py": "MIT", "jsonschema": "MIT", "junitparser": "Apache-2.0", "sarif-pydantic": "MIT", "tap.py": "BSD",
-    "b4": "GPL-2.0-or-later", "axe-core-python": "MIT", "selenium": "Apache-2.0",
+    "b4": "GPL-2.0-or-later", "github-action-utils": "MIT", "axe-core-python": "MIT", "selenium": "Apache-2.0",
 }
 UNDECLARED = {"itf-py"}     # its archive has no word of a licence; that of its repository (konnov/itf-py) is MIT
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import github_action_utils
 import jsonschema
 import junitparser
 import pytest
@@ -176,6 +177,21 @@ def test_github_annotations() -> None:
     assert nasty[1]["line"] == "7" and nasty[1]["title"] == f"{NASTY} (two tso)" and nasty[2].count(NASTY) == 3
     told = next(f for f in found if f[1]["title"].startswith("P-2"))
     assert told[1]["file"] == "model/toy.py" and told[2].endswith("line 1\nline 2")
+
+
+def test_another_writer_of_annotations_writes_the_same(capsys: Capture) -> None:
+    """What our reader takes from a line, given to a library for such commands; the order of options is free."""
+    def parts(line: str) -> tuple[str, list[str], str]:
+        head, _, message = line.removeprefix("::").partition("::")
+        kind, _, options = head.partition(" ")
+        return kind, sorted(options.split(",")), message
+
+    lines = workflow_commands(results()).splitlines()
+    for line, (kind, options, message) in zip(lines, commands("\n".join(lines)), strict=True):
+        write = {"error": github_action_utils.error, "warning": github_action_utils.warning}[kind]
+        number = int(options["line"]) if "line" in options else None
+        write(message, title=options["title"], file=options.get("file"), line=number)
+        assert parts(capsys.readouterr().out.strip("\n")) == parts(line)
 
 
 def test_github_shows_ten_at_most() -> None:
