@@ -8,7 +8,8 @@ others.  Each is necessary for the first, so that none is wrong where the first 
 what they imply is not carried further.
 
 Invariants: what is found is only *proposed*; `lostirq.symbolic.induction` proves it along with the rest.  The search
-stops at a number of conjuncts, or at one that grows too large; then the proof fails and says where.
+stops at a number of conjuncts, at one that grows too large, or at one that is false at the start: the proof fails then,
+and says where.
 
 References: Dijkstra 1975 (weakest preconditions); Bjorner, Browne and Manna 1997, "Automatic generation of invariants
 and intermediate assertions", on strengthening by preconditions; McMillan 1992, "Symbolic Model Checking" (backward
@@ -42,8 +43,8 @@ from lostirq.ir.system import Edge, Process, System
 from lostirq.symbolic.agreement import own_variables
 from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.families import Family, families
-from lostirq.symbolic.induction import Prover, StepQueries
-from lostirq.symbolic.outcome import Conjunct, Valid
+from lostirq.symbolic.induction import Prover, StepQueries, base_fails
+from lostirq.symbolic.outcome import Conjunct
 from lostirq.symbolic.windows import given
 
 Facts = Mapping[int, Mapping[Expr, Expr]]
@@ -74,6 +75,7 @@ class Backward:
         self.added: dict[Expr, Conjunct] = {}
         self.left: deque[Conjunct] = deque()
         self.gave_up: list[str] = []
+        self.hopeless = False       # what is needed is false at the start
         self.owned: dict[int, frozenset[Var]] = {}
         self.leaving = system.edges_from()
         self.waits: dict[tuple[int, int], frozenset[Expr]] = {}
@@ -89,10 +91,11 @@ class Backward:
         """The conjuncts that the named ones need."""
         wanted = frozenset(names)
         self.left.extend(c for c in self.start if c.name in wanted)
-        while self.left and len(self.added) < self.limits.conjuncts:
+        while self.left and len(self.added) < self.limits.conjuncts and not self.hopeless:
             conjunct = self.left.popleft()
             for family in self.families:
-                self._carry(conjunct, family)
+                if not self.hopeless:
+                    self._carry(conjunct, family)
             if progress is not None:
                 progress(len(self.added))
         return list(self.added.values())
@@ -108,9 +111,9 @@ class Backward:
 
     def _need(self, name: str, family: Family, queries: StepQueries, goal: Expr) -> None:
         """The goal must hold before the edge: remember it unless that is known."""
-        if goal is TRUE or isinstance(queries.holds(name, goal), Valid):
+        if queries.implied(goal):
             return
-        parts = [g for g in conjuncts_of(goal) if not isinstance(queries.holds(name, g), Valid)]
+        parts = [g for g in conjuncts_of(goal) if not queries.implied(g)]
         for part in parts or [goal]:
             if self.inputs.isdisjoint(variables([part])):
                 self._add(name, family.members[0], part)
@@ -151,6 +154,8 @@ class Backward:
         self.added[formula] = conjunct
         self.left.append(conjunct)
         self.prover.learn(formula)
+        if base_fails(self.system, [conjunct]):
+            self.hopeless = True
 
 
 def _simple(test: Expr, own: frozenset[Var]) -> bool:

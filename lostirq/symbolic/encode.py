@@ -217,10 +217,29 @@ class Encoder:
     def __init__(self, variables: Iterable[Var], suffix: str = "") -> None:
         self.symbols: dict[Var, z3.ExprRef] = {v: z3.Const(v.name + suffix, sort_of(v.type)) for v in variables}
         self._memo: dict[Expr, z3.ExprRef] = {}
+        self._ranges: dict[Var, list[z3.BoolRef]] = {}
+
+    def assume(self, solver: z3.Solver, variables: Iterable[Var], formulas: Iterable[Expr]) -> None:
+        """Assert formulas, and the ranges of variables.  Past the wrappers of z3py: their checks of each argument took
+        as long as the solver."""
+        context, raw, asserted = solver.ctx.ref(), solver.solver, z3.Z3_solver_assert
+        for v in variables:
+            if v.type.kind is Kind.INT:
+                for fact in self._range(v):
+                    asserted(context, raw, fact.ast)
+        for f in formulas:
+            asserted(context, raw, self.term(f).ast)
+
+    def _range(self, v: Var) -> list[z3.BoolRef]:
+        found = self._ranges.get(v)
+        if found is None:
+            found = self._ranges[v] = self.in_range([v])
+        return found
 
     def term(self, e: Expr) -> z3.ExprRef:
         """The term of `e`, in which OLD, OCCURS and EMPTY must not occur (step properties are rewritten first)."""
-        return fold(e, self._visit, self._memo)
+        found = self._memo.get(e)
+        return fold(e, self._visit, self._memo) if found is None else found
 
     def _visit(self, node: Expr, args: list[z3.ExprRef]) -> z3.ExprRef:
         if node.op is Op.VAR:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from lostirq.ir.expr import TRUE, Expr, postorder
 from lostirq.ir.system import Edge, Process, System
 from lostirq.symbolic.induction import Prover, StepQueries
-from lostirq.symbolic.outcome import Conjunct, Valid
+from lostirq.symbolic.outcome import Conjunct
 
 RLIMIT = 5_000_000  # per query
 SMALL = 40  # nodes: a formula that is no longer is said
@@ -38,7 +38,7 @@ class Implied:
         if goal is TRUE or not edges or sum(1 for _ in postorder([goal])) <= SMALL:
             return goal is TRUE
         queries = StepQueries(self._prover, _staying(edges[0]))
-        return isinstance(queries.holds("implied", queries.open(queries.reduced(goal))), Valid)
+        return queries.implied(queries.open(queries.reduced(goal)))
 
 
 def _staying(edge: Edge) -> Edge:

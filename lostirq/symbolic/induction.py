@@ -25,6 +25,7 @@ import z3
 
 from lostirq.ir.expr import TRUE, Expr, Kind, Op, Var, and_, apply, const, fold, integer, le, var
 from lostirq.ir.system import Edge, System
+from lostirq.symbolic.asking import Questions
 from lostirq.symbolic.encode import Encoder, conjuncts_of, effect
 from lostirq.symbolic.families import Family, families
 from lostirq.symbolic.outcome import (
@@ -103,6 +104,7 @@ class Prover:
         self.encoder = Encoder(self.rewriter.variables)
         self.counters = self.rewriter.mask_of(p.pc for p in system.processes)
         self._counters = frozenset(p.pc for p in system.processes)
+        self.questions = Questions(self.rewriter, self.encoder, self.counters, rlimit)
         self._hypotheses = ByPlace((h, self.premise(h)) for given in hypotheses for h in conjuncts_of(given))
         self._places: dict[tuple[int, int], dict[Expr, int]] = {}
 
@@ -156,7 +158,8 @@ class StepQueries:
         self._after_memo: dict[Expr, Expr] = {}
         self._after_mask = rewriter.mask_of(self._after)
         self.written = rewriter.mask_of(self._changed)
-        self._known = prover.known(edge.process, edge.src)
+        self._place = edge.process, edge.src
+        self._known = prover.known(*self._place)
         guard = self.reduced(and_(process.runs, edge.guard))
         self._guard = {g: rewriter.mask(g) for g in conjuncts_of(guard) if g is not TRUE}
 
@@ -184,50 +187,24 @@ class StepQueries:
         """The formula without what the hypotheses and the guard say already."""
         return and_(*(g for g in conjuncts_of(goal) if g not in self._known and g not in self._guard))
 
+    def implied(self, goal: Expr) -> bool:
+        """Does the formula hold in every state where the edge can be taken and the hypotheses hold?  False: that is not
+        known."""
+        return goal is TRUE or self._ask(goal)[0] == z3.unsat
+
+    def _ask(self, goal: Expr) -> tuple[z3.CheckSatResult, z3.Solver]:
+        return self._prover.questions.ask(self._place, self._known, self._guard, goal)
+
     def holds(self, name: str, goal: Expr) -> Answer:
-        """Does the formula hold in every state where the edge can be taken and the hypotheses hold?  Hypotheses that
-        have no variable in common with it, directly or through others, are tried last."""
+        """The same, with a state in which it does not."""
         if goal is TRUE:
             return Valid(False)
-        near = self._near(goal)
-        solver = self._solver(goal, near)
-        answer = solver.check()
-        if answer == z3.sat and len(near) < len(self._known) + len(self._guard):
-            solver = self._solver(goal, [*self._known, *self._guard])
-            answer = solver.check()
+        answer, solver = self._ask(goal)
         if answer == z3.unsat:
             return Valid(True)
         if answer == z3.sat:
             return self._counterexample(name, solver.model())
         return Gave(solver.reason_unknown() or "unknown")
-
-    def _near(self, goal: Expr) -> list[Expr]:
-        prover = self._prover
-        reach = prover.rewriter.mask(goal) & ~prover.counters
-        left = {**self._known, **self._guard}
-        found: list[Expr] = []
-        grew = True
-        while grew:
-            grew = False
-            for h, mask in list(left.items()):
-                own = mask & ~prover.counters
-                if own & reach or not own:
-                    grew = grew or bool(own & ~reach)
-                    reach |= own
-                    found.append(h)
-                    del left[h]
-        return found
-
-    def _solver(self, goal: Expr, hypotheses: list[Expr]) -> z3.Solver:
-        prover, encoder = self._prover, self._prover.encoder
-        mask = prover.rewriter.mask(goal)
-        for h in hypotheses:
-            mask |= prover.rewriter.mask(h)
-        solver = z3.SolverFor("QF_BV")
-        solver.set("rlimit", prover.rlimit)
-        solver.add(*encoder.in_range(prover.rewriter.members(mask)), *(encoder.term(h) for h in hypotheses))
-        solver.add(z3.Not(encoder.term(goal)))
-        return solver
 
     def _counterexample(self, name: str, model: z3.ModelRef) -> Counterexample:
         return self.shown(name, {v: self._prover.encoder.value(model, v) for v in self._prover.rewriter.variables})
@@ -326,7 +303,7 @@ class _Step:
     def valid(self) -> bool:
         """All at once."""
         if self._valid is None:
-            self._valid = isinstance(self.queries.holds("all", and_(*(goal for _, goal in self.open))), Valid)
+            self._valid = self.queries.implied(and_(*(goal for _, goal in self.open)))
         return self._valid
 
     def one_by_one(self, tally: Tally, most: int) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from lostirq.evidence.trace_file import read_text
 from lostirq.evidence.verdict import Holds
 from lostirq.ir.expr import Expr
 from lostirq.ir.system import Form, Memory, System, served
-from lostirq.language import Workspace, load_sources
+from lostirq.language import Executed, Statement, Workspace, load_sources
 from lostirq.symbolic.certificate import Json, Whole, whole
 from lostirq.symbolic.changed import Change, Shape, Shapes, change
 from lostirq.symbolic.families import Family, plain
@@ -35,6 +36,7 @@ from lostirq.symbolic.steps import prove_steps
 from lostirq.workflow import certificates, proofs_page
 from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, current, mark
 from lostirq.workflow.bugs import Bug
+from lostirq.workflow.mutate_executed import declared_alike, statements_replaced
 from lostirq.workflow.patching import apply
 from lostirq.workflow.prove import load_with_proofs, prove_property
 from lostirq.workflow.workspace import SOURCES, sources
@@ -51,6 +53,13 @@ class _Certificate:
         """Does it prove a property that the bug breaks?"""
         return bool(served(self.origin.property) & {*bug.properties})
 
+    def stands_for(self, other: _Certificate, switches: Set[str]) -> bool:
+        """Is it of the same in another size: no switch is set otherwise, some number is, and no property is missing?"""
+        mine, its = _parameters(self.data), _parameters(other.data)
+        differ = {n for n in its if mine.get(n) != its[n]}
+        return (served(other.origin.property) <= served(self.origin.property) and mine.keys() == its.keys()
+                and bool(differ) and differ.isdisjoint(switches))
+
 
 @dataclass(slots=True)
 class Base:
@@ -63,11 +72,14 @@ class Base:
     _shapes: Shapes = field(default_factory=Shapes)
     _known: dict[str, Shape | None] = field(default_factory=dict)
     _functions: dict[str, frozenset[str]] = field(default_factory=dict)
+    _executed: dict[str, Set[Statement]] = field(default_factory=dict)
 
     def shape(self, of: _Certificate) -> Shape | None:
         """The transitions of the base; None if the certificate is of another model."""
         if of.name not in self._known:
-            system = certificates.compiled(self.workspace, of.origin)
+            seen = Executed()
+            system = certificates.compiled(self.workspace, of.origin, seen)
+            self._executed[of.name] = seen.statements
             is_current = certificates.current(of.data, system)
             self._known[of.name] = self._shapes.of(system) if is_current else None
             places = (place for p in system.processes for place in p.locations)
@@ -78,6 +90,10 @@ class Base:
         """The functions of the model that its processes pass through."""
         self.shape(of)
         return self._functions[of.name]
+
+    def out_of_reach(self, of: _Certificate, edited: Set[Statement] | None) -> bool:
+        """Does its scenario execute none of these statements?  None: it is not known which were edited."""
+        return edited is not None and self.shape(of) is not None and edited.isdisjoint(self._executed[of.name])
 
     def changed(self, of: _Certificate, system: System) -> Change | None:
         before = self.shape(of)
@@ -103,12 +119,25 @@ def _transitions(data: Json) -> int:
     return int(counts.get("transitions", 0)) if isinstance(counts, dict) else 0
 
 
+def due(about: Base, bug: Bug, *, every: bool = False) -> list[str]:
+    """The proofs to try, in this order: the small ones, those of its properties first, and the large ones of its
+    properties that no small one stands for; with `every` all."""
+    largest = 2 * min(_transitions(c.data) for c in about.proofs)
+    small = [c for c in about.proofs if _transitions(c.data) <= largest]
+    switches = {n for n, p in about.workspace.parameters.items() if p.is_bool}
+    ours = [c for c in about.proofs
+            if c.of(bug) and c not in small and not any(s.stands_for(c, switches) for s in small)]
+    chosen = [*sorted(small, key=lambda c: not c.of(bug)), *ours]
+    rest = [c for c in about.proofs if c not in chosen] if every else []
+    return [c.name for c in [*chosen, *sorted(rest, key=lambda c: not c.of(bug))]]
+
+
 def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = False) -> BugRow:
-    """What the bug does to one proof after the other, the small ones and those of its property first, until one is
-    lost, or with `every` to all.  `known`: what is recorded; what is of this bug and these certificates stays."""
+    """What the bug does to the proofs that are `due`, one after the other, until one is lost, or with `every` to all.
+    `known`: what is recorded; what is of this bug and these certificates stays."""
     path = bug.folder / "bug.patch"
     row = recorded(about, bug, known)
-    if settled(about, row, every=every):
+    if settled(about, bug, row, every=every):
         return _explained(about, bug, row)
     patched = apply(about.texts, read_text(path, "bug patch"), str(path))
     why, workspace = "", None
@@ -116,11 +145,12 @@ def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = F
         workspace = load_sources(patched.sources)
     except ModelErrors as e:
         why = f"the lemmas do not fit the model with the bug: {e.diagnostics[0].message}"
-    small = 2 * min(_transitions(c.data) for c in about.proofs)
-    order = sorted(about.proofs, key=lambda c: (_transitions(c.data) > small, not c.of(bug)))
-    for proof in order:
-        if proof.name in row.proofs:
-            continue
+    edited = _edited(about, patched.sources, workspace)
+    for proof in about.proofs:
+        if proof.name not in row.proofs and about.out_of_reach(proof, edited):
+            row = row.having(proof.name, ProofRow(proof.mark, Fate.UNCHANGED))
+    by_name = {c.name: c for c in about.proofs}
+    for proof in (by_name[name] for name in due(about, bug, every=every) if name not in row.proofs):
         started = time.monotonic()
         found = _of(about, proof, workspace) if workspace is not None else ProofRow(proof.mark, Fate.REFUSED, why)
         row = row.having(proof.name, found.after(time.monotonic() - started))
@@ -129,14 +159,21 @@ def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = F
     return _explained(about, bug, row)
 
 
+def _edited(about: Base, sources_: Mapping[str, str], workspace: Workspace | None) -> Set[Statement] | None:
+    """The statements of the base that are not there any more; None if more may have changed."""
+    if workspace is None or not declared_alike(about.workspace, workspace):
+        return None
+    return statements_replaced(about.texts, sources_)
+
+
 def recorded(about: Base, bug: Bug, known: BugRow | None) -> BugRow:
     """What of a row is of this bug and these certificates."""
     return current(known, mark(bug.folder / "bug.patch"), {c.name: c.mark for c in about.proofs})
 
 
-def settled(about: Base, row: BugRow, *, every: bool) -> bool:
+def settled(about: Base, bug: Bug, row: BugRow, *, every: bool) -> bool:
     """Is there nothing left to try?"""
-    return {c.name for c in about.proofs} <= set(row.proofs) or bool(row.lost() and not every)
+    return {*due(about, bug, every=every)} <= set(row.proofs) or bool(row.lost() and not every)
 
 
 def _of(about: Base, proof: _Certificate, workspace: Workspace) -> ProofRow:
@@ -223,8 +260,8 @@ def _step(step: tuple[str, ...]) -> str:
 
 
 def _explained(about: Base, bug: Bug, row: BugRow) -> BugRow:
-    """With a reason, if all proofs were tried and none is lost."""
-    if row.lost() or {c.name for c in about.proofs} != set(row.proofs) or row.open():
+    """With a reason, if all proofs that are due were tried and none is lost."""
+    if row.lost() or not settled(about, bug, row, every=False) or row.open():
         return row.because("")
     return row.because("; ".join(_reasons(about, bug, row)))
 
@@ -240,10 +277,12 @@ def _reasons(about: Base, bug: Bug, row: BugRow) -> list[str]:
     if absent:
         found.append(f"the proofs have no step in {', '.join(absent)}")
     sizes = {n: p.default for n, p in about.workspace.parameters.items()}
-    sizes |= about.workspace.scenarios[bug.scenario].parameters
+    chosen = about.workspace.scenarios[bug.scenario].parameters
+    sizes |= chosen
+    shown = {n for n, p in about.workspace.parameters.items() if n in chosen or p.is_bool and "ghost" not in p.doc}
     its = [c for c in about.proofs if served(c.origin.property) & {*bug.properties}]
     theirs = {n: [_parameters(c.data).get(n, 0) for c in its or about.proofs] for n in sizes}
-    more = [f"{n} {int(v)}" for n, v in sorted(sizes.items()) if int(v) > max(theirs[n])]
+    more = [f"{n} {int(v)}" for n, v in sorted(sizes.items()) if n in shown and int(v) > max(theirs[n])]
     if more:
         found.append(f"its scenario has {', '.join(more)}, more than any proof{' of it' if its else ''}")
     proved = frozenset(p for c in about.proofs for p in served(c.origin.property))

@@ -14,7 +14,7 @@ from pathlib import Path
 from lostirq.errors import UsageError
 from lostirq.workflow import jobs
 from lostirq.workflow.bug_proofs import base, recorded, settled, tried
-from lostirq.workflow.bug_proofs_page import broken, safety_bugs
+from lostirq.workflow.bug_proofs_page import broken, fates, safety_bugs
 from lostirq.workflow.bug_proofs_record import BugRow, Fate, read_record, write_record
 from lostirq.workflow.commands import Setting
 from lostirq.workflow.outcome import Outcome, combine
@@ -35,13 +35,13 @@ def run_bug_proofs(s: Setting, wanted: tuple[str, ...], *, record: bool, every: 
         raise UsageError("there are no known bugs of safety here")
     before = {} if anew else read_record(root)
     todo = [slug for slug in slugs
-            if not settled(about, recorded(about, known[slug], before.get(slug)), every=every)]
+            if not settled(about, known[slug], recorded(about, known[slug], before.get(slug)), every=every)]
     if len(todo) > FEW:
         for proof in about.proofs:
             about.shape(proof)      # once, before the forks
     rows = {slug: tried(about, known[slug], before[slug], every=every) for slug in slugs if slug not in todo}
     for slug in rows:
-        _tell(s, slug, rows[slug])
+        _tell(s, slug, rows[slug], len(about.proofs))
     left = seconds if seconds is None else max(0.0, seconds - (time.monotonic() - started))
     failed = []
     for done in jobs.run(todo, lambda slug, report: tried(about, known[slug], before.get(slug), every=every),
@@ -53,7 +53,7 @@ def run_bug_proofs(s: Setting, wanted: tuple[str, ...], *, record: bool, every: 
             s.err.write(f"{slug}: {failure.message}\n")
             continue
         rows[slug] = done.result
-        _tell(s, slug, rows[slug])
+        _tell(s, slug, rows[slug], len(about.proofs))
         if record:
             _keep(root, {slug: rows[slug]}, known)
     if record:
@@ -76,9 +76,9 @@ def _keep(root: Path, rows: Mapping[str, BugRow], known: Collection[str]) -> Non
         write_record(root, after)
 
 
-def _tell(s: Setting, slug: str, row: BugRow) -> None:
+def _tell(s: Setting, slug: str, row: BugRow, proofs: int) -> None:
     if not s.as_json:
-        s.lines(_lines(slug, row))
+        s.lines(_lines(slug, row, proofs))
     costs = [f"{name} {found.seconds:.0f} s" for name, found in row.proofs.items() if found.seconds]
     if costs:
         s.err.write(f"{slug}: {sum(p.seconds for p in row.proofs.values()):.0f} s ({', '.join(costs)})\n")
@@ -89,11 +89,11 @@ def _outcome(row: BugRow) -> Outcome:
     return Outcome.HOLDS if row.lost() or row.reason else Outcome.UNDECIDED
 
 
-def _lines(slug: str, row: BugRow) -> list[str]:
+def _lines(slug: str, row: BugRow, proofs: int) -> list[str]:
     lost = row.lost()
     if not lost:
         return [f"{slug}: no proof is lost" if row.reason else f"{slug}: undecided",
-                *([f"  {row.reason}"] if row.reason else []),
+                *([f"  {fates(row, proofs)}: {row.reason}"] if row.reason else []),
                 *(f"  {name}: {row.proofs[name].why}" for name in row.open())]
     return [f"{slug}: proof lost", *(f"  {name}: {broken(row.proofs[name])}" for name in lost)]
 

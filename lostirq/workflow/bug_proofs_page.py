@@ -45,7 +45,7 @@ def table(root: Path) -> str:
     stale = {bug.slug for bug in bugs if bug.slug in record and _stale(bug, rows[bug.slug], marks)}
     lines = ["| known bug | breaks | proof | lemma that fails, transition |", "|---|---|---|---|"]
     for bug in bugs:
-        lines += _rows(bug, rows[bug.slug], bug.slug in stale)
+        lines += _rows(bug, rows[bug.slug], bug.slug in stale, len(marks))
     return "\n".join([_sentence(rows, stale), "", *lines]) + "\n"
 
 
@@ -64,23 +64,25 @@ def _sentence(rows: dict[str, BugRow], stale: set[str]) -> str:
     return f"{said}.{old}"
 
 
-def _rows(bug: Bug, row: BugRow, stale: bool) -> Iterable[str]:
+def _rows(bug: Bug, row: BugRow, stale: bool, proofs: int) -> Iterable[str]:
     what = f"| {bug.slug}{' (stale)' if stale else ''} | {', '.join(bug.properties)} |"
     for name in row.lost():
         yield f"{what} {name} | {_cell(broken(row.proofs[name]))} |"
     if not row.lost():
-        yield f"{what} none lost | {_cell(_fates(row))}{_cell(row.reason) or _left(row)} |"
+        tried = f"{fates(row, proofs)}: " if row.proofs else ""
+        yield f"{what} none lost | {tried}{_cell(row.reason) or _left(row)} |"
 
 
 def _left(row: BugRow) -> str:
     return UNDECIDED if row.proofs else UNTRIED
 
 
-def _fates(row: BugRow) -> str:
-    """How many of the proofs are unchanged, and how many are kept."""
+def fates(row: BugRow, proofs: int) -> str:
+    """How many of the proofs are unchanged, kept, ... or were not tried; `proofs`: how many there are."""
     counts = Counter(p.fate for p in row.proofs.values())
-    said = ", ".join(f"{counts[fate]} {fate.value}" for fate in Fate if counts[fate] and fate is not Fate.LOST)
-    return f"{said}: " if said else ""
+    said = [f"{counts[fate]} {fate.value}" for fate in Fate if counts[fate]]
+    left = proofs - len(row.proofs)
+    return ", ".join([*said, *([f"{left} not tried"] if left > 0 else [])])
 
 
 def _cell(text: str) -> str:

@@ -19,7 +19,7 @@ from lostirq.evidence.trace_file import read_text, write_text
 from lostirq.ir.digest import digest
 from lostirq.ir.system import Form, Memory, Property, System, served
 from lostirq.ir.tso import lower
-from lostirq.language import Workspace, compile_scenario
+from lostirq.language import Executed, Workspace, compile_scenario
 from lostirq.symbolic import certificate as terms
 from lostirq.symbolic.certificate import Json
 from lostirq.symbolic.induction import DEFAULT_RLIMIT, Select, prove
@@ -110,11 +110,11 @@ def origin(data: Json, name: str) -> Origin:
     return Origin(str(words[0]), str(words[1]), Memory(words[2]), tuple(sorted(given.items())))
 
 
-def compiled(workspace: Workspace, about: Origin) -> System:
+def compiled(workspace: Workspace, about: Origin, executed: Executed | None = None) -> System:
     """The flat system that a certificate is about, from the model as it is, with its lemmas: what only they read is a
-    part of it.  Raises `UsageError`, `ModelErrors`."""
-    overrides = dict(about.overrides)
-    system = compile_scenario(workspace, about.scenario, about.memory, overrides=overrides, lemmas=True)
+    part of it.  `executed`: see `compile_scenario`.  Raises `UsageError`, `ModelErrors`."""
+    system = compile_scenario(workspace, about.scenario, about.memory, overrides=dict(about.overrides), lemmas=True,
+                              executed=executed)
     return populated(workspace, about.scenario, system, about.property) if about.property else lower(system)
 
 

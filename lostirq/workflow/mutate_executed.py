@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which scenarios a mutant cannot change: those whose compilation never came to the statements that it edits.
+"""Which scenarios an edit cannot change: those whose compilation never came to the statements that it is about.
 
 Invariants: the front end is deterministic, and reads a function only statement by statement and by the facts that its
 declaration keeps; so a scenario in which no edited statement was executed, by a process or in a property, compiles to
@@ -26,6 +26,29 @@ def statements_of(sources: Mapping[str, str], group: Iterable[Mutant]) -> frozen
                 return None
             found.add((m.file, innermost.lineno, innermost.col_offset))
     return frozenset(found)
+
+
+def statements_replaced(before: Mapping[str, str], after: Mapping[str, str]) -> frozenset[Statement] | None:
+    """All statements, as they were before, of the functions that are not the same after; None if something else is not,
+    or a function is new or gone."""
+    found: set[Statement] = set()
+    if before.keys() != after.keys():
+        return None
+    for file in (f for f in before if before[f] != after[f]):
+        old, new = (ast.parse(text[file]).body for text in (before, after))
+        if len(old) != len(new):
+            return None
+        for a, b in zip(old, new, strict=True):
+            if ast.dump(a) == ast.dump(b):
+                continue
+            if not isinstance(a, ast.FunctionDef) or not isinstance(b, ast.FunctionDef) or _header(a) != _header(b):
+                return None
+            found.update((file, s.lineno, s.col_offset) for s in ast.walk(a) if isinstance(s, ast.stmt))
+    return frozenset(found)
+
+
+def _header(f: ast.FunctionDef) -> tuple[object, ...]:
+    return f.name, ast.dump(f.args), [ast.dump(d) for d in f.decorator_list], f.returns and ast.dump(f.returns)
 
 
 def _innermost(tree: ast.Module, edit: Edit) -> ast.stmt | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 import z3
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from lostirq.ir import expr as x
 from lostirq.ir.expr import BOOL, Expr, Kind, Var, bits_type, int_type
 from lostirq.ir.system import System
+from lostirq.symbolic.backward import needed
 from lostirq.symbolic.encode import Encoder, transition
 from lostirq.symbolic.induction import RANGE, evaluate, prove, step_query
 from lostirq.symbolic.outcome import BaseFails, Conjunct, NotInductive, Proved, Undecided
@@ -135,3 +137,23 @@ def test_one_step_successors_are_those_of_the_interpreter(s: System, values: tup
 
 def _fixed(encoder: Encoder, state: dict[Var, int]) -> list[z3.BoolRef]:
     return [symbol == (bool(state[v]) if v.type is BOOL else state[v]) for v, symbol in encoder.symbols.items()]
+
+
+def _chain(initial: int) -> System:
+    """Round and round: c comes from d, b from c, a from b."""
+    a, b, c, d = (toys.memory(n, int_type(0, 3), initial if n == "c" else 1) for n in "abcd")
+    steps: list[toys.Step] = [(0, 1, x.TRUE, ((b, x.var(c)),)), (1, 2, x.TRUE, ((a, x.var(b)),)),
+                              (2, 0, x.TRUE, ((c, x.var(d)),))]
+    return toys.system("chain", (a, b, c, d), {"p": steps})
+
+
+@pytest.mark.parametrize(("initial", "found"), [(1, 5), (0, 2)])
+def test_what_must_have_held_before_is_found_or_false_at_the_start(initial: int, found: int) -> None:
+    s = _chain(initial)
+    a, pc = x.var(s.variables[0]), x.var(s.processes[0].pc)
+    goal = Conjunct("a", x.implies(x.eq(pc, x.integer(2)), x.eq(a, x.integer(1))))
+    assert isinstance(prove(s, [goal]), NotInductive)
+    added = needed(s, [goal], ["a"], {})
+    assert len(added) == found, "nothing is looked for before what is false at the start"
+    outcome = prove(s, [goal, *added])
+    assert isinstance(outcome, Proved) if initial else outcome == BaseFails((added[-1].name,))

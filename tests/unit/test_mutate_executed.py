@@ -12,8 +12,9 @@ from lostirq.ir.digest import digest
 from lostirq.ir.system import Memory
 from lostirq.language import Executed, compile_scenario, load_sources
 from lostirq.workflow.mutate_edit import Edit, Kind, Mutant, mutated
-from lostirq.workflow.mutate_executed import declared_alike, statements_of
+from lostirq.workflow.mutate_executed import declared_alike, statements_of, statements_replaced
 from lostirq.workflow.mutate_sites import mutants
+from lostirq.workflow.patching import apply
 from lostirq.workflow.workspace import sources
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,51 @@ def test_declarations_tell_what_a_body_assigns() -> None:
     local = MODEL.replace("        seen = flag", "        seen = flag\n        x: bool = flag")
     assert declared_alike(base, load_sources({"model/m.py": MODEL.replace("a and flag", "a or flag")}))
     assert not declared_alike(base, load_sources({"model/m.py": local}))
+
+
+@pytest.mark.parametrize(("old", "new", "where"), [
+    ("seen = flag", "smp_mb()\n        seen = flag", {"plain", "more"}),     # all of the function counts
+    ("return a and flag", "return flag", {"plain", "more"}),
+    ("return a\n\n", "return a  # the same\n\n", set()),
+])
+def test_a_patch_is_about_the_functions_that_it_changes(old: str, new: str, where: set[str]) -> None:
+    edited = statements_replaced({"model/m.py": MODEL}, {"model/m.py": MODEL.replace(old, new)})
+    assert edited is not None
+    assert {s for s in ("plain", "more") if not edited.isdisjoint(executed(s))} == where
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("flag: bool", "flag: bool\nmore: bool"), ('Param(False, "a switch")', 'Param(True, "a switch")'),
+    ("def both(a: bool)", "def both(b: bool)"), ("@thread()", "@thread(fair=True)"), ("both", "each"),
+    ('(tier="quick", memory=("sc",))\nclass more', '(tier="deep", memory=("sc",))\nclass more'),
+])
+def test_what_a_patch_changes_outside_of_bodies_may_change_everything(old: str, new: str) -> None:
+    assert old in MODEL
+    assert statements_replaced({"model/m.py": MODEL}, {"model/m.py": MODEL.replace(old, new)}) is None
+
+
+def test_a_new_file_may_change_everything() -> None:
+    assert statements_replaced({"model/m.py": MODEL}, {"model/m.py": MODEL, "model/n.py": ""}) is None
+
+
+def test_a_bug_out_of_reach_compiles_to_the_same_system() -> None:
+    """Of this project's bugs, some that are drawn by chance."""
+    texts = sources(ROOT)
+    base = load_sources(texts)
+    done = Executed()
+    wanted = digest(compile_scenario(base, "bypass", Memory.TSO, executed=done))
+    patches = sorted((ROOT / "counterexamples").glob("*/bug.patch"))
+    tried = 0
+    for path in random.Random(7).sample(patches, len(patches)):
+        patched = apply(texts, path.read_text(), str(path)).sources
+        edited = statements_replaced(texts, patched)
+        if edited is None or not edited.isdisjoint(done.statements) or tried == 6:
+            continue
+        after = load_sources(patched)
+        if declared_alike(base, after):
+            assert digest(compile_scenario(after, "bypass", Memory.TSO)) == wanted, path.parent.name
+            tried += 1
+    assert tried == 6
 
 
 def test_what_is_taken_for_unchanged_compiles_to_the_same_system() -> None:
