@@ -22,7 +22,6 @@ SAMPLE = [slug for slug, row in RECORD.items() if slug in BUGS and len(row.lost(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="not complete yet: docs/proofs.md says of which bugs it is not decided")
 def test_the_record_has_every_bug_of_safety() -> None:
     """Among the slow tests, for a change of the model takes hours to be recorded."""
     assert set(BUGS) == set(RECORD)
