@@ -4,7 +4,7 @@
 There are two ways (measured: the second one takes 24 s instead of 39 for posted_interrupts_recognised_four, of
 four vectors, and 326 s instead of 151 for posted_interrupts_full, of 256):
   anew     a solver for each question, with the hypotheses that share a variable with the goal or the guard; if those
-           are not enough (as a rule they are), with those that share one through others, then with all;
+           are not enough (as a rule they are), with all;
   shared   one solver for each location, with all hypotheses there; a goal is assumed for one question.  What it learned
            of the hypotheses it need not learn again.  For narrow words.
 
@@ -14,7 +14,7 @@ Invariant: `unsat` is said of some of the hypotheses, `sat` of all.  Limits are 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 
 import z3
@@ -43,13 +43,13 @@ class Questions:
         the location before, at its end."""
         if self._narrow:
             return self._of(place).ask(known, guard, goal)
-        asked = -1
-        for hypotheses in self._near(known, guard, goal):
-            if len(hypotheses) > asked:
-                asked, solver = len(hypotheses), self._anew(goal, hypotheses)
-                answer = solver.check()
-                if answer == z3.unsat:
-                    break
+        everything = [*guard, *known]
+        near = self._near(known, guard, goal)
+        solver = self._anew(goal, near)
+        answer = solver.check()
+        if answer != z3.unsat and len(near) < len(everything):
+            solver = self._anew(goal, everything)
+            answer = solver.check()
         return answer, solver
 
     def _of(self, place: Place) -> _Shared:
@@ -59,28 +59,12 @@ class Questions:
             self._shared.popitem(last=False)
         return found
 
-    def _near(self, known: Masks, guard: Masks, goal: Expr) -> Iterator[list[Expr]]:
-        """More and more of the hypotheses; at last all."""
+    def _near(self, known: Masks, guard: Masks, goal: Expr) -> list[Expr]:
         reach = self._rewriter.mask(goal)
         for mask in guard.values():
             reach |= mask
         reach &= ~self._counters
-        found, left = list(guard), dict(known)
-        first = True
-        while True:
-            read = reach
-            for h, mask in list(left.items()):
-                own = mask & ~self._counters
-                if own & reach or not own:
-                    read |= own
-                    found.append(h)
-                    del left[h]
-            if first or read == reach:
-                yield list(found)
-            if read == reach:
-                break
-            first, reach = False, read
-        yield [*guard, *known]
+        return [*guard, *(h for h, mask in known.items() if mask & reach or not mask & ~self._counters)]
 
     def _anew(self, goal: Expr, hypotheses: list[Expr]) -> z3.Solver:
         mask = self._rewriter.mask(goal)

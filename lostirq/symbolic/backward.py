@@ -94,8 +94,7 @@ class Backward:
         while self.left and len(self.added) < self.limits.conjuncts and not self.hopeless:
             conjunct = self.left.popleft()
             for family in self.families:
-                if not self.hopeless:
-                    self._carry(conjunct, family)
+                self._carry(conjunct, family)
             if progress is not None:
                 progress(len(self.added))
         return list(self.added.values())

@@ -222,19 +222,9 @@ class Encoder:
     def assume(self, solver: z3.Solver, variables: Iterable[Var], formulas: Iterable[Expr]) -> None:
         """Assert formulas, and the ranges of variables.  Past the wrappers of z3py: their checks of each argument took
         as long as the solver."""
-        context, raw, asserted = solver.ctx.ref(), solver.solver, z3.Z3_solver_assert
-        for v in variables:
-            if v.type.kind is Kind.INT:
-                for fact in self._range(v):
-                    asserted(context, raw, fact.ast)
-        for f in formulas:
-            asserted(context, raw, self.term(f).ast)
-
-    def _range(self, v: Var) -> list[z3.BoolRef]:
-        found = self._ranges.get(v)
-        if found is None:
-            found = self._ranges[v] = self.in_range([v])
-        return found
+        context = solver.ctx.ref()
+        for fact in (*self.in_range(variables), *map(self.term, formulas)):
+            z3.Z3_solver_assert(context, solver.solver, fact.ast)
 
     def term(self, e: Expr) -> z3.ExprRef:
         """The term of `e`, in which OLD, OCCURS and EMPTY must not occur (step properties are rewritten first)."""
@@ -251,15 +241,17 @@ class Encoder:
         value may be narrower than the type."""
         facts: list[z3.BoolRef] = []
         for v in self.symbols if variables is None else variables:
-            if v.type.kind is Kind.INT:
-                x = self.symbols[v]
-                width = max(x.size(), signed_width(v.type.lo, v.type.hi))
-                x = z3.SignExt(width - x.size(), x) if x.size() < width else x
-                if v.type.lo > -(1 << width - 1):
-                    facts.append(x >= v.type.lo)
-                if v.type.hi < (1 << width - 1) - 1:
-                    facts.append(x <= v.type.hi)
+            if v not in self._ranges:
+                self._ranges[v] = self._range(v) if v.type.kind is Kind.INT else []
+            facts += self._ranges[v]
         return facts
+
+    def _range(self, v: Var) -> list[z3.BoolRef]:
+        x = self.symbols[v]
+        width = max(x.size(), signed_width(v.type.lo, v.type.hi))
+        x = z3.SignExt(width - x.size(), x) if x.size() < width else x
+        low = [x >= v.type.lo] if v.type.lo > -(1 << width - 1) else []
+        return low + ([x <= v.type.hi] if v.type.hi < (1 << width - 1) - 1 else [])
 
     def value(self, model: z3.ModelRef, v: Var) -> int:
         """The value of a variable in a model, as the interpreter has it; the initial one if the model is silent."""

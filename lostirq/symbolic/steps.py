@@ -16,14 +16,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from lostirq.ir.expr import FALSE, TRUE, Expr, Op, Var, and_, eq, fold, or_, postorder, rebuild, var
-from lostirq.ir.system import Edge, System
+from lostirq.ir.system import Edge, Event, System
 from lostirq.symbolic.families import Family, Pattern, families, patterns
 from lostirq.symbolic.induction import DEFAULT_RLIMIT, Prover, Select, StepQueries, over_families
 from lostirq.symbolic.outcome import Conjunct, Counterexample, Gave, Outcome, Tally
 
 
-def over_step(formula: Expr, edge: Edge, before: Callable[[Var], Expr], after: Callable[[Var], Expr]) -> Expr:
-    """The formula of a step property as one over the state before the edge."""
+def over_step(
+    formula: Expr, events: Sequence[Event], before: Callable[[Var], Expr], after: Callable[[Var], Expr]
+) -> Expr:
+    """The formula of a step property, for a step with these events, as one over the state before it."""
 
     def visit(node: Expr, args: list[Expr]) -> Expr:
         if node.op is Op.OLD:
@@ -31,7 +33,7 @@ def over_step(formula: Expr, edge: Edge, before: Callable[[Var], Expr], after: C
         if node.op is Op.VAR:
             return after(cast(Var, node.payload))
         if node.op is Op.OCCURS:
-            same = [event for event in edge.events if event.name == node.payload and len(event.args) == len(args)]
+            same = [event for event in events if event.name == node.payload and len(event.args) == len(args)]
             return or_(*(and_(*(eq(a, b) for a, b in zip(args, e.args, strict=True))) for e in same)) if same else FALSE
         return rebuild(node, args) if args else node
 
@@ -46,13 +48,7 @@ class _Shape:
         nodes = list(postorder([pattern.general]))
         self.read = frozenset(cast(Var, n.payload) for n in nodes if n.op in (Op.VAR, Op.OLD))
         self.events = frozenset(n.payload for n in nodes if n.op is Op.OCCURS)
-        self.still = fold(pattern.general, _standing) is TRUE
-
-
-def _standing(node: Expr, args: list[Expr]) -> Expr:
-    if node.op is Op.OCCURS:
-        return FALSE
-    return var(cast(Var, node.payload)) if node.op is Op.OLD else rebuild(node, args) if args else node
+        self.still = over_step(pattern.general, (), var, var) is TRUE
 
 
 def prove_steps(
@@ -118,5 +114,5 @@ def _one_by_one(prover: Prover, family: Family, names: Sequence[Conjunct], tally
 
 def obligation(queries: StepQueries, edge: Edge, formula: Expr) -> Expr:
     """What must hold before the edge for its step to satisfy the formula, beyond the hypotheses; TRUE if nothing."""
-    reduced = over_step(formula, edge, lambda v: queries.reduced(var(v)), queries.after)
+    reduced = over_step(formula, edge.events, lambda v: queries.reduced(var(v)), queries.after)
     return queries.open(queries.reduced(reduced))

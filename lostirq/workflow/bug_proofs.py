@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -146,17 +147,25 @@ def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = F
     except ModelErrors as e:
         why = f"the lemmas do not fit the model with the bug: {e.diagnostics[0].message}"
     edited = _edited(about, patched.sources, workspace)
-    for proof in about.proofs:
-        if proof.name not in row.proofs and about.out_of_reach(proof, edited):
-            row = row.having(proof.name, ProofRow(proof.mark, Fate.UNCHANGED))
     by_name = {c.name: c for c in about.proofs}
     for proof in (by_name[name] for name in due(about, bug, every=every) if name not in row.proofs):
         started = time.monotonic()
-        found = _of(about, proof, workspace) if workspace is not None else ProofRow(proof.mark, Fate.REFUSED, why)
+        found = ProofRow(proof.mark, Fate.REFUSED, why)
+        if workspace is not None:
+            found = _of(about, proof, workspace, edited)
         row = row.having(proof.name, found.after(time.monotonic() - started))
         if found.fate is Fate.LOST and not every:
             break
-    return _explained(about, bug, row)
+    return _explained(about, bug, row if row.lost() else _with_unchanged(about, row, edited))
+
+
+def _with_unchanged(about: Base, row: BugRow, edited: Set[Statement] | None) -> BugRow:
+    """With the proofs that need not be tried, because the bug is out of their reach."""
+    for proof in about.proofs:
+        with suppress(LostirqError):        # a base that is refused decides nothing
+            if proof.name not in row.proofs and about.out_of_reach(proof, edited):
+                row = row.having(proof.name, ProofRow(proof.mark, Fate.UNCHANGED))
+    return row
 
 
 def _edited(about: Base, sources_: Mapping[str, str], workspace: Workspace | None) -> Set[Statement] | None:
@@ -176,10 +185,12 @@ def settled(about: Base, bug: Bug, row: BugRow, *, every: bool) -> bool:
     return {*due(about, bug, every=every)} <= set(row.proofs) or bool(row.lost() and not every)
 
 
-def _of(about: Base, proof: _Certificate, workspace: Workspace) -> ProofRow:
+def _of(about: Base, proof: _Certificate, workspace: Workspace, edited: Set[Statement] | None) -> ProofRow:
     try:
         if about.shape(proof) is None:
             return ProofRow(proof.mark, Fate.OPEN, "the certificate is of another model; prove it again")
+        if about.out_of_reach(proof, edited):
+            return ProofRow(proof.mark, Fate.UNCHANGED)
         system = certificates.compiled(workspace, proof.origin)
         if certificates.current(proof.data, system):
             return ProofRow(proof.mark, Fate.UNCHANGED)

@@ -92,7 +92,7 @@ def _outcome(row: BugRow) -> Outcome:
 def _lines(slug: str, row: BugRow, proofs: int) -> list[str]:
     lost = row.lost()
     if not lost:
-        return [f"{slug}: no proof is lost" if row.reason else f"{slug}: undecided",
+        return [f"{slug}: no proof that was tried is lost" if row.reason else f"{slug}: undecided",
                 *([f"  {fates(row, proofs)}: {row.reason}"] if row.reason else []),
                 *(f"  {name}: {row.proofs[name].why}" for name in row.open())]
     return [f"{slug}: proof lost", *(f"  {name}: {broken(row.proofs[name])}" for name in lost)]
@@ -102,7 +102,7 @@ def _summary(rows: Mapping[str, BugRow], left: int) -> list[str]:
     lost = sum(bool(row.lost()) for row in rows.values())
     said = f"{lost} of {len(rows)} bugs make a proof fail"
     unseen = sum(bool(row.reason) for row in rows.values())
-    said += f"; {unseen} are seen by none" if unseen else ""
+    said += f", {unseen} make none fail that was tried" if unseen else ""
     return [said + (f"; {left} have no answer" if left else "")]
 
 

@@ -58,7 +58,7 @@ def _stale(bug: Bug, row: BugRow, marks: dict[str, str]) -> bool:
 def _sentence(rows: dict[str, BugRow], stale: set[str]) -> str:
     counts = Counter("lost" if r.lost() else "unseen" if r.reason else _left(r) for r in rows.values())
     said = f"Of {len(rows)} known bugs of safety, {counts['lost']} make a proof fail"
-    said += f", {counts['unseen']} are seen by none" if counts["unseen"] else ""
+    said += f", {counts['unseen']} make none fail that was tried" if counts["unseen"] else ""
     said += "".join(f", {counts[left]} are {left}" for left in (UNTRIED, UNDECIDED) if counts[left])
     old = f" {len(stale)} rows are stale: of an older patch or certificate." if stale else ""
     return f"{said}.{old}"

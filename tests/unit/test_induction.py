@@ -67,10 +67,11 @@ def test_what_is_false_initially_is_named() -> None:
     assert prove(s, [Conjunct("raised", x.var(s.variables[0]))]) == BaseFails(("raised",))
 
 
-def test_unknown_is_never_success() -> None:
-    """A solver stopped at once leaves every query that needs it undecided."""
-    a, b = (toys.memory(n, bits_type(64), 1) for n in "ab")
-    low = (x.extract(x.var(v), 0, 32) for v in (a, b))
+@pytest.mark.parametrize("width", [16, 64])
+def test_unknown_is_never_success(width: int) -> None:
+    """A solver stopped at once leaves every query that needs it undecided, be it shared by a location or not."""
+    a, b = (toys.memory(n, bits_type(width), 1) for n in "ab")
+    low = (x.extract(x.var(v), 0, width // 2) for v in (a, b))
     grow = ((a, x.bxor(x.var(a), x.var(b))), (b, x.concat(*low)))
     s = toys.system("mix", (a, b), {"p": [(0, 0, x.not_(x.eq(x.highest(x.var(a)), x.count(x.var(b)))), grow)]})
     goal = Conjunct("odd", x.not_(x.eq(x.count(x.bor(x.var(a), x.var(b))), x.integer(0))))
