@@ -33,12 +33,11 @@ def active(i: VcpuId) -> bool:
     return seen_by("vcpu_thread", i, vcpus[i].lapic.apicv_active)
 
 
-@lemma("APICv left behind", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=(VCPUS, PCPUS))
+@lemma("APICv left behind", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=(VCPUS, PCPUS))
 def apicv_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to apicv_active is in no buffer but that of the pCPU that the thread is on: it drains before it is
     moved."""
-    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
-    return settled("host_irq", c, vcpus[i].lapic.apicv_active) or (vcpus[i].task.cpu == c and not moving)
+    return settled("host_irq", c, vcpus[i].lapic.apicv_active) or (vcpus[i].task.cpu == c and not off_its_pcpu(i))
 
 
 @pure
@@ -47,7 +46,7 @@ def eoi_owed(i: VcpuId) -> bool:
     return why(i) == ExitReason.EOI and not function_of("vcpu_thread", i, "vmx_handle_exit")
 
 
-@lemma("in service", proves="Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
+@lemma("in service", proves="Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
 def in_service(i: VcpuId) -> bool:
     """The ISR holds what the guest serves, the vector that is being injected, and the one whose EOI is not emulated."""
     isr = vcpus[i].lapic.isr
@@ -56,11 +55,11 @@ def in_service(i: VcpuId) -> bool:
     return kept == with_bit(begun, injecting(i), True)
 
 
-@lemma("EOI exit", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
+@lemma("EOI exit", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
 def eoi_exit(i: VcpuId) -> bool:
-    """An EOI exits only with APICv inactive, and is no exit that the fastpath handles."""
+    """An EOI exits only with APICv inactive, but for that of Hyper-V, and is no exit that the fastpath handles."""
     handled = local("vcpu_thread", i, "vcpu_enter_guest", "exit_fastpath") != Fastpath.NONE or may_go_on(i)
-    return why(i) != ExitReason.EOI or (not active(i) and not handled)
+    return why(i) != ExitReason.EOI or ((GUEST_HV_EOI or not active(i)) and not handled)
 
 
 @lemma("asked", proves="G-2", over=VCPUS)
@@ -74,7 +73,7 @@ def asked_and_not_sent(i: VcpuId) -> bool:
 
 @lemma(
     "cached",
-    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11",
     over=VCPUS,
     windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
 )
@@ -105,7 +104,7 @@ def classes_in_service(i: VcpuId) -> Int[0, VECTORS]:
     return sum(1 if in_service_of(i, k) != 0 else 0 for k in range(VECTORS // CLASS_SIZE))
 
 
-@lemma("one of a class", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
+@lemma("one of a class", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
 def one_of_a_class(i: VcpuId) -> bool:
     """No two vectors of one priority class are in service, so that it is classes that are counted."""
     return all(at_most_one(in_service_of(i, k)) for k in range(VECTORS // CLASS_SIZE))
@@ -113,7 +112,7 @@ def one_of_a_class(i: VcpuId) -> bool:
 
 @lemma(
     "counted",
-    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11",
     over=VCPUS,
     windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
 )
@@ -124,7 +123,12 @@ def counted(i: VcpuId) -> bool:
     return count == 1 if active(i) else count == classes_in_service(i)
 
 
-@lemma("controls", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS, windows=("update_apicv",))
+@lemma(
+    "controls",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11",
+    over=VCPUS,
+    windows=("update_apicv",),
+)
 def controls(i: VcpuId) -> bool:
     """The controls of the processor are those of APICv."""
     vcpu = vcpus[i]
@@ -133,7 +137,7 @@ def controls(i: VcpuId) -> bool:
 
 @lemma(
     "SVI",
-    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11",
     over=VCPUS,
     windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
 )
@@ -142,7 +146,7 @@ def svi(i: VcpuId) -> bool:
     return not active(i) or vcpus[i].vmcs.svi == highest(vcpus[i].lapic.isr)
 
 
-@lemma("virtual PPR", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
+@lemma("virtual PPR", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
 def virtual_ppr(i: VcpuId) -> bool:
     """In the guest, with APICv active, the PPR is that of the TPR and SVI."""
     vcpu = vcpus[i]
@@ -150,7 +154,7 @@ def virtual_ppr(i: VcpuId) -> bool:
     return not virtual or vcpu.lapic.ppr == max(vcpu.lapic.tpr, class_of(vcpu.vmcs.svi))
 
 
-@lemma("recognised", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
+@lemma("recognised", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
 def recognised(i: VcpuId) -> bool:
     """What is recognised, in the guest and with APICv active, has a higher class than the PPR."""
     vcpu = vcpus[i]
@@ -158,7 +162,7 @@ def recognised(i: VcpuId) -> bool:
     return not vcpu.guest.recognised or (in_guest(i) and vcpu.vmcs.virtual_interrupt_delivery and higher)
 
 
-@lemma("looked for", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
+@lemma("looked for", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
 def looked_for(i: VcpuId) -> bool:
     """What is looked for has a higher class than what is in service."""
     ppr = local("vcpu_thread", i, "apic_has_interrupt_for_ppr", "ppr")
@@ -166,7 +170,7 @@ def looked_for(i: VcpuId) -> bool:
     return not looking or ppr >= class_of(highest(vcpus[i].lapic.isr))
 
 
-@lemma("by software", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS)
+@lemma("by software", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
 def by_software(i: VcpuId) -> bool:
     """Software looks for a vector to inject, and acknowledges it, only with APICv inactive."""
     scanning = function_of("vcpu_thread", i, "kvm_apic_has_interrupt")
@@ -175,14 +179,14 @@ def by_software(i: VcpuId) -> bool:
     return not injects or not active(i)
 
 
-@lemma("asked by the synchronisation", proves="S-1", over=VCPUS)
+@lemma("asked by the synchronisation", proves="S-1, G-11", over=VCPUS)
 def asked_by_the_synchronisation(i: VcpuId) -> bool:
     """A synchronisation makes a request only with APICv inactive; else it writes RVI."""
     syncing = function_of("vcpu_thread", i, "vmx_sync_pir_to_irr") and function_of("vcpu_thread", i, "kvm_make_request")
     return not syncing or not active(i)
 
 
-@lemma("above", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5", over=VCPUS, windows=("apic_set_isr",))
+@lemma("above", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS, windows=("apic_set_isr",))
 def above(i: VcpuId) -> bool:
     """The vector that is acknowledged has a higher class than what is in service."""
     vector = local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector")
@@ -196,7 +200,7 @@ def waits_in_irr(i: VcpuId, v: OptVector) -> bool:
     return v == -1 or bit(requested_in(i), v)
 
 
-@lemma("found", proves="S-1", over=VCPUS)
+@lemma("found", proves="S-1, G-11", over=VCPUS)
 def found_in_the_irr(i: VcpuId) -> bool:
     """What a scan or a harvest has found stays in the IRR: only the vCPU and its processor take a vector from there."""
     scanned = waits_in_irr(i, local("vcpu_thread", i, "vmx_sync_pir_to_irr", "max_irr"))
@@ -206,21 +210,21 @@ def found_in_the_irr(i: VcpuId) -> bool:
     return scanned and updated and harvested and processed
 
 
-@lemma("still there", proves="S-1", over=VCPUS)
+@lemma("still there", proves="S-1, G-11", over=VCPUS)
 def still_there(i: VcpuId) -> bool:
     """The vector that is acknowledged is in the IRR until it is taken from there."""
     v = local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector")
     return waits_in_irr(i, v) or bit(vcpus[i].carried, v)
 
 
-@lemma("taken", proves="S-1", over=VCPUS, windows=("clear_irr",))
+@lemma("taken", proves="S-1, G-11", over=VCPUS, windows=("clear_irr",))
 def taken(i: VcpuId) -> bool:
     """A vector that comes into service was taken from the IRR."""
     v = local("vcpu_thread", i, "apic_set_isr", "vector")
     return v == -1 or bit(vcpus[i].carried, v)
 
 
-@lemma("RVI", proves="S-1", over=VCPUS)
+@lemma("RVI", proves="S-1, G-11", over=VCPUS)
 def rvi_is_requested_too(i: VcpuId) -> bool:
     """In the guest and just before, with APICv active, RVI is in the IRR."""
     synced = in_guest(i) or within("vcpu_thread", i, "synced")
@@ -235,3 +239,15 @@ class posted_interrupts_service:
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("G-1", "G-7", "S-4", "T-7", "T-11"))
 class posted_interrupts_service_four:
     """The same with four vectors: in seconds it tells what a change of the model does to the proof."""
+
+
+@scenario(
+    tier="proof",
+    memory=("tso",),
+    base=posted_interrupts_four,
+    properties=("G-1", "G-7", "S-4", "T-7", "T-11"),
+)
+class posted_interrupts_hyperv_four:
+    """The same for a guest that may end its services by the MSR of Hyper-V."""
+
+    GUEST_HV_EOI = True

@@ -7,6 +7,7 @@ arch/x86/kvm/vmx/common.h:kvm_vcpu_trigger_posted_interrupt.
 
 from lostirq.prelude import *
 from model.state import *
+from proofs.pid import *
 from properties.views import *
 
 
@@ -42,15 +43,15 @@ def inside_guest_mode(i: VcpuId) -> bool:
     return (inside or committed(i)) and not announcing_itself(i)
 
 
-@lemma("in guest mode", proves="Q-3, T-2, Q-4, Q-5", over=VCPUS)
-def in_guest_mode(i: VcpuId) -> bool:
+@lemma("in guest mode", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8", over=VCPUS)
+def says_guest_mode(i: VcpuId) -> bool:
     """From the store of IN_GUEST_MODE until that of OUTSIDE_GUEST_MODE, others change it only to EXITING."""
     if announcing_itself(i):
         return seen_by("vcpu_thread", i, vcpus[i].mode) != Mode.OUTSIDE_GUEST_MODE
     return not inside_guest_mode(i) or vcpus[i].mode != Mode.OUTSIDE_GUEST_MODE
 
 
-@lemma("mode in memory", proves="Q-3, T-2, Q-4, Q-5", over=VCPUS)
+@lemma("mode in memory", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8", over=VCPUS)
 def mode_in_memory(i: VcpuId) -> bool:
     """There the only store that may wait is that of a vCPU that kicked itself, until it looks."""
     looking = function_of("vcpu_thread", i, "kvm_vcpu_exit_request")
@@ -70,7 +71,7 @@ def heard(i: VcpuId) -> bool:
 
 @lemma(
     "kicked",
-    proves="Q-3, Q-4, Q-5",
+    proves="Q-3, Q-4, Q-5, Q-2, Q-8",
     over=VCPUS,
     windows=("kvm_vcpu_exit_request",),
     promised=("kvm_vcpu_kick", "kvm_make_all_cpus_request"),
@@ -78,3 +79,16 @@ def heard(i: VcpuId) -> bool:
 def kicked(i: VcpuId) -> bool:
     """After the last look at the mode, whoever sets EXITING sends an interrupt to the pCPU of the vCPU."""
     return not committed(i) or vcpus[i].mode != Mode.EXITING_GUEST_MODE or made_to_exit(i)
+
+
+@lemma("under way", proves="Q-8", over=VCPUS, windows=("vmx_sync_pir_to_irr",), promised=("notify",))
+def under_way(i: VcpuId) -> bool:
+    """After the last look at ON, whoever sets ON sends a notification to the pCPU of the vCPU, or the mode is
+    EXITING."""
+    sent = pcpus[vcpus[i].task.cpu].apic.posted_intr or vcpus[i].mode == Mode.EXITING_GUEST_MODE
+    return not committed(i) or not vcpus[i].pi_desc.control.on or sent
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-8",))
+class posted_interrupts_notified_four:
+    """What is announced in the guest, with four vectors."""

@@ -10,7 +10,7 @@ from model.state import *
 from properties.views import *
 
 
-@lemma("carried", proves="T-9c, T-9, Q-1, S-1", over=VCPUS)
+@lemma("carried", proves="T-9c, T-9, Q-1, S-1, S-2, G-11", over=VCPUS)
 def carried(i: VcpuId) -> bool:
     """A vector is in a local only during the update of the IRR, which puts down word by word what it took, and during
     the acknowledgement: there it is the one that is acknowledged."""
@@ -25,7 +25,7 @@ def in_entry_field(i: VcpuId) -> bool:
     return vcpus[i].vmcs.entry_interruption == vcpus[i].interrupt.injected
 
 
-@lemma("owned", proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5", over=VCPUS)
+@lemma("owned", proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11", over=VCPUS)
 def owned(i: VcpuId) -> bool:
     """In the host, a vector that software owns is in the entry field, or KVM_REQ_EVENT will put it there again."""
     return in_guest(i) or vcpus[i].requests.event or vcpus[i].interrupt.injected == -1 or in_entry_field(i)
@@ -44,13 +44,23 @@ def requests_checked(i: VcpuId) -> bool:
     return entering and (masking or threshold or injecting_it or going or cancelling)
 
 
-@lemma("owned at entry", proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5", over=VCPUS, carried_back=True)
+@lemma(
+    "owned at entry",
+    proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11",
+    over=VCPUS,
+    carried_back=True,
+)
 def owned_at_entry(i: VcpuId) -> bool:
     """From there on a new request changes nothing: the vector is in the entry field, or an abort takes it back."""
     return not requests_checked(i) or in_entry_field(i)
 
 
-@lemma("one at a time", proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5", over=VCPUS, carried_back=True)
+@lemma(
+    "one at a time",
+    proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11",
+    over=VCPUS,
+    carried_back=True,
+)
 def one_at_a_time(i: VcpuId) -> bool:
     """A vector is acknowledged only when none is owned already."""
     acknowledging = function_of("vcpu_thread", i, "kvm_cpu_get_interrupt")

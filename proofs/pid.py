@@ -12,15 +12,28 @@ from model.state import *
 from properties.quiescence import *
 
 
+@pure
+def off_its_pcpu(i: VcpuId) -> bool:
+    """The thread has left its pCPU: it sleeps, was preempted, or is in userspace."""
+    in_userspace = False
+    if USERSPACE:
+        in_userspace = function_of("vcpu_thread", i, "vcpu_load") and not within("vcpu_thread", i, "load")
+    return within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted") or in_userspace
+
+
 @lemma("announced", proves="Q-7, Q-6, Q-3, Q-1", over=VCPUS, windows=("harvest", "hw_harvest", "sn_cleared"))
-def announced(i: VcpuId) -> bool:
+def posts_are_announced(i: VcpuId) -> bool:
     """Outside of the windows, a posted vector is announced by ON, or SN tells the next load to look, or its poster is
     about to set ON.  Inside, it will be so when the window is left."""
     control = vcpus[i].pi_desc.control
     return posted_in(i) == 0 or control.on or control.sn or posting(i)
 
 
-@lemma("preempted", proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5", over=VCPUS)
+@lemma(
+    "preempted",
+    proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5, T-3, G-6, G-13, G-14, G-4, G-8, G-9, Q-2, Q-8",
+    over=VCPUS,
+)
 def preempted(i: VcpuId) -> bool:
     """A thread does not step while it is off its pCPU: nobody harvests beside a load."""
     return vcpus[i].task.preempted == (not at_rest("preemption", i))

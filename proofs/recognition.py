@@ -23,8 +23,7 @@ def hint_is_set(i: VcpuId) -> bool:
 @lemma("hint left behind", proves="Q-4, Q-5", over=(VCPUS, PCPUS))
 def hint_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to irr_pending is in no buffer but that of the pCPU that the thread is on, or of a sender."""
-    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
-    return settled("host_irq", c, vcpus[i].lapic.irr_pending) or (vcpus[i].task.cpu == c and not moving)
+    return settled("host_irq", c, vcpus[i].lapic.irr_pending) or (vcpus[i].task.cpu == c and not off_its_pcpu(i))
 
 
 @lemma("status", proves="Q-4", over=VCPUS, windows=("vmx_sync_pir_to_irr",))
@@ -83,26 +82,25 @@ def exits_at_once(i: VcpuId) -> bool:
     return local("vcpu_thread", i, "vcpu_enter_guest", "req_immediate_exit")
 
 
-@lemma("instructions", proves="Q-4, Q-5", over=VCPUS, carried_back=True)
+@lemma("instructions", proves="Q-4, Q-5, Q-2", over=VCPUS, carried_back=True)
 def instructions(i: VcpuId) -> bool:
     """An entry that forces an exit reaches no instruction of the guest."""
     return not within("vcpu_thread", i, "boundary") or not exits_at_once(i)
 
 
-@lemma("does not wait", proves="Q-4, Q-5", over=VCPUS)
+@lemma("does not wait", proves="Q-4, Q-5, Q-2", over=VCPUS)
 def does_not_wait(i: VcpuId) -> bool:
     """Only inside kvm_vcpu_block a thread waits, so that a kick of a running vCPU wakes nobody, and interrupts."""
     state = seen_by("vcpu_thread", i, vcpus[i].task.state)
     return function_of("vcpu_thread", i, "kvm_vcpu_block") or state == TaskState.TASK_RUNNING
 
 
-@lemma("state left behind", proves="Q-4, Q-5", over=(VCPUS, PCPUS))
+@lemma("state left behind", proves="Q-4, Q-5, Q-2", over=(VCPUS, PCPUS))
 def state_left_behind(i: VcpuId, c: CpuId) -> bool:
     """The store that ends the waiting is in no buffer but that of the pCPU that the thread is on, until the fence that
     follows it."""
-    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
     fence = function_of("vcpu_thread", i, "vcpu_block") and function_of("vcpu_thread", i, "srcu_read_lock")
-    here = fence and vcpus[i].task.cpu == c and not moving
+    here = fence and vcpus[i].task.cpu == c and not off_its_pcpu(i)
     return settled("host_irq", c, vcpus[i].task.state) or here
 
 
@@ -128,3 +126,10 @@ class posted_interrupts_recognised:
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-4", "Q-5"))
 class posted_interrupts_recognised_four:
     """The same with four vectors: in seconds it tells what a change of the model does to the proof."""
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-4",))
+class posted_interrupts_spun_four:
+    """The same while other vCPUs spin, and look for one to yield to."""
+
+    SPINNERS = 1

@@ -9,16 +9,21 @@ References: arch/x86/kvm/vmx/posted_intr.c:vmx_vcpu_pi_load, vmx_vcpu_pi_put; vi
 
 from lostirq.prelude import *
 from model.state import *
+from proofs.pid import *
 from properties.views import *
 
 
-@lemma("preemptible", proves="Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5", over=VCPUS)
+@lemma(
+    "preemptible",
+    proves="Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5, T-3, G-6, G-13, G-14, G-4, G-8, G-9, Q-2, Q-8",
+    over=VCPUS,
+)
 def preemptible(i: VcpuId) -> bool:
     """A thread is taken off its pCPU only where it allows preemption, and stays where it is until it is back."""
     return not vcpus[i].task.preempted or not vcpus[i].task.preempt_off
 
 
-@lemma("suppressed", proves="Q-6, Q-3, Q-1, T-4, T-5", over=VCPUS, windows=("switch", "kvm_sched_in"))
+@lemma("suppressed", proves="Q-6, Q-3, Q-1, T-4, T-5, Q-8", over=VCPUS, windows=("switch", "kvm_sched_in"))
 def suppressed(i: VcpuId) -> bool:
     """SN is set only when a vCPU is scheduled out, and every load clears it."""
     return not vcpus[i].pi_desc.control.sn or scheduled_out(i)
@@ -45,7 +50,7 @@ def looking_at_pir(i: VcpuId) -> bool:
     return by_thread or by_other or sn_cleared(i)
 
 
-@lemma("loads here", proves="Q-3, T-2, T-4, Q-4, Q-5", over=VCPUS)
+@lemma("loads here", proves="Q-3, T-2, T-4, Q-4, Q-5, T-3, G-13, G-14, Q-2, Q-8", over=VCPUS)
 def loads_here(i: VcpuId) -> bool:
     """What a load is told is the pCPU that the thread is on."""
     here = vcpus[i].task.cpu
@@ -54,13 +59,13 @@ def loads_here(i: VcpuId) -> bool:
     return (of_thread or not within("vcpu_thread", i, "load")) and (of_other or not within("preemption", i, "load"))
 
 
-@lemma("loaded", proves="Q-3, T-2, T-4, Q-4, Q-5", over=VCPUS)
+@lemma("loaded", proves="Q-3, T-2, T-4, Q-4, Q-5, T-3, G-13, Q-2, Q-8", over=VCPUS)
 def loaded(i: VcpuId) -> bool:
     """vcpu->cpu is the pCPU that the thread is on; while it is switched, once the load has stored it."""
     return seen_by("vcpu_thread", i, vcpus[i].cpu) == vcpus[i].task.cpu or (scheduled_out(i) and not stored(i))
 
 
-@lemma("notified", proves="Q-3, T-4", over=VCPUS, windows=("switch", "kvm_sched_in"))
+@lemma("notified", proves="Q-3, T-4, Q-8", over=VCPUS, windows=("switch", "kvm_sched_in"))
 def notified(i: VcpuId) -> bool:
     """A vCPU that is loaded has the posted-interrupt vector as its NV and its pCPU as its NDST: only a put that leaves
     to sleep changes NV, and every load sets both."""
@@ -69,7 +74,7 @@ def notified(i: VcpuId) -> bool:
     return here or scheduled_out(i)
 
 
-@lemma("destination", proves="Q-3, T-4", over=VCPUS, carried_back=True)
+@lemma("destination", proves="Q-3, T-4, Q-8", over=VCPUS, carried_back=True)
 def destination(i: VcpuId) -> bool:
     """NDST is vcpu->cpu, also while the vCPU sleeps; a load changes first NDST, then vcpu->cpu."""
     if looking_at_pir(i):
@@ -77,17 +82,16 @@ def destination(i: VcpuId) -> bool:
     return vcpus[i].pi_desc.control.ndst == seen_by("vcpu_thread", i, vcpus[i].cpu)
 
 
-@lemma("cpu in memory", proves="Q-3, Q-1, T-2, T-4, Q-4, Q-5", over=(VCPUS, PCPUS))
+@lemma("cpu in memory", proves="Q-3, Q-1, T-2, T-4, Q-4, Q-5, T-3, G-13, Q-2, Q-8", over=(VCPUS, PCPUS))
 def cpu_in_memory(i: VcpuId, c: CpuId) -> bool:
     """A store to vcpu->cpu waits in no buffer but that of the pCPU that it names, and only for the request."""
     return settled("host_irq", c, vcpus[i].cpu) or (stored(i) and vcpus[i].task.cpu == c)
 
 
-@lemma("nothing left behind", proves="Q-3, T-2, Q-4, Q-5", over=(VCPUS, PCPUS))
+@lemma("nothing left behind", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8", over=(VCPUS, PCPUS))
 def nothing_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to the mode is in no buffer but that of the pCPU that the thread is on: it drains before it is moved."""
-    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
-    return settled("host_irq", c, vcpus[i].mode) or (vcpus[i].task.cpu == c and not moving)
+    return settled("host_irq", c, vcpus[i].mode) or (vcpus[i].task.cpu == c and not off_its_pcpu(i))
 
 
 @pure
@@ -106,6 +110,5 @@ def waits_while_it_blocks(i: VcpuId) -> bool:
 @lemma("wait_task left behind", proves="T-17", over=(VCPUS, PCPUS))
 def wait_task_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to it is in no buffer but that of the pCPU that the thread is on, until the fence behind the blocking."""
-    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
-    here = until_the_fence(i) and vcpus[i].task.cpu == c and not moving
+    here = until_the_fence(i) and vcpus[i].task.cpu == c and not off_its_pcpu(i)
     return settled("host_irq", c, vcpus[i].wait_task) or here

@@ -56,10 +56,9 @@ def mode_stored(i: VcpuId) -> bool:
 @lemma("left behind", proves="Q-1", over=(VCPUS, PCPUS))
 def left_behind(i: VcpuId, c: CpuId) -> bool:
     """What the thread stores is in no buffer but that of the pCPU that it is on: it drains before the thread moves."""
-    moving = within("vcpu_thread", i, "asleep") or within("preemption", i, "preempted")
     waiting = vcpus[i].wait_task and vcpus[i].task.state == TaskState.TASK_RUNNING
     mine = waiting and vcpus[i].mode == Mode.IN_GUEST_MODE and vcpus[i].lapic.irr_pending
-    return settled("host_irq", c, mine) or (vcpus[i].task.cpu == c and not moving)
+    return settled("host_irq", c, mine) or (vcpus[i].task.cpu == c and not off_its_pcpu(i))
 
 
 @pure
@@ -111,7 +110,7 @@ def aimed(i: VcpuId) -> bool:
     return vcpus[i].pi_desc.control.ndst == vcpus[i].task.cpu
 
 
-@lemma("not armed", proves="Q-1", over=VCPUS, windows=("switch",))
+@lemma("not armed", proves="Q-1, T-3, G-13", over=VCPUS, windows=("switch",))
 def not_armed(i: VcpuId) -> bool:
     """Only a thread that leaves to wait has the wakeup vector as its NV."""
     return vcpus[i].pi_desc.control.nv == NotificationVector.POSTED_INTR_VECTOR
@@ -225,13 +224,13 @@ def priority(i: VcpuId) -> bool:
     return not leaving(i) or not interruptible(i) or vcpus[i].lapic.ppr <= owed_priority(i)
 
 
-@lemma("halted", proves="Q-1", over=VCPUS)
+@lemma("halted", proves="Q-1, S-2, G-11", over=VCPUS)
 def halted(i: VcpuId) -> bool:
     """Only a vCPU that is halted blocks."""
     return not function_of("vcpu_thread", i, "vcpu_block") or vcpus[i].mp_state == MpState.HALTED
 
 
-@lemma("nothing owned", proves="Q-1", over=VCPUS, windows=("handle_fastpath_hlt",))
+@lemma("nothing owned", proves="Q-1, S-2, G-11", over=VCPUS, windows=("handle_fastpath_hlt",))
 def nothing_owned(i: VcpuId) -> bool:
     """A vCPU that is halted owns no vector outside of PIR and IRR, and its guest is behind the shadow of an STI."""
     return vcpus[i].mp_state != MpState.HALTED or (injecting(i) == -1 and not vcpus[i].guest.sti_shadow)

@@ -238,3 +238,10 @@ def watched_before_an_update(i: VcpuId) -> bool:
     """Also while the vCPU waits to follow a change of the reasons to inhibit APICv, which may change until then."""
     waits = function_of("vcpu_thread", i, "down_read_apicv_update_lock")
     return not waits or (held_back(i) and threshold_reached(i))
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-5",))
+class posted_interrupts_watched_userspace_four:
+    """The same where the vCPU thread exits to userspace, and comes back on any pCPU; four vectors."""
+
+    USERSPACE = True

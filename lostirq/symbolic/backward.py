@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What must have held before: an obligation that fails is carried back over its step, until something known implies it.
 
-If a conjunct may fail after an edge, its weakest precondition must hold wherever the edge can be taken: that is a new
-conjunct, at the location of the edge, under what its guard says of the variables of the process: what others may
-change at any time is no reason.  It is tried in turn, against the steps that lead there and against those of all
-others.  Each is necessary for the first, so that none is wrong where the first is right; lemmas end the search, because
-what they imply is not carried further.
+If a conjunct may fail after an edge, or a step property at it, or a range may be left, its weakest precondition must
+hold wherever the edge can be taken.  That is a new conjunct, at the location of the edge, under what its guard says of
+the variables of the process: what others may change at any time is no reason.  It is tried in turn, against the steps
+that lead there and against those of all others.  Each is necessary for the first, so that none is wrong where the first
+is right; lemmas end the search, because what they imply is not carried further.
 
 Invariants: what is found is only *proposed*; `lostirq.symbolic.induction` proves it along with the rest.  The search
 stops at a number of conjuncts, at one that grows too large, or at one that is false at the start: the proof fails then,
@@ -43,8 +43,9 @@ from lostirq.ir.system import Edge, Process, System
 from lostirq.symbolic.agreement import own_variables
 from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.families import Family, families
-from lostirq.symbolic.induction import Prover, StepQueries, base_fails
+from lostirq.symbolic.induction import RANGE, Prover, StepQueries, base_fails
 from lostirq.symbolic.outcome import Conjunct
+from lostirq.symbolic.steps import obligation
 from lostirq.symbolic.windows import given
 
 Facts = Mapping[int, Mapping[Expr, Expr]]
@@ -106,9 +107,9 @@ class Backward:
         pc = self.system.processes[edge.process].pc
         if self.prover.premise(conjunct.formula).get(pc, edge.dst) != edge.dst:
             return
-        self._need(conjunct.name, family, queries, queries.precondition(conjunct.formula))
+        self.need(conjunct.name, family, queries, queries.precondition(conjunct.formula))
 
-    def _need(self, name: str, family: Family, queries: StepQueries, goal: Expr) -> None:
+    def need(self, name: str, family: Family, queries: StepQueries, goal: Expr) -> None:
         """The goal must hold before the edge: remember it unless that is known."""
         if queries.implied(goal):
             return
@@ -178,3 +179,19 @@ def needed(
 ) -> list[Conjunct]:
     """Conjuncts that the named ones need to be inductive."""
     return Backward(system, conjuncts, facts, limits).run(names)
+
+
+def needed_by_edges(
+    system: System, conjuncts: Iterable[Conjunct], steps: Iterable[tuple[Conjunct, int]], ranges: Iterable[int] = ()
+) -> list[Conjunct]:
+    """Conjuncts that edges need.  `steps`: step properties, with the edges that may break them; `ranges`: edges that
+    may leave the range of an Int."""
+    search = Backward(system, conjuncts, {})
+    family_of = {edge.index: family for family in search.families for edge in family.members}
+    for goal, family in dict.fromkeys((goal, family_of[edge]) for goal, edge in steps):
+        queries = search.of(family)
+        search.need(goal.name, family, queries, obligation(queries, family.general, goal.formula))
+    for family in dict.fromkeys(family_of[edge] for edge in ranges):
+        queries = search.of(family)
+        search.need(RANGE, family, queries, and_(*queries.range_goals()))
+    return search.run(())

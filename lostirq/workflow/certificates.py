@@ -22,9 +22,9 @@ from lostirq.ir.tso import lower
 from lostirq.language import Executed, Workspace, compile_scenario
 from lostirq.symbolic import certificate as terms
 from lostirq.symbolic.certificate import Json
-from lostirq.symbolic.induction import DEFAULT_RLIMIT, Select, prove
+from lostirq.symbolic.decide import decide
+from lostirq.symbolic.induction import DEFAULT_RLIMIT, Select
 from lostirq.symbolic.outcome import BaseFails, Conjunct, NotInductive, Proved, Undecided
-from lostirq.symbolic.steps import prove_steps
 from lostirq.workflow.populate import populated
 from lostirq.workflow.prove import describe, invariant
 
@@ -177,20 +177,18 @@ def retry(data: Json, system: System, rlimit: int = DEFAULT_RLIMIT, select: Sele
     conjuncts = invariant(system, targets, lemmas)
     names = {c.name for c in conjuncts}
     added = [c for c in old.added if c.name not in names]
+    steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
     while True:
-        outcome = prove(system, [*conjuncts, *added], rlimit=rlimit, select=select)
-        steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
-        if steps and isinstance(outcome, Proved):
-            outcome = prove_steps(system, [*conjuncts, *added], steps, rlimit=rlimit, select=select)
+        outcome, tried = decide(system, [*conjuncts, *added], steps, rlimit=rlimit, select=select)
         if isinstance(outcome, Proved):
-            return Kept(Proof(system, tuple(targets), tuple(lemmas), (*conjuncts, *added)))
+            return Kept(Proof(system, tuple(targets), tuple(lemmas), tuple(tried)))
         if isinstance(outcome, Undecided):
             name, edge, reason = outcome.open[0]
             return NotTried(f"the solver gave up on edge {edge}, {name}: {reason}")
         wrong = _wrong(outcome)
         if not any(c.name in wrong for c in added):
             shown = outcome.counterexamples[0] if isinstance(outcome, NotInductive) else None
-            step = describe(system, [*conjuncts, *added], shown) if shown is not None else ("false at the start",)
+            step = describe(system, tried, shown) if shown is not None else ("false at the start",)
             return Lost(wrong[0], step, old.vanished)
         added = [c for c in added if c.name not in wrong]
 

@@ -24,15 +24,15 @@ from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.symbolic.agreement import agreed, agreements, shields
 from lostirq.symbolic.backward import needed
 from lostirq.symbolic.buffered import in_order
+from lostirq.symbolic.decide import decide
 from lostirq.symbolic.encode import conjuncts_of
 from lostirq.symbolic.implied import Implied
-from lostirq.symbolic.induction import DEFAULT_RLIMIT, prove
+from lostirq.symbolic.induction import DEFAULT_RLIMIT
 from lostirq.symbolic.infer import Inferred
 from lostirq.symbolic.infer_step import of_step
 from lostirq.symbolic.outcome import BaseFails, Conjunct, Counterexample, NotInductive, Outcome, Proved, Statistics
 from lostirq.symbolic.ranges import ranges
 from lostirq.symbolic.rewrite import Rewriter
-from lostirq.symbolic.steps import prove_steps
 from lostirq.symbolic.windows import Large, heal, inside
 from lostirq.workflow.populate import populated
 from lostirq.workflow.workspace import SOURCES, sources
@@ -190,9 +190,9 @@ def prove_property(
     steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
     inferred = infer(system, conjuncts) if infer is not None else Inferred()
     conjuncts += inferred.conjuncts
-    outcome = inferred.outcome() or prove(system, conjuncts, rlimit=rlimit, progress=progress)
-    if steps and isinstance(outcome, Proved):
-        outcome = prove_steps(system, conjuncts, steps, rlimit=rlimit, progress=progress)
+    outcome: Outcome | None = inferred.outcome()
+    if outcome is None:
+        outcome, conjuncts = decide(system, conjuncts, steps, rlimit=rlimit, progress=progress)
     keys = frozenset(p.key for p in targets)
     if on_proof is not None and isinstance(outcome, Proved):
         on_proof(system, targets, lemmas, conjuncts)

@@ -136,7 +136,7 @@ def _run_unproved(s: Setting, o: argparse.Namespace) -> Outcome:
     if s.as_json:
         s.object({"format": "lostirq-unproved", "version": 1, **asdict(found)})
     else:
-        s.lines([f"{len(found.rows)} safety properties have no certificate"])
+        s.lines([f"{len(found.rows)} safety properties have no certificate at full width"])
     return Outcome.UNDECIDED if found.rows else Outcome.HOLDS
 
 

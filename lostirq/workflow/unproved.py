@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`lostirq prove --unproved SCENARIO`: the safety properties without a certificate, each with the step that breaks it.
+"""`lostirq prove --unproved SCENARIO`: the safety properties without a certificate at the width of the widest one, each
+with the step that breaks it, or with the width at which it is proved.
 
 All lemmas of proofs/ are put together in one scenario, at a size where that is quick, and each property is tried on top
 of them.  The step starts from a state that the lemmas allow, reachable or not: it shows which lemma is missing, and no
@@ -40,9 +41,9 @@ _PLACE = re.compile(r"step of (\S+) in (\S*) \((\S*:\d+)\): (.*)")
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A property without a proof.  `verdict`: it follows from the lemmas (which are only assumed), it is not inductive,
-    the solver gave up, or no instance; `step`: the counterexample to induction, in words; `scenarios`: how many of the
-    quick tier check it."""
+    """A property without a proof at full width.  `verdict`: it is proved with fewer vectors, it follows from the lemmas
+    (which are only assumed), it is not inductive, the solver gave up, or no instance; `step`: the counterexample to
+    induction, in words; `scenarios`: how many of the quick tier check it."""
 
     property: str
     verdict: str
@@ -65,10 +66,12 @@ def unproved(root: Path, workspace: Workspace, scenario: str, tell: Callable[[Op
     conjuncts = invariant(system, [], [p for p in system.properties if p.proves])
     checked = _checked(workspace)
     proved = _proved(root, workspace)
+    widest = max(proved.values(), default=0)
     found = []
-    for id_ in (i for i, p in workspace.properties.items() if p.form in SAFETY and i not in proved):
+    for id_ in (i for i, p in workspace.properties.items() if p.form in SAFETY and proved.get(i, -1) < widest):
         mine = [p for p in system.properties if p.id == id_ and not p.proves]
-        verdict, step = _tried(system, conjuncts, mine) if mine else ("no instance", ())
+        verdict, step = _tried(system, conjuncts, mine) if mine and id_ not in proved else ("no instance", ())
+        verdict = f"proved with {proved[id_]} vectors" if id_ in proved else verdict
         found.append(Open(id_, verdict, step, checked[id_]))
         tell(found[-1])
     return Unproved(scenario, digest(system), tuple(found))
@@ -81,14 +84,16 @@ def _system(workspace: Workspace, scenario: str) -> System:
     return lower(compile_scenario(workspace, scenario, memory, lemmas=True, properties=tuple(workspace.properties)))
 
 
-def _proved(root: Path, workspace: Workspace) -> set[str]:
-    """What the certificates prove that are of the model as it is."""
-    found: set[str] = set()
+def _proved(root: Path, workspace: Workspace) -> dict[str, int]:
+    """What the certificates prove that are of the model as it is, with how many vectors at most."""
+    found: dict[str, int] = {}
     for path in certificates.listed(root):
         data = certificates.load(path)
         about = certificates.origin(data, path.name)
         if certificates.current(data, certificates.compiled(workspace, about)):
-            found |= {*about.property.split(", ")}
+            given = data.get("parameters")
+            width = int(given.get("VECTORS", 0)) if isinstance(given, dict) else 0
+            found.update((id_, max(width, found.get(id_, 0))) for id_ in about.property.split(", "))
     return found
 
 

@@ -95,12 +95,34 @@ def test_each_property_without_a_certificate(workspace: Path, capsys: pytest.Cap
 def test_what_has_a_certificate_is_not_tried(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(workspace) == 0
     assert run(workspace, "--unproved", "plain", "--record") == 125
-    assert "3 safety properties have no certificate" in capsys.readouterr().out
+    assert "3 safety properties have no certificate at full width" in capsys.readouterr().out
     record = read_record(workspace)
     assert record is not None and [row.property for row in record.rows] == ["B", "C", "D"]
     page = renewed(workspace, "<!-- unproved -->\nold\n<!-- end -->\n")
     assert "| B | late means full | not inductive: `" in page and "old" not in page and "| A |" not in page
     assert "Of another model" not in page
+
+
+def test_what_is_proved_with_fewer_vectors_is_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = workspace / "properties" / "p.py"
+    imported = "from lostirq.prelude import *\n"
+    text = page.read_text().replace(imported, f"{imported}from model.m import *\n")
+    page.write_text(text.replace('class proved:\n    """One of them."""', """class proved:
+    '''One of them.'''
+
+    VECTORS = 8
+
+@scenario(tier="proof", memory=("sc",), properties=("C",))
+class small:
+    '''Another one, with fewer.'''
+"""))
+    model = workspace / "model" / "m.py"
+    model.write_text('VECTORS = Param(4, "interrupt vectors")\n' + model.read_text())
+    assert run(workspace) == 0
+    capsys.readouterr()
+    assert run(workspace, "--unproved", "plain", "--json") == 125
+    rows = {row["property"]: row["verdict"] for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert rows == {"B": "not inductive", "C": "proved with 4 vectors", "D": "false at the start"}
 
 
 @pytest.mark.parametrize("arguments", [
