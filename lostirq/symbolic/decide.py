@@ -34,9 +34,10 @@ def decide(
     if _breaks(outcome, {RANGE}):
         every = prove(system, whole, rlimit=rlimit, most=MOST)
         found = needed_by_edges(system, whole, (), [edge for name, edge in _broken(every) if name == RANGE])
-        again = prove(system, [*whole, *found], rlimit=rlimit, progress=progress, select=select)
+        more = [*whole, *found]
+        again = prove(system, more, rlimit=rlimit, progress=progress, select=select) if found else outcome
         if isinstance(again, Proved):
-            outcome, whole = again, [*whole, *found]
+            outcome, whole = again, more
     if not steps or not isinstance(outcome, Proved):
         return outcome, whole
     outcome = prove_steps(system, whole, steps, rlimit=rlimit, progress=progress, select=select)
