@@ -31,10 +31,11 @@ from lostirq.symbolic.outcome import Conjunct, NotInductive, Proved
 from lostirq.symbolic.steps import prove_steps
 from lostirq.workflow import certificates
 from lostirq.workflow.bug_proofs_page import SAFETY
-from lostirq.workflow.prove import describe, invariant, load_with_proofs
+from lostirq.workflow.prove import TIER, describe, invariant, load_with_proofs
 from lostirq.workflow.workspace import choose
 
 RECORD = Path("proofs") / "unproved.json"
+WIDTH = "VECTORS"   # the parameter that tells the width of a proof
 _TABLE = re.compile(r"(<!-- unproved -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _PLACE = re.compile(r"step of (\S+) in (\S*) \((\S*:\d+)\): (.*)")
 
@@ -66,12 +67,11 @@ def unproved(root: Path, workspace: Workspace, scenario: str, tell: Callable[[Op
     conjuncts = invariant(system, [], [p for p in system.properties if p.proves])
     checked = _checked(workspace)
     proved = _proved(root, workspace)
-    widest = max(proved.values(), default=0)
+    widest = _widest(workspace)
     found = []
     for id_ in (i for i, p in workspace.properties.items() if p.form in SAFETY and proved.get(i, -1) < widest):
         mine = [p for p in system.properties if p.id == id_ and not p.proves]
-        verdict, step = _tried(system, conjuncts, mine) if mine and id_ not in proved else ("no instance", ())
-        verdict = f"proved with {proved[id_]} vectors" if id_ in proved else verdict
+        verdict, step = _tried(system, conjuncts, mine, proved.get(id_))
         found.append(Open(id_, verdict, step, checked[id_]))
         tell(found[-1])
     return Unproved(scenario, digest(system), tuple(found))
@@ -90,11 +90,18 @@ def _proved(root: Path, workspace: Workspace) -> dict[str, int]:
     for path in certificates.listed(root):
         data = certificates.load(path)
         about = certificates.origin(data, path.name)
-        if certificates.current(data, certificates.compiled(workspace, about)):
-            given = data.get("parameters")
-            width = int(given.get("VECTORS", 0)) if isinstance(given, dict) else 0
+        system = certificates.compiled(workspace, about)
+        if certificates.current(data, system):
+            width = dict(system.parameters).get(WIDTH, 0)
             found.update((id_, max(width, found.get(id_, 0))) for id_ in about.property.split(", "))
     return found
+
+
+def _widest(workspace: Workspace) -> int:
+    """The vectors of the widest proof, whether it has a certificate or not."""
+    default = workspace.parameters[WIDTH].default if WIDTH in workspace.parameters else 0
+    proofs = (s for s in workspace.scenarios.values() if s.tier == TIER)
+    return max((int(s.parameters.get(WIDTH, default)) for s in proofs), default=0)
 
 
 def _checked(workspace: Workspace) -> Counter[str]:
@@ -104,7 +111,14 @@ def _checked(workspace: Workspace) -> Counter[str]:
     return Counter(id_ for system in systems for id_ in {p.id for p in system.properties})
 
 
-def _tried(system: System, conjuncts: list[Conjunct], mine: list[Property]) -> tuple[str, tuple[str, ...]]:
+def _tried(
+    system: System, conjuncts: list[Conjunct], mine: list[Property], proved: int | None
+) -> tuple[str, tuple[str, ...]]:
+    """`proved`: with how many vectors there is a certificate."""
+    if proved is not None:
+        return f"proved with {proved} vectors", ()
+    if not mine:
+        return "no instance", ()
     invariants = [Conjunct(p.key, p.formula) for p in mine if p.form is Form.INVARIANT]
     false = base_fails(system, invariants)
     if false:

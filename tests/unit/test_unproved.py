@@ -123,6 +123,10 @@ class small:
     assert run(workspace, "--unproved", "plain", "--json") == 125
     rows = {row["property"]: row["verdict"] for row in json.loads(capsys.readouterr().out)["rows"]}
     assert rows == {"B": "not inductive", "C": "proved with 4 vectors", "D": "false at the start"}
+    (workspace / "proofs" / "certificates" / "A-proved-sc.json").unlink()
+    assert run(workspace, "--unproved", "plain", "--json") == 125
+    rows = {row["property"]: row["verdict"] for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert rows["C"] == "proved with 4 vectors", "the width of a proof without a certificate counts"
 
 
 @pytest.mark.parametrize("arguments", [
