@@ -182,16 +182,14 @@ def needed(
 
 
 def needed_by_edges(
-    system: System, conjuncts: Iterable[Conjunct], steps: Iterable[tuple[Conjunct, int]], ranges: Iterable[int] = ()
+    system: System, conjuncts: Iterable[Conjunct], steps: Mapping[str, Expr], broken: Iterable[tuple[str, int]]
 ) -> list[Conjunct]:
-    """Conjuncts that edges need.  `steps`: step properties, with the edges that may break them; `ranges`: edges that
-    may leave the range of an Int."""
+    """Conjuncts that edges need.  `broken`: what each may break, a step property (their formulas: `steps`) or RANGE."""
     search = Backward(system, conjuncts, {})
     family_of = {edge.index: family for family in search.families for edge in family.members}
-    for goal, family in dict.fromkeys((goal, family_of[edge]) for goal, edge in steps):
+    wanted = ((name, family_of[edge]) for name, edge in broken if name in steps or name == RANGE)
+    for name, family in dict.fromkeys(wanted):
         queries = search.of(family)
-        search.need(goal.name, family, queries, obligation(queries, family.general, goal.formula))
-    for family in dict.fromkeys(family_of[edge] for edge in ranges):
-        queries = search.of(family)
-        search.need(RANGE, family, queries, and_(*queries.range_goals()))
+        goal = obligation(queries, family.general, steps[name]) if name in steps else and_(*queries.range_goals())
+        search.need(name, family, queries, goal)
     return search.run(())

@@ -30,10 +30,9 @@ from lostirq.ir.system import Form, Memory, System, served
 from lostirq.language import Executed, Statement, Workspace, load_sources
 from lostirq.symbolic.certificate import Json, Whole, whole
 from lostirq.symbolic.changed import Change, Shape, Shapes, change
+from lostirq.symbolic.decide import theorem
 from lostirq.symbolic.families import Family, plain
-from lostirq.symbolic.induction import prove
 from lostirq.symbolic.outcome import Conjunct, Proved
-from lostirq.symbolic.steps import prove_steps
 from lostirq.workflow import certificates, proofs_page
 from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, current, mark
 from lostirq.workflow.bugs import Bug
@@ -241,11 +240,8 @@ def _inductive(data: Json, system: System, changed: Change) -> bool:
         first = _first(grouped, changed)
         return [f for f in first if _touches(f, changed)] if enough else first
 
-    outcome = prove(system, old.conjuncts, select=select)
     steps = [Conjunct(p.key, p.formula) for p in targets if p.form is Form.STEP]
-    if steps and isinstance(outcome, Proved):
-        outcome = prove_steps(system, old.conjuncts, steps, select=select)
-    return isinstance(outcome, Proved)
+    return isinstance(theorem(system, old.conjuncts, steps, select=select), Proved)
 
 
 def _same_theorem(old: Whole, targets: dict[str, Expr]) -> bool:
