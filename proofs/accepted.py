@@ -43,10 +43,8 @@ def deliverable(i: VcpuId) -> bool:
 @lemma("events of a guest that accepts them", proves="G-11", over=VCPUS)
 def events_of_a_guest_that_accepts_them(i: VcpuId) -> bool:
     """A halted vCPU looks for interrupts only if its guest accepts them."""
-    looking = function_of("vcpu_thread", i, "kvm_vcpu_has_events") and function_of(
-        "vcpu_thread", i, "kvm_cpu_has_interrupt"
-    )
-    return not looking or interruptible(i)
+    about_a_halt = function_of("vcpu_thread", i, "kvm_vcpu_has_events")
+    return not (about_a_halt and function_of("vcpu_thread", i, "kvm_cpu_has_interrupt")) or interruptible(i)
 
 
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("S-2", "G-11", "G-12"))

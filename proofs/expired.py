@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Timers, and kicks that end a halt: why an expiry and a kick are not forgotten (G-4, G-8, G-9, G-15, G-18).
+"""Timers, and kicks that end a halt: why an expiry and a kick are not forgotten (G-4, G-8, G-9, G-15, G-18), and no
+request is left in the guest (Q-2).
 
 References: arch/x86/kvm/lapic.c:apic_timer_expired, kvm_inject_apic_timer_irqs; arch/x86/kvm/x86.h:kvm_set_mp_state.
 """

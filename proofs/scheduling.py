@@ -101,14 +101,26 @@ def until_the_fence(i: VcpuId) -> bool:
     return function_of("vcpu_thread", i, "kvm_vcpu_block") or fence
 
 
-@lemma("waits while it blocks", proves="T-17", over=VCPUS, carried_back=True)
-def waits_while_it_blocks(i: VcpuId) -> bool:
+@pure
+def waits_only_to_block(i: VcpuId) -> bool:
     """The task to be woken is said only inside kvm_vcpu_block, as the thread sees it."""
     return function_of("vcpu_thread", i, "kvm_vcpu_block") or not seen_by("vcpu_thread", i, vcpus[i].wait_task)
 
 
-@lemma("wait_task left behind", proves="T-17", over=(VCPUS, PCPUS))
-def wait_task_left_behind(i: VcpuId, c: CpuId) -> bool:
+@pure
+def wait_task_is_where_it_was_stored(i: VcpuId, c: CpuId) -> bool:
     """A store to it is in no buffer but that of the pCPU that the thread is on, until the fence behind the blocking."""
     here = until_the_fence(i) and vcpus[i].task.cpu == c and not off_its_pcpu(i)
     return settled("host_irq", c, vcpus[i].wait_task) or here
+
+
+@lemma("waits while it blocks", proves="T-17", over=VCPUS, carried_back=True)
+def waits_while_it_blocks(i: VcpuId) -> bool:
+    """A vCPU thread waits only to block."""
+    return waits_only_to_block(i)
+
+
+@lemma("wait_task left behind", proves="T-17", over=(VCPUS, PCPUS))
+def wait_task_left_behind(i: VcpuId, c: CpuId) -> bool:
+    """What it has stored of that moves with it."""
+    return wait_task_is_where_it_was_stored(i, c)

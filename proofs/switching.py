@@ -45,15 +45,14 @@ def not_armed_in_userspace(i: VcpuId) -> bool:
 
 @lemma("waits only while it blocks", proves="T-3, G-13", over=VCPUS, when=USERSPACE, carried_back=True)
 def waits_only_while_it_blocks(i: VcpuId) -> bool:
-    """The task to be woken is said only inside kvm_vcpu_block, as the thread sees it."""
-    return function_of("vcpu_thread", i, "kvm_vcpu_block") or not seen_by("vcpu_thread", i, vcpus[i].wait_task)
+    """As for T-17: a vCPU thread waits only to block."""
+    return waits_only_to_block(i)
 
 
 @lemma("no wait_task left behind", proves="T-3, G-13", over=(VCPUS, PCPUS), when=USERSPACE)
 def no_wait_task_left_behind(i: VcpuId, c: CpuId) -> bool:
-    """A store to it is in no buffer but that of the pCPU that the thread is on, until the fence behind the blocking."""
-    here = until_the_fence(i) and vcpus[i].task.cpu == c and not off_its_pcpu(i)
-    return settled("host_irq", c, vcpus[i].wait_task) or here
+    """As for T-17: what it has stored of that moves with it."""
+    return wait_task_is_where_it_was_stored(i, c)
 
 
 @lemma("occupied", proves="G-6", over=VCPUS)

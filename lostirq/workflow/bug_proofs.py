@@ -168,7 +168,7 @@ def _with_unchanged(about: Base, row: BugRow, edited: Set[Statement] | None) -> 
 
 
 def _edited(about: Base, sources_: Mapping[str, str], workspace: Workspace | None) -> Set[Statement] | None:
-    """The statements of the base that are not there any more; None if more may have changed."""
+    """The statements of the functions that a bug changes, as they were; None if more may have changed."""
     if workspace is None or not declared_alike(about.workspace, workspace):
         return None
     return statements_replaced(about.texts, sources_)
