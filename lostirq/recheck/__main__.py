@@ -81,9 +81,11 @@ class Checker:
         return list(dict.fromkeys(bad for o in self._left(todo) for bad in self._apart(steps, o)))
 
     def _left(self, todo: list[Obligation]) -> list[Obligation]:
-        """Those that are not unsatisfiable."""
+        """Those that are not unsatisfiable, with all assumptions where fewer do not suffice."""
         answers = self._ask([o.query(self.system.terms) for o in todo])
-        return [o for o, answer in zip(todo, answers, strict=True) if answer != "unsat"]
+        left = [replace(o, fewer=None) for o, answer in zip(todo, answers, strict=True) if answer != "unsat"]
+        again = any(o.fewer is not None for o in todo)
+        return self._left(left) if left and again else left
 
     def _apart(self, steps: Steps, o: Obligation) -> Bad:
         """Case by case, then goal by goal: each by itself may be easier for the solver than all at once, and then they
@@ -116,7 +118,10 @@ class Checker:
         return ["unsat" if false in q else next(decided) for q in queries]
 
     def _script(self, queries: list[list[Term]]) -> str:
-        asked = [self._start, *queries]
+        read = 0
+        for t in itertools.chain(*queries):
+            read |= t.reads
+        asked = [[t for t in self._start if t.reads & read], *queries]
         script = Script(self.system.terms, (t for q in asked for t in q))
         for q in asked:
             script.query(q)

@@ -10,7 +10,8 @@ Let I be the conjunction of the conjuncts.  The obligations are
 By induction on the number of steps, I holds and every int is in its range in every reachable state: the induction
 starts with `base` and the initial values (checked when the system is read), and goes on with `step` and `range`.  So
 each obligation may assume I and the ranges of the variables it reads.  Whatever is left out of the *assumptions* of an
-obligation makes it harder, never wrong.  A goal is left out for one of these reasons only:
+obligation makes it harder, never wrong.  A certificate may say which conjuncts are needed where (`needed`): the others
+are left out at first, and assumed only if that does not suffice.  A goal is left out for one of these reasons only:
   frame     the edge assigns no variable of the conjunct;
   elsewhere the conjunct is a disjunction with a member that says that the process of the edge is not at its target;
   known     after simplification it is true, or is an assumption or part of the guard, word for word.
@@ -19,15 +20,16 @@ have one target are a relation between the variables before and *after* the step
 (numbered after those of the system); one edge alone is put into the goals instead.  The variables after the step may be
 assumed to be in range, because that is an obligation, too.  Edges that stay where they are must only keep what they
 write: they are one relation for each set of variables written.
-Properties of steps that differ only in a number are one property of an unknown number (`families`).
+Properties of steps, edges of a relation, and cases that differ only in numbers that move together are one, about an
+unknown number (`families`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lostirq.recheck.families import together
+from lostirq.recheck.families import Families
 from lostirq.recheck.read import Certificate, Edge, Event, System
 from lostirq.recheck.terms import Term, Terms, high, low, parts, walk
 
@@ -46,16 +48,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """No case is broken under the assumptions."""
+    """No case is broken under the assumptions.  `fewer`: those of conjuncts that are said to be needed; None if that is
+    not said, or is all."""
 
     process: int
     source: int
     cases: tuple[Case, ...]
     assumptions: tuple[Term, ...]
+    fewer: tuple[Term, ...] | None = None
 
     def query(self, terms: Terms) -> list[Term]:
-        """What must have no solution."""
-        return [*self.assumptions, terms.any_of(case.broken for case in self.cases)]
+        """What must have no solution: with fewer assumptions, if there are."""
+        assumed = self.assumptions if self.fewer is None else self.fewer
+        return [*assumed, terms.any_of(case.broken for case in self.cases)]
 
 
 class Steps:
@@ -63,12 +68,15 @@ class Steps:
 
     def __init__(self, system: System, certificate: Certificate) -> None:
         self.system, self.terms = system, system.terms
-        self.conjuncts = tuple((name, part) for name, t in certificate.conjuncts for part in parts(t))
+        self.conjuncts = tuple((k, part) for k, (_, t) in enumerate(certificate.conjuncts) for part in parts(t))
+        self._names = tuple(name for name, _ in certificate.conjuncts)
+        self._needed = certificate.needed
         self.properties = [(key, f) for key, (form, f) in certificate.theorem.items() if form == "step"]
-        self.general = together(self.terms, self.properties)
+        self._together = Families(self.terms).together
+        self.general = [(self.properties[m[0]][0], f) for m, f in self._together([f for _, f in self.properties])]
         self._heard = {f: self._hears(f) for _, f in (*self.properties, *self.general)}
         self._told: dict[tuple[Term, frozenset[int], tuple[Event, ...]], Term] = {}
-        self._placed: dict[tuple[int, int], dict[Term, str]] = {}
+        self._placed: dict[tuple[int, int], dict[Term, int]] = {}
         self._where = [self._locations(t) for _, t in self.conjuncts]
 
     def obligations(self) -> list[Obligation]:
@@ -85,7 +93,7 @@ class Steps:
         found: list[Obligation] = []
         for number in dict.fromkeys(n for c in o.cases for n in c.edges):
             for case in self._cases(o.process, o.source, [number], apart=True):
-                found.append(Obligation(o.process, o.source, (case,), o.assumptions))
+                found.append(replace(o, cases=(case,), fewer=None))
         return found
 
     # -- where a conjunct says something ----------------------------------------------------------------------------
@@ -109,16 +117,17 @@ class Steps:
                 found[k] = found.get(k, everywhere) & (named if d.op == "not" else everywhere & ~named)
         return found
 
-    def at(self, process: int, place: int) -> dict[Term, str]:
-        """The conjuncts for a process at this location, its program counter put in; without those that are true."""
+    def at(self, process: int, place: int) -> dict[Term, int]:
+        """The conjuncts for a process at this location, its program counter put in, and which they are; without those
+        that are true."""
         found = self._placed.get((process, place))
         if found is None:
             found = self._placed[process, place] = {}
             put = self._putting(process, place)
-            for (name, t), where in zip(self.conjuncts, self._where, strict=True):
+            for (number, t), where in zip(self.conjuncts, self._where, strict=True):
                 if where.get(process, -1) >> place & 1:
                     for part in parts(put(t)):
-                        found.setdefault(part, name)
+                        found.setdefault(part, number)
             found.pop(self.terms.true, None)
         return found
 
@@ -131,10 +140,20 @@ class Steps:
     # -- steps ------------------------------------------------------------------------------------------------------
 
     def _leaving(self, process: int, source: int, groups: list[list[int]]) -> list[Obligation]:
-        cases = [case for edges in groups for case in self._cases(process, source, edges)]
+        cases = self._alike([case for edges in groups for case in self._cases(process, source, edges)])
         wide = [(case,) for case in cases if len(case.edges) > MANY]
         rest = tuple(case for case in cases if len(case.edges) <= MANY)
-        return [Obligation(process, source, those, tuple(self.at(process, source))) for those in (*wide, rest) if those]
+        assumed, wanted = self.at(process, source), self._needed.get((process, source))
+        fewer = None if wanted is None else tuple(t for t, number in assumed.items() if number in wanted)
+        return [Obligation(process, source, those, tuple(assumed), fewer) for those in (*wide, rest) if those]
+
+    def _alike(self, cases: list[Case]) -> list[Case]:
+        """The cases, or one in the place of those that differ only in a number."""
+        found = []
+        for those, broken in self._together([case.broken for case in cases]):
+            edges = dict.fromkeys(n for m in those for n in cases[m].edges)
+            found.append(Case(tuple(edges), tuple(dict.fromkeys(g for m in those for g in cases[m].goals)), broken))
+        return found
 
     def _cases(self, process: int, source: int, numbers: list[int], apart: bool = False) -> list[Case]:
         """What edges with one source and one target must keep; one case for each goal if they are kept `apart`."""
@@ -163,12 +182,13 @@ class Steps:
             after, taken = assigned[edges[0][0]], enabled[edges[0][0]]
         else:
             after = {v: terms.var(v + len(self.system.names)) for v in written}
-            taken = terms.any_of(self._becomes(enabled[n], assigned[n], after) for n, _ in edges)
+            relation = [self._becomes(enabled[n], assigned[n], after) for n, _ in edges]
+            taken = terms.any_of(f for _, f in self._together(relation))
         mask, memo = sum(1 << v for v in written), dict[Term, Term]()
         goals: list[tuple[str, Term]] = []
-        for formula, name in self.at(process, edges[0][1].target).items():
+        for formula, number in self.at(process, edges[0][1].target).items():
             if formula.reads & mask or formula not in known:
-                goals += [(name, part) for part in parts(terms.replace(formula, after, mask, memo))]
+                goals += [(self._names[number], part) for part in parts(terms.replace(formula, after, mask, memo))]
         sure = frozenset(parts(taken))
         add([g for g in goals if g[1] not in known and g[1] not in sure], tuple(n for n, _ in edges), taken)
         return cases

@@ -18,6 +18,8 @@ Certificate    {"format": "lostirq certificate 1", "system": digest, "terms": [.
                being their width; of an occurs: the name of the event; of a decode: its lowest value, null for a bool
   theorem      [[key, form, term], ...]; form is "invariant" or "step"
   conjunct     [name, term]
+It may have "needed": [[process, location, [conjunct, ...]], ...], all numbers: which conjuncts suffice for the steps of
+a process from there.  Nothing is believed of that: it is where the checker begins.
 Other entries say where it came from.  They are not read here, and nothing depends on them.
 """
 
@@ -33,9 +35,9 @@ from typing import cast
 from lostirq.recheck.terms import BOOL, Sort, Term, Terms, Wrong, walk
 
 MOST_BYTES = 256 << 20
-ENTRIES = {"format", "system", "terms", "theorem", "conjuncts"}          # of a certificate, needed
-NOTES = {"property", "scenario", "memory", "overrides", "parameters", "dropped", "assumed", "counts", "lemmas", "added",
-         "places"}  # fmt: skip
+ENTRIES = {"format", "system", "terms", "theorem", "conjuncts"}          # that a certificate must have
+NOTES = {"needed", "property", "scenario", "memory", "overrides", "parameters", "dropped", "assumed", "counts",
+         "lemmas", "added", "places"}  # fmt: skip
 
 Event = tuple[str, tuple[Term, ...]]                                      # its name and its arguments
 
@@ -72,6 +74,7 @@ class Certificate:
     digest: str
     theorem: dict[str, tuple[str, Term]]
     conjuncts: tuple[tuple[str, Term], ...]
+    needed: dict[tuple[int, int], frozenset[int]]
 
 
 def load(path: Path) -> dict[str, object]:
@@ -188,12 +191,12 @@ def certificate(data: dict[str, object], s: System) -> Certificate:
 
 
 def _certificate(data: dict, s: System) -> Certificate:  # type: ignore[type-arg]  # JSON, as above
-    numbers: dict[object, int] = {name: k for k, name in enumerate(s.names)}
+    named: dict[object, int] = {name: k for k, name in enumerate(s.names)}
     table: list[Term] = []
     for k, (op, args, payload) in enumerate(data["terms"]):
         operands = tuple(table[_below(a, k)] for a in args)
         try:
-            table.append(_term(s.terms, numbers, op, operands, payload))
+            table.append(_term(s.terms, named, op, operands, payload))
         except Wrong as error:
             raise Wrong(f"term {k}: {error}") from None
     theorem = {_text(key): (_text(form), table[_below(t, len(table))]) for key, form, t in data["theorem"]}
@@ -206,7 +209,11 @@ def _certificate(data: dict, s: System) -> Certificate:  # type: ignore[type-arg
             raise Wrong(f"{name} speaks of a step, not of a state")
     if len(theorem) != len(data["theorem"]) or not theorem:
         raise Wrong("a theorem without properties, or with one twice")
-    return Certificate(_text(data["system"]), theorem, conjuncts)
+    needed = {
+        (_below(k, len(s.counters)), _below(place, s.places[k])): frozenset(_below(n, len(conjuncts)) for n in numbers)
+        for k, place, numbers in data.get("needed", ())
+    }
+    return Certificate(_text(data["system"]), theorem, conjuncts, needed)
 
 
 def _term(terms: Terms, numbers: Mapping[object, int], op: object, args: tuple[Term, ...], data: object) -> Term:

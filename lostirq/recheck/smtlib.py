@@ -32,8 +32,9 @@ class Script:
         for t in order:
             self._define(t)
 
-    def query(self, assertions: Iterable[Term]) -> None:
-        """Can these be true together, with every int in its range?"""
+    def query(self, assertions: Iterable[Term], core: bool = False) -> None:
+        """Can these be true together, with every int in its range?  `core`: and if not, which of them cannot, the n-th
+        named q..._n."""
         given = list(assertions)
         reads = 0
         for t in given:
@@ -44,8 +45,13 @@ class Script:
             if reads >> number & 1 and sort[0] == "int":
                 lowest, highest = self._int(low(sort)), self._int(high(sort))
                 self._lines.append(f"(assert (and (bvsle {lowest} {name}) (bvsle {name} {highest})))")
-        self._lines += [f"(assert {self._names[t]})" for t in given]
-        self._lines += ["(check-sat)", "(pop 1)"]
+        if core:
+            first = len(self._lines)
+            self._lines += [f"(assert (! {self._names[t]} :named q{first}_{n}))" for n, t in enumerate(given)]
+            self._lines += ["(check-sat)", "(get-unsat-core)", "(pop 1)"]
+        else:
+            self._lines += [f"(assert {self._names[t]})" for t in given]
+            self._lines += ["(check-sat)", "(pop 1)"]
 
     def text(self) -> str:
         return "\n".join([*self._lines, ""])

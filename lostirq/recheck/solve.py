@@ -17,7 +17,7 @@ from lostirq.recheck.terms import Wrong
 
 SOLVERS = {"bitwuzla": "bitwuzla", "cvc5": "cvc5", "z3": "z3"}          # name -> Python package
 LIMITS = {"bitwuzla": 60_000, "cvc5": 20_000_000, "z3": 50_000_000}     # of one query; milliseconds, or a count
-TOGETHER = {"bitwuzla": 12, "cvc5": 1, "z3": 12}    # queries to one solver: they share terms, and clauses (measured)
+TOGETHER = {"bitwuzla": 4, "cvc5": 1, "z3": 12}     # queries to one solver: they share terms, and clauses (measured)
 ANSWERS = ("sat", "unsat", "unknown")
 MEMORY = 4 << 30
 RESET = "(reset)\n"
@@ -32,10 +32,15 @@ def known(name: str) -> str:
     return name
 
 
+def answer(name: str, scripts: Iterable[str], limit: int) -> subprocess.CompletedProcess[str]:
+    """What the solver says to scripts."""
+    command = [sys.executable, "-m", "lostirq.recheck.solve", name, str(limit)]
+    return subprocess.run(command, input=RESET.join(scripts), capture_output=True, text=True, check=False)
+
+
 def ask(name: str, scripts: Iterable[str], checks: int, limit: int) -> list[str]:
     """The answers to scripts, `checks` of them in all: those that did not come are unknown."""
-    command = [sys.executable, "-m", "lostirq.recheck.solve", name, str(limit)]
-    done = subprocess.run(command, input=RESET.join(scripts), capture_output=True, text=True, check=False)
+    done = answer(name, scripts, limit)
     lines = done.stdout.split("\n")[:-1]
     if done.returncode == 0 and len(lines) == checks and all(line in ANSWERS for line in lines):
         return lines

@@ -207,8 +207,14 @@ class Terms:
                 if missing:
                     stack += missing
                     continue
-                memo[stack.pop()] = self.build(node.op, tuple(memo[a] for a in node.args), node.data)
+                memo[stack.pop()] = self.again(node, tuple(memo[a] for a in node.args))
         return memo[root]
+
+    def again(self, node: Term, args: tuple[Term, ...]) -> Term:
+        """The same of other operands."""
+        if args == node.args:
+            return node
+        return self.occurs(node.data, args) if node.op == "occurs" else self.build(node.op, args, node.data)
 
 
 def low(s: Sort) -> int:

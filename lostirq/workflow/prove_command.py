@@ -28,7 +28,17 @@ from lostirq.workflow.inferring import MOST, STATES, Wanted, inference, paramete
 from lostirq.workflow.outcome import Outcome, combine
 from lostirq.workflow.proofs_page import Times
 from lostirq.workflow.prove import TIER, load_with_proofs, prove_property
-from lostirq.workflow.recheck import DEFAULT, SOLVERS, Rechecked, chosen, grouped, recheck, recheck_one, version
+from lostirq.workflow.recheck import (
+    DEFAULT,
+    SOLVERS,
+    Rechecked,
+    add_needed,
+    chosen,
+    grouped,
+    recheck,
+    recheck_one,
+    version,
+)
 from lostirq.workflow.unproved import Open, unproved, write_record
 from lostirq.workflow.workspace import choose
 
@@ -171,6 +181,7 @@ def _prove(
         return _Answer(Outcome.UNDECIDED if undecided else Outcome.VIOLATED, report.render())
     with tempfile.TemporaryDirectory(prefix="lostirq-prove-") as folder:
         path = certificates.write(Path(folder), about, certificates.make(about, proofs[0], report.found))
+        add_needed(proofs[0].system, path)
         verified = recheck_one(proofs[0].system, path, solver, limit)
         if verified.outcome is not Outcome.HOLDS:
             verdict = Unknown(f"its certificate is not verified: {verified.reason}")

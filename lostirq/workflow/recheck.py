@@ -21,9 +21,9 @@ from pathlib import Path
 
 from lostirq.errors import ModelErrors, UsageError
 from lostirq.evidence.trace_file import write_text
-from lostirq.ir.system import System, served
+from lostirq.ir.system import Property, System, served
 from lostirq.language import Workspace
-from lostirq.symbolic.certificate import system_file
+from lostirq.symbolic.certificate import system_file, text
 from lostirq.workflow import certificates
 from lostirq.workflow.certificates import Origin
 from lostirq.workflow.outcome import Outcome
@@ -107,17 +107,34 @@ def recheck_one(system: System, path: Path, solver: str, limit: int | None = Non
     if absent or not goals:
         named = ", ".join(absent) or "no property"
         return Rechecked(path, "stale", f"it is about {named}, which is not in {about.scenario} any more")
-    with tempfile.TemporaryDirectory(prefix="lostirq-recheck-") as folder:
-        file = Path(folder) / "system.json"
-        write_text(file, system_file(system, goals))
-        given = [] if limit is None else ["--limit", str(limit)]
-        command = [sys.executable, "-m", "lostirq.recheck", str(file), str(path), "--solver", solver, "--json", *given]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    given = [] if limit is None else ["--limit", str(limit)]
+    done = _run("lostirq.recheck", system, goals, path, "--solver", solver, "--json", *given)
     found = _answer(done, path, system)
     listed = path.resolve().parent.parts[-2:] == certificates.FOLDER.parts
     if found.verdict == "verified" and listed and path.name != about.file().name:
         return Rechecked(path, "malformed", f"of another theorem than its name says: {about.file().name}")
     return Rechecked(found.certificate, found.verdict, found.reason, found.failing, time.monotonic() - begin)
+
+
+def add_needed(system: System, path: Path) -> None:
+    """Write into a new certificate what the checker begins with (`lostirq.recheck.needed`).  Where that is not found,
+    the certificate stays as it is: the checker can do without."""
+    data = certificates.load(path)
+    goals = certificates.theorem(system, certificates.origin(data, path.name).property)
+    done = _run("lostirq.recheck.needed", system, goals, path)
+    if done.returncode == 0:
+        write_text(path, text({**data, "needed": json.loads(done.stdout)}))
+
+
+def _run(
+    program: str, system: System, goals: list[Property], path: Path, *given: str
+) -> subprocess.CompletedProcess[str]:
+    """A program of the checker, about a certificate."""
+    with tempfile.TemporaryDirectory(prefix="lostirq-recheck-") as folder:
+        file = Path(folder) / "system.json"
+        write_text(file, system_file(system, goals))
+        command = [sys.executable, "-m", program, str(file), str(path), *given]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _answer(done: subprocess.CompletedProcess[str], path: Path, system: System) -> Rechecked:

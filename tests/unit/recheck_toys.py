@@ -157,12 +157,18 @@ def _shuffle(data: Json, rng: random.Random) -> None:
     rng.shuffle(data["conjuncts"])  # type: ignore[arg-type]  # JSON
 
 
+def _needed(data: Json, rng: random.Random) -> None:
+    """Anything may be said to suffice: that is where the checker begins, not what it believes."""
+    numbers = range(len(data["conjuncts"]))  # type: ignore[arg-type]  # JSON
+    data["needed"] = [[0, place, sorted(rng.sample(numbers, rng.randrange(3)))] for place in range(rng.randrange(1, 4))]
+
+
 CERTIFICATES: dict[str, Callable[[Json, random.Random], str | None]] = {
     "cut off": _cut, "byte": _byte, "conjunct left out": _drop, "conjunct twice": _twice,
     "conjunct negated": lambda d, r: _grow(d, r, "not", 1), "conjunct weakened": lambda d, r: _grow(d, r, "or", 2),
     "conjunct strengthened": lambda d, r: _grow(d, r, "and", 2), "operator": _operator, "constant": _constant,
     "variable": _variable, "operand": _operand, "set": _set, "digest": _digest, "theorem": _theorem,
-    "commands": _commands, "order": _shuffle,
+    "commands": _commands, "order": _shuffle, "needed": _needed,
 }  # fmt: skip
 
 

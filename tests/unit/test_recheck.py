@@ -20,7 +20,8 @@ from tests.unit.recheck_toys import Mutant, drawn, mutants, proof, reachable_vio
 
 ROOT = Path(__file__).resolve().parents[2]
 PROOF = "still a proof of the same theorem"
-CHECKER = sorted((ROOT / "lostirq" / "recheck").glob("*.py"))
+PROGRAMS = sorted((ROOT / "lostirq" / "recheck").glob("*.py"))
+CHECKER = [p for p in PROGRAMS if p.name != "needed.py"]     # nothing that is verified depends on it
 
 
 @pytest.mark.parametrize("memory", list(Memory), ids=lambda m: m.value)
@@ -216,7 +217,7 @@ def test_a_solver_that_answers_nonsense_is_not_believed(
 
 def test_it_imports_the_standard_library_and_solvers_only() -> None:
     allowed = set(sys.stdlib_module_names) | {"bitwuzla", "cvc5", "z3"}
-    for path in CHECKER:
+    for path in PROGRAMS:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []

@@ -10,7 +10,7 @@ import pytest
 from lostirq.ir.system import Memory, System
 from lostirq.ir.tso import lower
 from lostirq.language import compile_scenario, load_sources
-from lostirq.recheck.families import together
+from lostirq.recheck.families import Families
 from lostirq.recheck.obligations import Steps
 from lostirq.recheck.read import certificate as read_certificate
 from lostirq.recheck.read import load
@@ -69,30 +69,42 @@ def fresh() -> Terms:
 
 def test_instances_become_one_formula() -> None:
     terms = fresh()
-    members = [(f"T[{v}]", instance(terms, v, v, v)) for v in (1, 2, 3, 5)]
-    [(name, general)] = together(terms, members)
-    assert name == "T[1]" and general.reads >> 4 == 1 and terms.sorts[4:] == [("int", 1, 5)]
-    assert general not in [f for _, f in members]
+    members = [instance(terms, v, v, v) for v in (1, 2, 3, 5)]
+    [(those, general)] = Families(terms).together(members)
+    assert those == [0, 1, 2, 3] and general.reads >> 4 == 1 and terms.sorts[4:] == [("int", 1, 5)]
+    assert general not in members
+
+
+def test_numbers_with_a_constant_distance_move_together() -> None:
+    """The unknown stands for the smallest of them; each member is the general formula with a number put in."""
+    terms = fresh()
+    members = [instance(terms, v + 2, v, v + 4) for v in (0, 1, 3)]
+    [(those, general)] = Families(terms).together(members)
+    assert those == [0, 1, 2] and terms.sorts[4:] == [("int", 0, 3)]
+    for v, member in zip((0, 1, 3), members, strict=True):
+        assert terms.replace(general, {4: terms.const(v, ("int",))}, 1 << 4, {}) is member
 
 
 @pytest.mark.parametrize("rows", [
     [(1, 1, 1), (2, 2, 2)],                                 # two are not worth it
-    [(1, 2, 1), (2, 3, 2), (3, 4, 3)],                      # two numbers that move
+    [(1, 2, 1), (2, 4, 2), (3, 6, 3)],                      # two numbers that move, not by the same
+    [(1, 1, 1), (1, 1, 1), (2, 2, 2)],                      # the first of them twice
+    [(2, 3, 2), (3, 4, 3), (3, 5, 3)],                      # a distance that changes
     [(1, 1, 1), (2, 2, 2), (3, 3, 4)],                      # one number is wrong
     [(1, 1, 1), (2, 2, 1), (3, 3, 1)][:2] + [(4, 4, 2)],    # two that move, one of them seldom
 ])
 def test_what_does_not_fit_stays(rows: list[tuple[int, int, int]]) -> None:
     terms = fresh()
-    members = [(f"T[{n}]", instance(terms, *row)) for n, row in enumerate(rows)]
-    assert together(terms, members) == members and len(terms.sorts) == 4
+    members = [instance(terms, *row) for row in rows]
+    assert Families(terms).together(members) == [([n], member) for n, member in enumerate(members)]
 
 
 def test_other_formulas_keep_their_place() -> None:
     terms = fresh()
     alone = terms.build("bit", (terms.var(0), *numbers(terms, 0)))
-    members = [(f"T[{v}]", instance(terms, v, v, v)) for v in range(WIDTH)]
-    found = together(terms, [("first", alone), *members, ("last", terms.negation(alone))])
-    assert [name for name, _ in found] == ["first", "T[0]", "last"]
+    members = [instance(terms, v, v, v) for v in range(WIDTH)]
+    found = Families(terms).together([alone, *members, terms.negation(alone)])
+    assert [those for those, _ in found] == [[0], [*range(1, WIDTH + 1)], [WIDTH + 1]]
 
 
 def system(taken: str) -> System:
@@ -108,6 +120,9 @@ def test_all_instances_are_verified_at_once(tmp_path: Path) -> None:
     read = read_system(load(tmp_path / "system.json"))
     steps = Steps(read, read_certificate(load(tmp_path / "certificate.json"), read))
     assert len(steps.properties) == WIDTH and len(steps.general) == 1
+    posts = {n for n, e in enumerate(read.edges) if any(name == "accept" for name, _ in e.events)}
+    of_posts = [c for o in steps.obligations() for c in o.cases if posts & {*c.edges}]
+    assert len(posts) == WIDTH and any({*c.edges} == posts for c in of_posts)      # one case for all of them
 
 
 @pytest.mark.parametrize("lost", [0, 5, 7])
