@@ -34,8 +34,9 @@ from lostirq.symbolic.decide import theorem
 from lostirq.symbolic.families import Family, plain
 from lostirq.symbolic.outcome import Conjunct, Proved
 from lostirq.workflow import certificates, proofs_page
-from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, current, mark
+from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, current, mark, mark_of_certificate
 from lostirq.workflow.bugs import Bug
+from lostirq.workflow.fitting import load_with_lemmas_that_fit
 from lostirq.workflow.mutate_executed import declared_alike, statements_replaced
 from lostirq.workflow.patching import apply
 from lostirq.workflow.prove import load_with_proofs, prove_property
@@ -107,7 +108,7 @@ def base(root: Path) -> Base:
     seconds = proofs_page.recorded(root)
     for path in certificates.listed(root):
         data = certificates.load(path)
-        found.append(_Certificate(path.stem, data, certificates.origin(data, path.name), mark(path)))
+        found.append(_Certificate(path.stem, data, certificates.origin(data, path.name), mark_of_certificate(path)))
     if not found:
         raise UsageError(f"{root / certificates.FOLDER}: there are no certificates (`lostirq prove --all` makes them)")
     found.sort(key=lambda c: (_transitions(c.data), seconds[c.name].proof if c.name in seconds else 0.0, c.name))
@@ -142,9 +143,9 @@ def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = F
     patched = apply(about.texts, read_text(path, "bug patch"), str(path))
     why, workspace = "", None
     try:
-        workspace = load_sources(patched.sources)
+        workspace = load_with_lemmas_that_fit(patched.sources)
     except ModelErrors as e:
-        why = f"the lemmas do not fit the model with the bug: {e.diagnostics[0].message}"
+        why = f"the properties do not fit the model with the bug: {e.diagnostics[0].message}"
     edited = _edited(about, patched.sources, workspace)
     by_name = {c.name: c for c in about.proofs}
     for proof in (by_name[name] for name in due(about, bug, every=every) if name not in row.proofs):

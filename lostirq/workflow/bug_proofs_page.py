@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lostirq.language import Workspace
 from lostirq.workflow import certificates
-from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, mark, read_record
+from lostirq.workflow.bug_proofs_record import BugRow, Fate, ProofRow, mark, mark_of_certificate, read_record
 from lostirq.workflow.bugs import Bug, library, read_bug
 from lostirq.workflow.workspace import load
 
@@ -39,7 +39,7 @@ def broken(row: ProofRow) -> str:
 def table(root: Path) -> str:
     """A sentence and the table, in Markdown."""
     record = read_record(root)
-    marks = {path.stem: mark(path) for path in certificates.listed(root)}
+    marks = {path.stem: mark_of_certificate(path) for path in certificates.listed(root)}
     bugs = safety_bugs(root, load(root))
     rows = {bug.slug: record.get(bug.slug, BugRow("")) for bug in bugs}
     stale = {bug.slug for bug in bugs if bug.slug in record and _stale(bug, rows[bug.slug], marks)}

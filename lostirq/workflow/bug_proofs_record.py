@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """proofs/bugs.json: what became of the proofs with each known bug, as `lostirq bugs --proofs --record` found it.
 
-Invariants: a row is of the bytes of one patch and, for each proof, of one certificate, by their digests: what is of
-others is stale, and is tried again; the file is written whole or not at all, in order of the names, without times.
+Invariants: a row is of the bytes of one patch and, for each proof, of what one certificate says, by their digests: what
+is of others is stale, and is tried again; the file is written whole or not at all, in order of the names, without times.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 
 from lostirq.errors import UsageError
 from lostirq.evidence.trace_file import read_text, write_text
+from lostirq.symbolic.certificate import text as text_of
+from lostirq.workflow import certificates
 
 RECORD = Path("proofs") / "bugs.json"
 
@@ -70,15 +72,25 @@ class BugRow:
 
 def mark(path: Path) -> str:
     """The digest of a file, short.  Raises `UsageError`."""
-    return hashlib.sha256(read_text(path, "file").encode()).hexdigest()[:16]
+    return _short(read_text(path, "file"))
 
 
-def current(known: BugRow | None, patch: str, certificates: Mapping[str, str]) -> BugRow:
+def mark_of_certificate(path: Path) -> str:
+    """The digest of a certificate, short, without what its checker begins with: no bug changes that.  Raises
+    `UsageError`."""
+    return _short(text_of({key: value for key, value in certificates.load(path).items() if key != "needed"}))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def current(known: BugRow | None, patch: str, marks: Mapping[str, str]) -> BugRow:
     """What of a row is still of this patch and these certificates; what was left open is to be tried again."""
     if known is None or known.patch != patch:
         return BugRow(patch)
     rows = {name: row for name, row in known.proofs.items()
-            if row.certificate == certificates.get(name) and row.fate is not Fate.OPEN}
+            if row.certificate == marks.get(name) and row.fate is not Fate.OPEN}
     return BugRow(patch, rows, known.reason if rows == known.proofs else "")
 
 

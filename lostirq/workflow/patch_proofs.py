@@ -26,6 +26,7 @@ from lostirq.language import Workspace, compile_scenario, load_sources
 from lostirq.symbolic.certificate import Json
 from lostirq.workflow import certificates, jobs
 from lostirq.workflow.certificates import Kept, Lost
+from lostirq.workflow.fitting import load_with_lemmas_that_fit
 from lostirq.workflow.patch_report import ProofReport
 from lostirq.workflow.patch_sources import Sides
 from lostirq.workflow.prove import GAVE_UP, TIER, prove_property
@@ -58,9 +59,9 @@ def proofs(root: Path, sides: Sides, *, identical: bool, try_them: bool, process
     if identical or not try_them:
         return tuple(p.row("kept", "the same system") if identical else p.row("stale", NOT_TRIED) for p in known)
     try:
-        patched = load_sources(_with_proofs_of_the_base(sides))
+        patched = load_with_lemmas_that_fit(_with_proofs_of_the_base(sides))
     except ModelErrors as e:
-        why = f"the lemmas do not fit the patched model: {e.diagnostics[0].message}"
+        why = f"the properties do not fit the patched model: {e.diagnostics[0].message}"
         return tuple(p.row("lost", why) for p in known)
     rows: dict[int, ProofReport] = {}
     for done in jobs.run(known, lambda p, report: _tried(base, patched, p), processes=processes):
