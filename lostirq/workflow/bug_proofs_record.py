@@ -2,7 +2,8 @@
 """proofs/bugs.json: what became of the proofs with each known bug, as `lostirq bugs --proofs --record` found it.
 
 Invariants: a row is of the bytes of one patch and, for each proof, of what one certificate says, by their digests: what
-is of others is stale, and is tried again; the file is written whole or not at all, in order of the names, without times.
+is of others is stale, and is tried again; the file is written whole or not at all, in order of the names, and has no
+times.
 """
 
 from __future__ import annotations
