@@ -61,6 +61,9 @@ def _cores(system: read.System, todo: Sequence[Obligation]) -> list[list[int]]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    if len(arguments) != 2:
+        print("usage: python -m lostirq.recheck.needed SYSTEM.json CERTIFICATE.json", file=sys.stderr)
+        return 2
     system, certificate = arguments
     try:
         s, data = read.system(read.load(Path(system))), read.load(Path(certificate))

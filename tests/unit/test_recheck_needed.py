@@ -104,4 +104,5 @@ def test_the_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     files = [str(tmp_path / "system.json"), str(tmp_path / "certificate.json")]
     assert needed.main(files) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(rows()))
+    assert needed.main(files[:1]) == 2 and "usage: " in capsys.readouterr().err
     assert needed.main([files[1], files[1]]) == 2 and "not a system file" in capsys.readouterr().err
