@@ -41,7 +41,8 @@ _MAGIC = "lostirq-result"
 _MAX_ENTRY = 32 << 20
 _PROGRAM = ("errors.py", "interpret.py", "ir", "language", "evidence", "explicit", "symbolic", "report",
             *(f"workflow/{name}.py" for name in ("bug_base", "bugs", "cache", "cache_codec", "certificates", "check",
-                                                 "engines", "impact", "jobs", "outcome", "prove", "show", "workspace")))
+                                                 "engines", "fitting", "impact", "jobs", "outcome", "prove", "show",
+                                                 "workspace")))
 _DECIDED = ("not reached", "stopped early", "liveness not checked", "liveness needs another engine")
 
 T = TypeVar("T")
