@@ -10,6 +10,7 @@ Reference: `lostirq.symbolic.certificate` (what is in it), `lostirq.recheck` (wh
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -123,6 +124,11 @@ def theorem(system: System, property_: str) -> list[Property]:
     return [p for p in system.properties if served(property_) & {p.id, p.key} and not p.proves]
 
 
+def absent(property_: str, goals: Iterable[Property]) -> list[str]:
+    """The ids of a property that have no instance among the goals."""
+    return sorted(served(property_) - {name for p in goals for name in (p.id, p.key)})
+
+
 def current(data: Json, system: System) -> bool:
     """Is the certificate about this very system?  If not, it is stale."""
     goals = theorem(system, str(data.get("property")))
@@ -166,9 +172,10 @@ def retry(data: Json, system: System, rlimit: int = DEFAULT_RLIMIT, select: Sele
     Raises `UsageError` if the data are no certificate."""
     if current(data, system):
         return Kept(None, unchanged=True)
-    targets = theorem(system, str(data.get("property")))
-    if not targets:
-        return NotTried(f"the property {data.get('property')} is not there any more")
+    about = str(data.get("property"))
+    targets = theorem(system, about)
+    if (gone := absent(about, targets)) or not targets:
+        return NotTried(f"the property {', '.join(gone) or about} is not there any more")
     try:
         old = terms.read(data, system)
     except ValueError as error:

@@ -18,8 +18,8 @@ FOLDER = "proofs/"
 
 
 def load_with_lemmas_that_fit(sources: Mapping[str, str]) -> Workspace:
-    """A workspace from texts by file name, without the functions of proofs/ that have errors in it, and those that call
-    them.  Raises `ModelErrors` if anything else has."""
+    """A workspace from texts by file name, without the lemmas of proofs/ that have errors in it, the @pure functions
+    that have, and what calls them.  Raises `ModelErrors` if anything else has."""
     texts = dict(sources)
     while True:
         try:
@@ -30,7 +30,8 @@ def load_with_lemmas_that_fit(sources: Mapping[str, str]) -> Workspace:
 
 
 def _leave_out(texts: dict[str, str], found: Iterable[Diagnostic]) -> bool:
-    """Blank out the functions of proofs/ that are in error; is there nothing else in error?"""
+    """Blank out the lemmas of proofs/ that are in error; was there one, and is there nothing else in error?"""
+    before = dict(texts)
     for d in found:
         if not d.span.file.startswith(FOLDER):
             return False
@@ -39,11 +40,16 @@ def _leave_out(texts: dict[str, str], found: Iterable[Diagnostic]) -> bool:
             body = ast.parse("\n".join(lines)).body
         except SyntaxError:
             return False
-        places = [range(min([n.lineno, *(e.lineno for e in n.decorator_list)]) - 1, n.end_lineno or n.lineno)
-                  for n in body if isinstance(n, ast.FunctionDef)]
+        places = [range(n.decorator_list[0].lineno - 1, n.end_lineno or n.lineno)
+                  for n in body if isinstance(n, ast.FunctionDef) and _is_of_a_proof(n)]
         here = [place for place in places if d.span.line - 1 in place]
         if here:
             texts[d.span.file] = "\n".join("" if n in here[0] else line for n, line in enumerate(lines)) + "\n"
         elif lines[d.span.line - 1 : d.span.line] != [""]:     # left out for an error before this one
             return False
-    return True
+    return texts != before
+
+
+def _is_of_a_proof(function: ast.FunctionDef) -> bool:
+    """Is it a lemma, or a helper?  What is stated is never left out."""
+    return any(ast.unparse(d).partition("(")[0] in ("lemma", "pure") for d in function.decorator_list)

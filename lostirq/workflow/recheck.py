@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lostirq.errors import ModelErrors, UsageError
 from lostirq.evidence.trace_file import write_text
-from lostirq.ir.system import Property, System, served
+from lostirq.ir.system import Property, System
 from lostirq.language import Workspace
 from lostirq.symbolic.certificate import system_file, text
 from lostirq.workflow import certificates
@@ -103,9 +103,8 @@ def recheck_one(system: System, path: Path, solver: str, limit: int | None = Non
     begin = time.monotonic()
     about = certificates.origin(certificates.load(path), path.name)
     goals = certificates.theorem(system, about.property)
-    absent = sorted(served(about.property) - {name for p in goals for name in (p.id, p.key)})
-    if absent or not goals:
-        named = ", ".join(absent) or "no property"
+    if (gone := certificates.absent(about.property, goals)) or not goals:
+        named = ", ".join(gone) or "no property"
         return Rechecked(path, "stale", f"it is about {named}, which is not in {about.scenario} any more")
     given = [] if limit is None else ["--limit", str(limit)]
     done = _run("lostirq.recheck", system, goals, path, "--solver", solver, "--json", *given)

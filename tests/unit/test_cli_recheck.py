@@ -244,3 +244,10 @@ def test_what_needs_three_steps_is_proved_with_k_three(tmp_path: Path, capsys: C
 def test_k_that_makes_no_sense(words: tuple[str, ...], proved: Path, capsys: Capture) -> None:
     assert run(proved, "prove", "Q", *words) == 2
     assert "--k N: a number from 1, without --infer" in capsys.readouterr().err
+
+
+def test_a_proof_of_two_properties_is_not_kept_for_one(proved: Path, tmp_path: Path) -> None:
+    """Where the change takes one of them away, nothing is said of the other."""
+    data = {**certificates.load(proved / HERE / "Q-full_width-sc.json"), "property": "Q, Q-99", "system": "0" * 64}
+    found = retry(data, certificates.compiled(load_with_proofs(write(tmp_path, FENCED)), ABOUT))
+    assert isinstance(found, NotTried) and "Q-99 is not there any more" in found.reason

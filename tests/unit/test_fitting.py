@@ -77,9 +77,10 @@ def test_a_lemma_that_does_not_fit_is_left_out(model: str) -> None:
     {"model/d.py": CALLED.replace("d.on", "d.off")},
     {"properties/q.py": PROPERTIES.replace("d.on", "d.off")},
     {"proofs/q.py": LEMMAS + "\n\n@scenario(base=nowhere)\nclass other:\n    '''It.'''\n"},
+    {"proofs/q.py": LEMMAS + "\n\n@invariant('P')\ndef p() -> bool:\n    return d.off\n"},
     {"proofs/q.py": LEMMAS + "\n\ndef ("},
     {"proofs/q.py": LEMMAS + "\n\nd.on = True\n"},
-], ids=["model", "property", "scenario", "syntax", "statement"])  # fmt: skip
+], ids=["model", "property", "scenario", "property of a proof", "syntax", "statement"])  # fmt: skip
 def test_other_errors_are_errors(changed: dict[str, str]) -> None:
     with pytest.raises(ModelErrors):
         load_with_lemmas_that_fit({**BASE, **changed})
