@@ -116,13 +116,20 @@ def not_armed(i: VcpuId) -> bool:
     return vcpus[i].pi_desc.control.nv == NotificationVector.POSTED_INTR_VECTOR
 
 
+@pure
+def spared(i: VcpuId) -> bool:
+    """A sleeper without the wakeup vector, because no device was assigned yet: it was woken, or none posts."""
+    unposted = not kvm.irte_posted and not vcpus[i].pi_desc.control.sn
+    return BYPASSERS > 0 and not BYPASS_SECOND and (is_woken(i) or unposted)
+
+
 @lemma("armed", proves="Q-1", over=VCPUS, windows=("kvm_sched_out",))
 def armed(i: VcpuId) -> bool:
     """A sleeper whose guest accepts interrupts has the wakeup vector as its NV, and SN clear."""
     off = within("vcpu_thread", i, "switch") and not function_of("vcpu_thread", i, "kvm_sched_in")
     control = vcpus[i].pi_desc.control
     set_up = control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR and not control.sn
-    return not off or not interruptible(i) or set_up
+    return not off or not interruptible(i) or set_up or spared(i)
 
 
 @lemma("listed", proves="Q-1", over=VCPUS, windows=("pi_enable_wakeup_handler", "load"))
@@ -130,6 +137,25 @@ def on_the_list(i: VcpuId) -> bool:
     """While NV is the wakeup vector, the vCPU is on the list of the pCPU that it was on last."""
     armed_here = vcpus[i].pi_desc.control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR
     return not armed_here or bit(pcpus[vcpus[i].task.cpu].wakeup_vcpus, i)
+
+
+@pure
+def handed_over(i: VcpuId) -> bool:
+    """Another vCPU of its pCPU has left the guest with the wakeup interrupt, which its thread handles next."""
+    found = False
+    for j in range(VCPUS):
+        left = vcpus[j].vmcs.exit_interruption == HostVector.POSTED_INTR_WAKEUP
+        if j != i and left and vcpus[j].task.cpu == vcpus[i].task.cpu:
+            found = True
+    return found
+
+
+@lemma("handed over", proves="Q-1", over=VCPUS, when=VCPUS > 1)
+def handed_over_by_an_exit(i: VcpuId) -> bool:
+    """An interrupt that ended the guest is handled next, with interrupts off."""
+    left = local("vcpu_thread", i, "vcpu_enter_guest", "exit_reason") == ExitReason.EXTERNAL_INTERRUPT
+    next_ = function_of("vcpu_thread", i, "vcpu_enter_guest") and not function_of("vcpu_thread", i, "vmx_vcpu_run")
+    return vcpus[i].vmcs.exit_interruption == HostVector.NONE or (left and next_ and vcpus[i].task.irqs_off)
 
 
 @lemma(
@@ -144,7 +170,8 @@ def woken_by_a_post(i: VcpuId) -> bool:
     or that somebody is about to do one of the two."""
     control = vcpus[i].pi_desc.control
     armed_here = control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR
-    return not armed_here or not control.on or is_woken(i) or pcpus[vcpus[i].task.cpu].apic.wakeup
+    there = pcpus[vcpus[i].task.cpu].apic.wakeup or handed_over(i)
+    return not armed_here or not control.on or is_woken(i) or there
 
 
 @lemma("hint in the buffer", proves="Q-1", over=VCPUS, carried_back=True)
@@ -166,10 +193,10 @@ def hinted(i: VcpuId) -> bool:
 def hint_during_an_update(i: VcpuId) -> bool:
     """It is so during the harvest; then all that is in the IRR is new, so that the update will hint at it."""
     k = updated(i)
-    new = local("vcpu_thread", i, "__kvm_apic_update_irr", "max_new_irr")
-    all_new = found_highest(i) == new and above_register(requested_in(i), k - 1) == 0
-    all_new = all_new and highest(below(requested_in(i), k)) <= new
     if k >= 0:
+        new = local("vcpu_thread", i, "__kvm_apic_update_irr", "max_new_irr")
+        all_new = found_highest(i) == new and above_register(requested_in(i), k - 1) == 0
+        all_new = all_new and highest(below(requested_in(i), k)) <= new
         return seen_by("vcpu_thread", i, vcpus[i].lapic.irr_pending) or (all_new and not active(i))
     return not function_of("vcpu_thread", i, "pi_harvest_pir") or hinted(i)
 
@@ -244,3 +271,15 @@ class posted_interrupts_asleep:
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-1",))
 class posted_interrupts_asleep_four:
     """The same with four vectors: in seconds it tells what a change of the model does to the proof."""
+
+
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_asleep_four, properties=("Q-1",))
+class posted_interrupts_unassigned_four:
+    """No device at all: the wakeup vector is there for IPI virtualization alone, also while APICv is inhibited."""
+
+    DEVICES = 0
+    SENDERS = 1
+    KICKERS = 0
+    PREEMPTION = False
+    HALT_POLL = False
+    STALE_STATUS = False

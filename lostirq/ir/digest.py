@@ -138,6 +138,7 @@ def _property(p: Property, table: _Table) -> Json:
         "proves": p.proves,
         "windows": list(p.windows),
         "singles": list(p.singles),
+        "others": sorted(p.others),
     }
 
 
@@ -251,6 +252,7 @@ def _read(data: Json) -> System:
             p["proves"],
             tuple(p["windows"]),
             tuple(p.get("singles", ())),
+            frozenset(p.get("others", ())),
         )
         for p in d["properties"]
     )

@@ -32,7 +32,7 @@ from lostirq.ir.expr import Op as ExprOp
 from lostirq.ir.system import CARRIED, PROMISED, Form, Memory, Process, Property, served
 from lostirq.language import pure
 from lostirq.language.builtins import IN_PROPERTIES, arguments
-from lostirq.language.declarations import PROPERTIES, Declarations, FunctionDecl
+from lostirq.language.declarations import PROCESSES, PROPERTIES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
 from lostirq.language.locals import Placed, local, turn
 from lostirq.language.places import Binding, PackedValue, Ref, Value
@@ -282,7 +282,19 @@ class PropertyCompiler:
             proves=decl.text("proves"),
             windows=self._where_spread(tr, decl),
             singles=tuple(sorted(self.context.named)),
+            others=self._others(decl, numbers) if decl.role is Purpose.LEMMA else frozenset(),
         )
+
+    def _others(self, decl: FunctionDecl, numbers: tuple[int, ...]) -> frozenset[int]:
+        """Of the families that are over the same parameter as the lemma, the processes with another number."""
+        over = decl.options.get("over")
+        sizes = over.elts if isinstance(over, ast.Tuple) else [] if over is None else [over]
+        number = {ast.unparse(size): n for size, n in zip(sizes, numbers, strict=True)}
+        families = {d.name: ast.unparse(d.options["over"]) for d in self.declarations.functions()
+                    if d.role in PROCESSES and "over" in d.options}  # fmt: skip
+        asked = {family: number[size] for family, size in families.items() if size in number}
+        return frozenset(p.index for p in self.context.processes
+                         if p.family in asked and p.instance != asked[p.family])  # fmt: skip
 
     def _where_spread(self, tr: PropertyTranslator, decl: FunctionDecl) -> tuple[str, ...]:
         known = self.context.windows | self.context.functions

@@ -17,7 +17,7 @@ interfered with); Dijkstra 1975 (weakest preconditions).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from lostirq.ir.expr import (
     FALSE,
@@ -189,10 +189,11 @@ def heal(
     known: Mapping[int, Facts] | None = None,
     implied: Known | None = None,
     most: int | None = None,
+    others: Set[int] = frozenset(),
 ) -> list[Conjunct]:
     """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left.
-    `known`: by process, what is known at its locations.  `implied`: what need not be said.  Raises `Large` if one has
-    more than `most` nodes."""
+    `others`: processes that may be in a window and excuse nothing.  `known`: by process, what is known at its locations.
+    `implied`: what need not be said.  Raises `Large` if one has more than `most` nodes."""
     named = tuple(windows)
     wanted = frozenset(name for name in named if not name.startswith(PROMISED) and name != CARRIED)
     promises = frozenset(name.removeprefix(PROMISED) for name in named if name.startswith(PROMISED))
@@ -201,7 +202,7 @@ def heal(
     facts: list[tuple[str, Expr, Expr]] = [(name, TRUE, goal)]
     for process in sorted(system.processes, key=lambda p: (_ORDER[p.sort], p.index)):
         places = inside(process, wanted)
-        if not places:
+        if not places or process.index in others:
             continue
         grown: list[tuple[str, Expr, Expr]] = []
         for title, where, fact in facts:

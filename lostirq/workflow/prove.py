@@ -132,9 +132,10 @@ def _spread(
 ) -> list[Conjunct]:
     """A lemma, spread over its windows; without what the conjuncts imply, if it gets large."""
     try:
-        return heal(system, lemma.key, lemma.windows, lemma.formula, known, most=LARGE)
+        return heal(system, lemma.key, lemma.windows, lemma.formula, known, most=LARGE, others=lemma.others)
     except Large:
-        shorter = heal(system, lemma.key, lemma.windows, lemma.formula, known, Implied(system, conjuncts))
+        shorter = heal(system, lemma.key, lemma.windows, lemma.formula, known, Implied(system, conjuncts),
+                       others=lemma.others)
         return [c for c in shorter if c.formula is not TRUE]
 
 
@@ -150,7 +151,7 @@ def _constants(system: System, process: Process, lemmas: list[Property]) -> dict
     found: dict[int, dict[Expr, Expr]] = {}
     for lemma in lemmas:
         windows = frozenset(lemma.windows)
-        if any(inside(p, windows) for p in system.processes if p is not process):
+        if any(inside(p, windows) for p in system.processes if p is not process and p.index not in lemma.others):
             continue
         by_place = any(_constant(part) for part in postorder([lemma.formula]))
         for place in sorted(set(range(len(process.locations))) - set(inside(process, windows))):
