@@ -275,7 +275,7 @@ class posted_interrupts_asleep_four:
 
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_asleep_four, properties=("Q-1",))
 class posted_interrupts_unassigned_four:
-    """No device at all: the wakeup vector is there for IPI virtualization alone, also while APICv is inhibited."""
+    """No device: the wakeup vector is there for IPI virtualization alone, also while APICv is inhibited."""
 
     DEVICES = 0
     SENDERS = 1

@@ -42,7 +42,8 @@ def underway(i: VcpuId) -> bool:
     return told.post == post and told.notify == notify and told.set_irr == set_irr and told.kick == kick
 
 
-@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four, properties=("Q-7", "Q-6", "T-2", "T-3", "T-4", "T-5", "G-13"))
+@scenario(tier="proof", memory=("tso",), base=posted_interrupts_four,
+          properties=("Q-7", "Q-6", "T-2", "T-3", "T-4", "T-5", "G-13"))
 class posted_interrupts_targets_four:
     """Two vCPUs, a sender and a device that deliver to one and then the other: with four vectors."""
 

@@ -192,8 +192,8 @@ def heal(
     others: Set[int] = frozenset(),
 ) -> list[Conjunct]:
     """Conjuncts that say: the goal holds outside of the windows, and inside them it will once they are left.
-    `others`: processes that may be in a window and excuse nothing.  `known`: by process, what is known at its locations.
-    `implied`: what need not be said.  Raises `Large` if one has more than `most` nodes."""
+    `others`: processes that may be in a window and excuse nothing.  `known`: by process, what is known at its
+    locations.  `implied`: what need not be said.  Raises `Large` if one has more than `most` nodes."""
     named = tuple(windows)
     wanted = frozenset(name for name in named if not name.startswith(PROMISED) and name != CARRIED)
     promises = frozenset(name.removeprefix(PROMISED) for name in named if name.startswith(PROMISED))

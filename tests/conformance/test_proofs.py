@@ -10,7 +10,7 @@ import pytest
 
 from lostirq.evidence.verdict import Holds, Unknown
 from lostirq.ir.system import Memory
-from lostirq.language import load_sources
+from lostirq.language import compile_scenario, load_sources
 from lostirq.workflow.patching import apply
 from lostirq.workflow.prove import ProofReport, load_with_proofs, prove_property
 from lostirq.workflow.workspace import SOURCES, load, sources
@@ -22,14 +22,19 @@ CONSERVED = "posted_interrupts_conserved"
 TAKEN = "posted_interrupts_taken"
 SERVICE = "posted_interrupts_service"
 ASLEEP = "posted_interrupts_asleep"
+TARGETS = "posted_interrupts_targets_four"
+TARGETS_ASLEEP = "posted_interrupts_targets_asleep_four"
+ATTACHED = "posted_interrupts_attached_four"
+UNASSIGNED = "posted_interrupts_unassigned_four"
 SMALL = {"VECTORS": 4, "FIRST_VECTOR": 0, "PIR_WORD": 2, "IRR_WORD": 2, "CLASS_SHIFT": 1, "CLASS_BASE": 1,
          "SENDERS": 1, "KICKERS": 0, "IPIV": 0}  # fmt: skip
+AS_IT_IS = {"VECTORS": 4}
 STEADY = {**SMALL, "TOGGLERS": 0}  # APICv stays on: fewer transitions
 WORKSPACE = load(ROOT)
 
 
 def _in_the_proof(path: Path) -> bool:
-    """A bug of Q-7 that one vCPU can show: the proofs have no more."""
+    """A bug of Q-7 that one vCPU can show: this proof has no more."""
     bug = tomllib.loads(path.read_text())
     sizes = WORKSPACE.scenarios[bug["scenario"]].parameters
     return bug.get("property") == ["Q-7"] and sizes.get("VCPUS", WORKSPACE.parameters["VCPUS"].default) == 1
@@ -146,6 +151,34 @@ def test_a_vector_that_is_not_watched_is_not_proved(slug: str, lemma: str) -> No
     report = _of_the_bug(slug, "Q-5", RECOGNISED, Memory.SC)
     assert isinstance(report.verdict, Unknown) and "not inductive" in report.verdict.reason, report.render()
     assert report.step[-1].startswith(f"which breaks {lemma}"), report.render()
+
+
+def test_what_is_posted_to_one_of_two_is_announced() -> None:
+    report = prove_property(load_with_proofs(ROOT), "Q-7", TARGETS, Memory.TSO)
+    assert isinstance(report.verdict, Holds), report.render()
+
+
+@pytest.mark.parametrize("slug, property_, scenario, lemma", [
+    ("planted-q7-batch-of-two-targets", "Q-7", TARGETS, "Q-7"),
+    ("assign-device-to-already-halted-vcpu", "Q-1", ATTACHED, "woken by the attachment"),
+    pytest.param("bypass-kicks-one-vcpu", "Q-1", TARGETS_ASLEEP, "woken by the attachment", marks=pytest.mark.slow),
+    pytest.param("wakeup-handler-stops-at-the-first", "Q-1", TARGETS_ASLEEP, "woken by a post", marks=pytest.mark.slow),
+    pytest.param("ipiv-wakeup-needs-apicv-active", "Q-1", UNASSIGNED, "armed", marks=pytest.mark.slow),
+])  # fmt: skip
+def test_a_bug_of_two_or_of_a_device_that_comes_is_not_proved(
+    slug: str, property_: str, scenario: str, lemma: str
+) -> None:
+    report = _of_the_bug(slug, property_, scenario, Memory.TSO, AS_IT_IS)
+    assert isinstance(report.verdict, Unknown) and "not inductive" in report.verdict.reason, report.render()
+    assert report.step[-1].startswith(f"which breaks {lemma}"), report.render()
+
+
+def test_the_other_vcpu_excuses_nothing() -> None:
+    """Of a lemma over VCPUS, the processes over VCPUS with another number."""
+    system = compile_scenario(load_with_proofs(ROOT), TARGETS, Memory.SC, lemmas=True)
+    found = {p.key: {system.processes[n].name for n in p.others} for p in system.properties if p.id == "announced"}
+    assert found == {"announced[0]": {"vcpu_thread(1)", "preemption(1)"},
+                     "announced[1]": {"vcpu_thread(0)", "preemption(0)"}}  # fmt: skip
 
 
 @pytest.mark.parametrize("slug", BUGS)

@@ -61,6 +61,14 @@ def test_a_property_with_a_window_needs_the_healed_lemma() -> None:
     assert isinstance(prove(s, [excused(s), *lemma]), Proved)
 
 
+def test_the_window_of_another_excuses_nothing() -> None:
+    s = descriptor()
+    lemma = heal(s, "pid whole", ["harvest"], whole(s), others={1})
+    assert lemma == [Conjunct("pid whole", whole(s))]
+    outcome = prove(s, lemma)
+    assert isinstance(outcome, NotInductive), "the harvester does break it, which is not its window any more"
+
+
 def test_what_is_implied_is_not_carried_further() -> None:
     """Before the bits are read there is nothing to say but what holds anyway: the lemma stays where they are known."""
     s = descriptor()
