@@ -42,6 +42,8 @@ from lostirq.workflow.patching import apply
 from lostirq.workflow.prove import load_with_proofs, prove_property
 from lostirq.workflow.workspace import SOURCES, sources
 
+_SIZES = frozenset({"VECTORS", "FIRST_VECTOR", "PIR_WORD", "IRR_WORD", "CLASS_SHIFT", "CLASS_BASE"})
+
 
 @dataclass(frozen=True, slots=True)
 class _Certificate:
@@ -54,12 +56,12 @@ class _Certificate:
         """Does it prove a property that the bug breaks?"""
         return bool(served(self.origin.property) & {*bug.properties})
 
-    def stands_for(self, other: _Certificate, switches: Set[str]) -> bool:
-        """Is it of the same in another size: no switch is set otherwise, some number is, and no property is missing?"""
+    def stands_for(self, other: _Certificate) -> bool:
+        """Is it of the same in another size: nothing but what vectors are differs, and no property is missing?"""
         mine, its = _parameters(self.data), _parameters(other.data)
         differ = {n for n in its if mine.get(n) != its[n]}
         return (served(other.origin.property) <= served(self.origin.property) and mine.keys() == its.keys()
-                and bool(differ) and differ.isdisjoint(switches))
+                and bool(differ) and differ <= _SIZES)
 
 
 @dataclass(slots=True)
@@ -121,16 +123,19 @@ def _transitions(data: Json) -> int:
 
 
 def due(about: Base, bug: Bug, *, every: bool = False) -> list[str]:
-    """The proofs to try, in this order: the small ones, those of its properties first, and the large ones of its
-    properties that no small one stands for; with `every` all."""
-    largest = 2 * min(_transitions(c.data) for c in about.proofs)
-    small = [c for c in about.proofs if _transitions(c.data) <= largest]
-    switches = {n for n, p in about.workspace.parameters.items() if p.is_bool}
+    """The proofs to try, in this order: the small ones (of the fewest vectors), those of its properties first, and the
+    large ones of its properties that no small one stands for; with `every` all."""
+    fewest = min(_vectors(c) for c in about.proofs)
+    small = [c for c in about.proofs if _vectors(c) == fewest]
     ours = [c for c in about.proofs
-            if c.of(bug) and c not in small and not any(s.stands_for(c, switches) for s in small)]
+            if c.of(bug) and c not in small and not any(s.stands_for(c) for s in small)]
     chosen = [*sorted(small, key=lambda c: not c.of(bug)), *ours]
     rest = [c for c in about.proofs if c not in chosen] if every else []
     return [c.name for c in [*chosen, *sorted(rest, key=lambda c: not c.of(bug))]]
+
+
+def _vectors(of: _Certificate) -> int:
+    return _parameters(of.data).get("VECTORS", 0)
 
 
 def tried(about: Base, bug: Bug, known: BugRow | None = None, *, every: bool = False) -> BugRow:
