@@ -23,8 +23,8 @@ from proofs.sleep import *
     when=BYPASSERS > 0,
 )
 def told_to_stop(i: VcpuId) -> bool:
-    """After the last look there is no request to stop blocking, or the thread was woken, or who made the request is about
-    to wake it."""
+    """After the last look there is no request to stop blocking, or the thread was woken, or who made the request is
+    about to wake it."""
     return not leaving(i) or not vcpus[i].requests.unblock or is_woken(i)
 
 
@@ -51,10 +51,8 @@ def counted_before_it_posts() -> bool:
 )
 def woken_by_the_attachment(i: VcpuId) -> bool:
     """Whoever sleeps without the wakeup vector was woken when a device was assigned, or will be."""
-    off = within("vcpu_thread", i, "switch") and not function_of("vcpu_thread", i, "kvm_sched_in")
-    armed_here = vcpus[i].pi_desc.control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR
     none_yet = seen_by("bypasser", 0, kvm.nr_possible_bypass_irqs) == 0
-    return not off or not interruptible(i) or armed_here or is_woken(i) or none_yet
+    return not switched_away(i) or not interruptible(i) or has_wakeup_vector(i) or is_woken(i) or none_yet
 
 
 @lemma(
@@ -66,10 +64,9 @@ def woken_by_the_attachment(i: VcpuId) -> bool:
     when=BYPASSERS > 0 and not BYPASS_SECOND,
 )
 def woken_by_a_sender(i: VcpuId) -> bool:
-    """With the ordinary vector, ON set after the last look means that the thread was woken, or that a sender is about to
-    wake it."""
-    armed_here = vcpus[i].pi_desc.control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR
-    told = armed_here or kvm.irte_posted or not vcpus[i].pi_desc.control.on or is_woken(i)
+    """With the ordinary vector, ON set after the last look means that the thread was woken, or that a sender is about
+    to wake it."""
+    told = has_wakeup_vector(i) or kvm.irte_posted or not vcpus[i].pi_desc.control.on or is_woken(i)
     return not leaving(i) or not interruptible(i) or told
 
 

@@ -117,8 +117,21 @@ def not_armed(i: VcpuId) -> bool:
 
 
 @pure
+def switched_away(i: VcpuId) -> bool:
+    """A thread that blocks leaves its pCPU or has left it, and was not given one again."""
+    return within("vcpu_thread", i, "switch") and not function_of("vcpu_thread", i, "kvm_sched_in")
+
+
+@pure
+def has_wakeup_vector(i: VcpuId) -> bool:
+    """NV is the wakeup vector."""
+    return vcpus[i].pi_desc.control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR
+
+
+@pure
 def spared(i: VcpuId) -> bool:
-    """A sleeper without the wakeup vector, because no device was assigned yet: it was woken, or none posts."""
+    """A sleeper without the wakeup vector, because no device was assigned yet: it was woken, or none posts.  (That
+    the last device is detached again is a finding: last-device-detached-while-blocking.)"""
     unposted = not kvm.irte_posted and not vcpus[i].pi_desc.control.sn
     return BYPASSERS > 0 and not BYPASS_SECOND and (is_woken(i) or unposted)
 
@@ -126,17 +139,14 @@ def spared(i: VcpuId) -> bool:
 @lemma("armed", proves="Q-1", over=VCPUS, windows=("kvm_sched_out",))
 def armed(i: VcpuId) -> bool:
     """A sleeper whose guest accepts interrupts has the wakeup vector as its NV, and SN clear."""
-    off = within("vcpu_thread", i, "switch") and not function_of("vcpu_thread", i, "kvm_sched_in")
-    control = vcpus[i].pi_desc.control
-    set_up = control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR and not control.sn
-    return not off or not interruptible(i) or set_up or spared(i)
+    set_up = has_wakeup_vector(i) and not vcpus[i].pi_desc.control.sn
+    return not switched_away(i) or not interruptible(i) or set_up or spared(i)
 
 
 @lemma("listed", proves="Q-1", over=VCPUS, windows=("pi_enable_wakeup_handler", "load"))
 def on_the_list(i: VcpuId) -> bool:
     """While NV is the wakeup vector, the vCPU is on the list of the pCPU that it was on last."""
-    armed_here = vcpus[i].pi_desc.control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR
-    return not armed_here or bit(pcpus[vcpus[i].task.cpu].wakeup_vcpus, i)
+    return not has_wakeup_vector(i) or bit(pcpus[vcpus[i].task.cpu].wakeup_vcpus, i)
 
 
 @pure
@@ -168,10 +178,8 @@ def handed_over_by_an_exit(i: VcpuId) -> bool:
 def woken_by_a_post(i: VcpuId) -> bool:
     """While NV is the wakeup vector, ON set means that the thread was woken, or that the wakeup interrupt is pending,
     or that somebody is about to do one of the two."""
-    control = vcpus[i].pi_desc.control
-    armed_here = control.nv == NotificationVector.POSTED_INTR_WAKEUP_VECTOR
     there = pcpus[vcpus[i].task.cpu].apic.wakeup or handed_over(i)
-    return not armed_here or not control.on or is_woken(i) or there
+    return not has_wakeup_vector(i) or not vcpus[i].pi_desc.control.on or is_woken(i) or there
 
 
 @lemma("hint in the buffer", proves="Q-1", over=VCPUS, carried_back=True)

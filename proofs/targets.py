@@ -12,7 +12,8 @@ from proofs.pid import *
 
 @lemma("underway", proves="Q-7, Q-6, Q-1, T-2, T-3, T-4, T-5, G-13", over=VCPUS, when=VCPUS > 1)
 def underway(i: VcpuId) -> bool:
-    """What is counted as under way to a vCPU are those who have it as their target and are in the window."""
+    """What is counted as under way to a vCPU are those who have it as their target and are in the window: of senders and
+    devices, and its own thread.  (With others who send it is false, and the proof fails.)"""
     post: Int[0, AGENTS] = 0
     notify: Int[0, AGENTS] = 0
     set_irr: Int[0, AGENTS] = 0

@@ -182,7 +182,7 @@ class Property:
     windows: tuple[str, ...] = ()     # a lemma: windows, or functions, in which it is only about to hold again;
                                       # after "promised ": in which somebody will make it hold; CARRIED
     singles: tuple[str, ...] = ()     # families of which it names one instance, if only to count them
-    others: frozenset[int] = frozenset()   # a lemma of one vCPU: the processes of others, whose windows excuse nothing
+    others: frozenset[int] = frozenset()   # processes whose windows do not excuse this lemma: another vCPU, say
 
 
 def served(proves: str) -> frozenset[str]:

@@ -42,6 +42,7 @@ from lostirq.workflow.patching import apply
 from lostirq.workflow.prove import load_with_proofs, prove_property
 from lostirq.workflow.workspace import SOURCES, sources
 
+# The parameters of vectors: in these a proof at full width and its small one differ.
 _SIZES = frozenset({"VECTORS", "FIRST_VECTOR", "PIR_WORD", "IRR_WORD", "CLASS_SHIFT", "CLASS_BASE"})
 
 
