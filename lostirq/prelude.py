@@ -92,6 +92,7 @@ __all__ = [
     "turn",
     "buffered",
     "wait",
+    "at_wait",
     "window",
     "with_bit",
     "within",
@@ -247,6 +248,7 @@ this_cpu: _Operation = _operation
 turn: _Operation = _operation
 buffered: _Operation = _operation
 wait: _Operation = _operation
+at_wait: _Operation = _operation
 with_bit: _Operation = _operation
 within: _Operation = _operation
 WRITE_ONCE: _Operation = _operation

@@ -88,6 +88,7 @@ IN_PROPERTIES = (
     "buffers_empty",
     "local",
     "turn",
+    "at_wait",
     "seen_by",
     "settled",
     "buffered",

@@ -35,8 +35,8 @@ PROPERTIES = frozenset({Role.INVARIANT, Role.STEP, Role.RECURRENCE, Role.REACHAB
 
 _PROPERTY_FOLDERS = ("properties/", "proofs/")
 _OVER_STEPS = frozenset(
-    {"old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty", "local", "turn", "seen_by",
-     "settled", "buffered"}
+    {"old", "occurs", "within", "at_rest", "quiet", "function_of", "buffers_empty", "local", "turn", "at_wait",
+     "seen_by", "settled", "buffered"}
 )
 _PROPERTY_OPTIONS = frozenset(
     {"id", "title", "source", "over", "when", "excuses", "witness", "planted", "at", "process", "goal", "statement"}

@@ -35,10 +35,11 @@ class Op(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn of an unrolled loop: the inlined copy that it is in, its variable, and the value of that."""
+    """A turn of an unrolled loop: the inlined copy that it is in, where it begins (line, column), the value of its
+    variable."""
 
     path: str
-    variable: str
+    begin: tuple[int, int]
     value: int
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, int_type, integer, var, variables
+from lostirq.ir.expr import TRUE, Expr, Role, Var, const, in_set, int_type, integer, or_, var, variables
 from lostirq.ir.system import Process
 from lostirq.language import inline, source, statements
 from lostirq.language.builtins import MOST_TURNS, arguments
@@ -47,6 +47,22 @@ class Placed:
     def _inside(self, operation: int) -> bool:
         path = self.graph.nodes[operation].frame.path
         return path == self.copy.path or path.startswith(f"{self.copy.path}/")
+
+    def may_wait(self, operation: int) -> bool:
+        """A way of the step from this location, which is inside of the copy, goes through a wait that is, too."""
+        nodes = self.graph.nodes
+        work = [(operation, True)] if self._inside(operation) else []
+        seen = set(work)
+        while work:
+            k, idle = work.pop()             # idle: only choices so far, which are one step with what follows
+            node = nodes[k]
+            if node.op in (Op.WAIT, Op.ASSIGN) and node.cond is not TRUE and self._inside(k):
+                return True
+            idle = idle and (node.op is Op.PICK or not node.location)
+            ahead = {(s, idle) for s in node.succ if s >= 0 and (idle or not nodes[s].location)} - seen
+            seen |= ahead
+            work += ahead
+        return False
 
     def locations(self, variables: frozenset[Var]) -> tuple[int, ...]:
         """Those inside the copy to which some way leads that assigns one of the variables, in this call; all of them
@@ -129,33 +145,47 @@ def start_value(type_: SemType) -> Expr | PackedValue:
     return const(type_.type.lo, type_.type)
 
 
-def calls(declarations: Declarations, family: str, function: str) -> bool:
-    """Whether the code of a process contains a function, directly or through others."""
+def calls(declarations: Declarations, caller: str, called: str) -> bool:
+    """Whether the code of a process or function contains a function or built-in, directly or through others."""
     functions = {d.name: d for d in declarations.functions()}
-    found, work = {family}, [family]
+    found, work = {caller}, [caller]
     for name in work:
-        for called, _ in source.calls(functions[name].node):
-            if called in functions.keys() - found:
-                found.add(called)
-                work.append(called)
-    return function in found
+        for other, _ in source.calls(functions[name].node) if name in functions else ():
+            if other not in found:
+                found.add(other)
+                work.append(other)
+    return called in found
 
 
-def _called(tr: PropertyTranslator, node: ast.Call) -> tuple[list[ast.expr], list[Process], str]:
-    """The arguments, the process (if there is one) and the function of local() and turn()."""
-    args = arguments(tr, node, (3, 4))
+def _called(tr: PropertyTranslator, node: ast.Call, behind: int = 1) -> tuple[list[ast.expr], list[Process], str]:
+    """The arguments, the process (if there is one) and the function, with so many arguments `behind` it."""
+    args = arguments(tr, node, (2 + behind, 3 + behind))
     assert isinstance(node.func, ast.Name)
     called = node.func.id
     if not tr.lemma:
         raise tr.fail(node, "LI034", f"{called}() is for lemmas", "a property speaks of memory and of locations")
-    processes = tr.instances(args[:-2])
+    named = args[-1 - behind]
+    processes = tr.instances(args[: -1 - behind])
     family = tr.text(args[0], tr.context.families, "process")
-    function = tr.text(args[-2], tr.context.functions, "function")
+    function = tr.text(named, tr.context.functions, "function")
     if len(processes) > 1:
         raise tr.fail(node, "LI012", f"there are {len(processes)} {family} processes", f'{called}("{family}", i, ...)')
     if not calls(tr.universe.declarations, family, function):
-        raise tr.fail(args[-2], "LI034", f"'{family}' never calls '{function}'")
+        raise tr.fail(named, "LI034", f"'{family}' never calls '{function}'")
     return args, processes, function
+
+
+def at_wait(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """at_wait("process", i, "function"): inside of the function, the next step goes through a wait() or spin_lock()."""
+    args, processes, function = _called(tr, node, behind=0)
+    if not any(calls(tr.universe.declarations, function, name) for name in ("wait", "spin_lock")):
+        raise tr.fail(args[-1], "LI034", f"'{function}' never waits", "a function that calls wait() or spin_lock()")
+    found: list[Expr] = []
+    for process in processes:
+        places = {place for placed in tr.context.copies.get(process.index, ()) if placed.copy.function == function
+                  for place, k in enumerate(placed.operations) if placed.may_wait(k)}  # fmt: skip
+        found.append(in_set(var(process.pc), places))
+    return or_(*found)
 
 
 def local(tr: PropertyTranslator, node: ast.Call) -> Value:
@@ -181,12 +211,13 @@ def local(tr: PropertyTranslator, node: ast.Call) -> Value:
 def turn(tr: PropertyTranslator, node: ast.Call) -> Value:
     """turn("process", i, "function", "variable"): the value of a loop's variable; -1 outside of the loop."""
     args, processes, function = _called(tr, node)
-    name = tr.text(args[-1], _loops(tr, function), f"loop variable of '{function}'")
+    loops = _loops(tr, function)
+    name = tr.text(args[-1], frozenset(loops), f"loop variable of '{function}'")
     if tr.universe.phantom:
         return var(Var(f"{function}.{name}", int_type(-1, MOST_TURNS), -1, Role.LOCAL, 0))
     found: Value = integer(-1)
     for process in processes:
-        for value, places in _turns(tr.context.copies.get(process.index, ()), function, name).items():
+        for value, places in _turns(tr.context.copies.get(process.index, ()), function, loops[name]).items():
             if value < 0:
                 raise tr.fail(args[-1], "LI034", f"'{name}' can be {value}", "-1 says that no turn is under way")
             assert isinstance(found, Expr)
@@ -194,22 +225,30 @@ def turn(tr: PropertyTranslator, node: ast.Call) -> Value:
     return found
 
 
-def _loops(tr: PropertyTranslator, function: str) -> frozenset[str]:
+_Loops = frozenset[tuple[int, int]]     # where they begin
+
+
+def _loops(tr: PropertyTranslator, function: str) -> dict[str, _Loops]:
+    """The loops of a function over a variable, by its name; by "k#2", the second one over k."""
     decl = tr.universe.function(function)
-    loops = (n.target for n in ast.walk(decl.node) if isinstance(n, ast.For)) if decl is not None else ()
-    return frozenset(target.id for target in loops if isinstance(target, ast.Name))
+    found: dict[str, list[tuple[int, int]]] = {}
+    for n in ast.walk(decl.node) if decl is not None else ():
+        if isinstance(n, ast.For) and isinstance(n.target, ast.Name):
+            found.setdefault(n.target.id, []).append((n.lineno, n.col_offset))
+    each = {f"{k}#{n}": frozenset({at}) for k, those in found.items() for n, at in enumerate(sorted(those), 1)}
+    return each | {k: frozenset(those) for k, those in found.items()}
 
 
-def _turns(copies: Iterable[Placed], function: str, variable: str) -> dict[int, list[int]]:
-    """The locations in each turn of a loop."""
+def _turns(copies: Iterable[Placed], function: str, loops: _Loops) -> dict[int, list[int]]:
+    """The locations in each turn of loops of a function."""
     found: dict[int, list[int]] = {}
     for placed in copies:
         if placed.copy.function != function:
             continue
         for place, k in enumerate(placed.operations):
-            here = {(t.path, t.variable): t.value for t in placed.graph.nodes[k].frame.turns}
-            if (placed.copy.path, variable) in here:
-                found.setdefault(here[placed.copy.path, variable], []).append(place)
+            turns = placed.graph.nodes[k].frame.turns
+            for value in [t.value for t in turns if t.path == placed.copy.path and t.begin in loops][-1:]:
+                found.setdefault(value, []).append(place)
     return found
 
 

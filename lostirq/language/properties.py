@@ -13,7 +13,6 @@ from lostirq.ir.expr import (
     Expr,
     Kind,
     and_,
-    empty,
     fold,
     implies,
     in_set,
@@ -34,12 +33,12 @@ from lostirq.language import pure
 from lostirq.language.builtins import IN_PROPERTIES, arguments
 from lostirq.language.declarations import PROCESSES, PROPERTIES, Declarations, FunctionDecl
 from lostirq.language.declarations import Role as Purpose
-from lostirq.language.locals import Placed, local, turn
+from lostirq.language.locals import Placed, at_wait, local, turn
 from lostirq.language.places import Binding, PackedValue, Ref, Value
 from lostirq.language.rewrite import rename_in, variable_of
 from lostirq.language.scope import Scope, suggest
 from lostirq.language.source import Abandon
-from lostirq.language.stores import buffered, nothing_buffered, seen_by
+from lostirq.language.stores import buffered, buffers_empty, empty_buffers, nothing_buffered, seen_by
 from lostirq.language.translate import Translator
 from lostirq.language.types import SemType
 from lostirq.language.universe import Universe
@@ -141,16 +140,7 @@ def _quiet(tr: PropertyTranslator, node: ast.Call) -> Value:
     args = arguments(tr, node, (0, 1, 2))
     spared = tr.instances(args) if args else []
     rest = [at_rest(p) for p in tr.context.processes if p not in spared]
-    return and_(*rest, *(not_(m) for m in tr.context.messages), buffers_empty(tr.context))
-
-
-def buffers_empty(context: Context) -> Expr:
-    return TRUE if context.memory is Memory.SC else and_(*(empty(c) for c in range(context.cpus)))
-
-
-def _buffers_empty(tr: PropertyTranslator, node: ast.Call) -> Value:
-    arguments(tr, node, (0,))
-    return buffers_empty(tr.context)
+    return and_(*rest, *(not_(m) for m in tr.context.messages), *empty_buffers(tr))
 
 
 def _occurs(tr: PropertyTranslator, node: ast.Call) -> Value:
@@ -185,9 +175,10 @@ _BUILTINS: dict[str, Callable[[PropertyTranslator, ast.Call], Value]] = {
     "quiet": _quiet,
     "occurs": _occurs,
     "old": _old,
-    "buffers_empty": _buffers_empty,
+    "buffers_empty": buffers_empty,
     "local": local,
     "turn": turn,
+    "at_wait": at_wait,
     "seen_by": seen_by,
     "settled": nothing_buffered,
     "buffered": buffered,
@@ -286,15 +277,16 @@ class PropertyCompiler:
         )
 
     def _others(self, decl: FunctionDecl, numbers: tuple[int, ...]) -> frozenset[int]:
-        """Of the families that are over the same parameter as the lemma, the processes with another number."""
+        """Of the families that are over a parameter of the lemma, the processes with a number that it does not have."""
         over = decl.options.get("over")
         sizes = over.elts if isinstance(over, ast.Tuple) else [] if over is None else [over]
-        number = {ast.unparse(size): n for size, n in zip(sizes, numbers, strict=True)}
-        families = {d.name: ast.unparse(d.options["over"]) for d in self.declarations.functions()
+        asked: dict[str, set[int]] = {}
+        for size, number in zip(sizes, numbers, strict=True):
+            asked.setdefault(ast.unparse(size), set()).add(number)
+        families = {d.name: asked.get(ast.unparse(d.options["over"])) for d in self.declarations.functions()
                     if d.role in PROCESSES and "over" in d.options}  # fmt: skip
-        asked = {family: number[size] for family, size in families.items() if size in number}
         return frozenset(p.index for p in self.context.processes
-                         if p.family in asked and p.instance != asked[p.family])  # fmt: skip
+                         if (own := families.get(p.family)) is not None and p.instance not in own)  # fmt: skip
 
     def _where_spread(self, tr: PropertyTranslator, decl: FunctionDecl) -> tuple[str, ...]:
         known = self.context.windows | self.context.functions

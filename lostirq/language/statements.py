@@ -262,7 +262,7 @@ def _for(x: Expander, node: ast.For) -> None:
     try:
         for number in numbers:
             x.scope.names[node.target.id] = integer(number)
-            x.turns = (*outside, Turn(x.scope.path, node.target.id, number))
+            x.turns = (*outside, Turn(x.scope.path, (node.lineno, node.col_offset), number))
             block(x, node.body)
             x.pending = x.pending + loop.continues
             loop.continues = []

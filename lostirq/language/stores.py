@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from lostirq.ir.expr import TRUE, Expr, Kind, and_, eq, integer, not_, or_, seen, settled
+from lostirq.ir.expr import TRUE, Expr, Kind, and_, empty, eq, integer, not_, or_, seen, settled
 from lostirq.ir.expr import buffered as buffered_of
 from lostirq.ir.system import Memory, Process
 from lostirq.language.builtins import arguments
@@ -59,10 +59,25 @@ def nothing_buffered(tr: PropertyTranslator, node: ast.Call) -> Value:
     if tr.context.memory is Memory.SC:
         return TRUE
     everywhere = [and_(*(settled(c, e) for e in read)) for c in cpus]
-    if len(args) == 1:
-        return and_(*everywhere)
+    return and_(*everywhere) if len(args) == 1 else _where_they_run(processes, everywhere)
+
+
+def buffers_empty(tr: PropertyTranslator, node: ast.Call) -> Value:
+    """buffers_empty(), of all; in lemmas buffers_empty("process"[, i]), of its CPU."""
+    args = arguments(tr, node, (0, 1, 2)) and _arguments(tr, node, (1, 2))
+    everywhere = empty_buffers(tr)
+    return _where_they_run(tr.instances(args), everywhere) if args else and_(*everywhere)
+
+
+def empty_buffers(tr: PropertyTranslator) -> list[Expr]:
+    """For each CPU, that its store buffer is empty."""
+    return [TRUE if tr.context.memory is Memory.SC else empty(c) for c in range(tr.context.cpus)]
+
+
+def _where_they_run(processes: list[Process], everywhere: list[Expr]) -> Expr:
+    """What is true of each CPU, of those that the processes use."""
     numbers = [p.cpu for p in processes if p.cpu is not None]
-    return and_(*(or_(not_(eq(number, integer(c))), everywhere[c]) for number in numbers for c in cpus))
+    return and_(*(or_(not_(eq(number, integer(c))), e) for number in numbers for c, e in enumerate(everywhere)))
 
 
 def _arguments(tr: PropertyTranslator, node: ast.Call, allowed: tuple[int, ...]) -> list[ast.expr]:

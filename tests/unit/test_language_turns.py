@@ -38,6 +38,15 @@ def once():
     for k in range(1):
         step()
 
+@function()
+def twice():
+    for k in range(2):
+        step()
+    flags = with_bit(flags, 2, True)
+    for k in range(2):
+        step()
+    flags = with_bit(flags, 2, False)
+
 @thread()
 def counter():
     while True:
@@ -50,6 +59,7 @@ def walker():
     while True:
         idle()
         down()
+        twice()
 
 @invariant("Q")
 def q() -> bool:
@@ -93,6 +103,15 @@ def test_a_loop_downwards_and_one_inside_another() -> None:
     assert values(f"{k} != 0 or {m} == -1 or bit(flags, 2) == bit(flags, 1)") == {True}
 
 
+def test_of_two_loops_over_one_variable_each_can_be_named() -> None:
+    both, first, second = (f'turn("walker", "twice", "{k}")' for k in ("k", "k#1", "k#2"))
+    for turn in range(2):
+        assert values(f"{both} == {turn}") == values(f"{first} == {turn}") == values(f"{second} == {turn}")
+    assert values(f"{first} == -1 or {second} == -1") == values(f"max({first}, {second}) == {both}") == {True}
+    assert values(f"{second} == -1 or bit(flags, 2)") == {True}
+    assert values(f"{first} == -1 or bit(flags, 2)") == {True, False}
+
+
 def test_it_changes_nothing_of_the_behaviour() -> None:
     """A location tells the turn: no variable is kept for it."""
     plain, asked = system("True"), system(f"{TURN} == 0")
@@ -105,6 +124,7 @@ def test_it_changes_nothing_of_the_behaviour() -> None:
     [
         ('turn("counter", "count", "i")', "LI034", "no loop variable of 'count' 'i'"),
         ('turn("counter", "count", "counted")', "LI034", "no loop variable of 'count' 'counted'"),
+        ('turn("walker", "twice", "k#3")', "LI034", "no loop variable of 'twice' 'k#3'"),
         ('turn("counter", "down", "k")', "LI034", "'counter' never calls 'down'"),
         ('turn("reader", "count", "k")', "LI034", "no process 'reader'"),
         ('turn("counter", 0, "count", "k")', "LI034", "there is one counter, without a number"),
