@@ -125,7 +125,7 @@ def counted(i: VcpuId) -> bool:
 
 @lemma(
     "controls",
-    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-12",
     over=VCPUS,
     windows=("update_apicv",),
 )

@@ -55,7 +55,7 @@ def no_wait_task_left_behind(i: VcpuId, c: CpuId) -> bool:
     return wait_task_is_where_it_was_stored(i, c)
 
 
-@lemma("occupied", proves="G-6", over=VCPUS)
+@lemma("occupied", proves="G-6, T-12", over=VCPUS)
 def occupied(i: VcpuId) -> bool:
     """A thread occupies its pCPU, but where it sleeps, or is preempted, or in userspace."""
     return vcpus[i].task.on_cpu == (not off_its_pcpu(i))

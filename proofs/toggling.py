@@ -9,7 +9,7 @@ from model.state import *
 from proofs.pid import *
 
 
-@lemma("writer", proves="G-5")
+@lemma("writer", proves="G-5, T-12")
 def writer() -> bool:
     """apicv_update_lock is held for write by one thread that toggles, and then by no vCPU thread."""
     holding: Int[0, TOGGLERS] = 0

@@ -24,6 +24,8 @@ SERVICE = "posted_interrupts_service"
 ASLEEP = "posted_interrupts_asleep"
 TARGETS = "posted_interrupts_targets_four"
 TARGETS_ASLEEP = "posted_interrupts_targets_asleep_four"
+TARGETS_TOLD = "posted_interrupts_targets_told_four"
+LOCKED = "posted_interrupts_locked_four"
 ATTACHED = "posted_interrupts_attached_four"
 UNASSIGNED = "posted_interrupts_unassigned_four"
 SMALL = {"VECTORS": 4, "FIRST_VECTOR": 0, "PIR_WORD": 2, "IRR_WORD": 2, "CLASS_SHIFT": 1, "CLASS_BASE": 1,
@@ -164,6 +166,9 @@ def test_what_is_posted_to_one_of_two_is_announced() -> None:
     pytest.param("bypass-kicks-one-vcpu", "Q-1", TARGETS_ASLEEP, "woken by the attachment", marks=pytest.mark.slow),
     pytest.param("wakeup-handler-stops-at-the-first", "Q-1", TARGETS_ASLEEP, "woken by a post", marks=pytest.mark.slow),
     pytest.param("ipiv-wakeup-needs-apicv-active", "Q-1", UNASSIGNED, "armed", marks=pytest.mark.slow),
+    pytest.param("inhibit-stored-before-broadcast", "T-12", TARGETS_TOLD, "T-12", marks=pytest.mark.slow),
+    pytest.param("broadcast-to-the-last-only", "T-12", TARGETS_TOLD, "waited for", marks=pytest.mark.slow),
+    pytest.param("cross-call-mask-by-vcpu", "T-12", TARGETS_TOLD, "waited for", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_a_bug_of_two_or_of_a_device_that_comes_is_not_proved(
     slug: str, property_: str, scenario: str, lemma: str
@@ -179,6 +184,21 @@ def test_the_other_vcpu_excuses_nothing() -> None:
     found = {p.key: {system.processes[n].name for n in p.others} for p in system.properties if p.id == "announced"}
     assert found == {"announced[0]": {"vcpu_thread(1)", "preemption(1)"},
                      "announced[1]": {"vcpu_thread(0)", "preemption(0)"}}  # fmt: skip
+
+
+def test_neither_does_another_vcpu_or_pcpu_of_a_lemma_over_two() -> None:
+    system = compile_scenario(load_with_proofs(ROOT), TARGETS_TOLD, Memory.SC, lemmas=True)
+    found = {p.key: {system.processes[n].name for n in p.others} for p in system.properties}
+    assert found["nothing left behind[0,1]"] == {"vcpu_thread(1)", "preemption(1)", "host_irq(0)"}
+    assert found["handled there[0,1]"] == set() and found["handled there[0,0]"] == {"host_irq(1)"}
+
+
+@pytest.mark.slow
+def test_a_list_used_under_another_lock_is_not_proved() -> None:
+    """What a step needs is carried back to the start, where it is false."""
+    report = _of_the_bug("planted-g16-lock-of-the-new-pcpu", "G-16", LOCKED, Memory.SC, AS_IT_IS)
+    assert isinstance(report.verdict, Unknown) and "alone with the list" in report.verdict.reason, report.render()
+    assert "initial state" in report.verdict.reason
 
 
 @pytest.mark.parametrize("slug", BUGS)
