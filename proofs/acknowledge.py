@@ -33,7 +33,11 @@ def active(i: VcpuId) -> bool:
     return seen_by("vcpu_thread", i, vcpus[i].lapic.apicv_active)
 
 
-@lemma("APICv left behind", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=(VCPUS, PCPUS))
+@lemma(
+    "APICv left behind",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10",
+    over=(VCPUS, PCPUS),
+)
 def apicv_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to apicv_active is in no buffer but that of the pCPU that the thread is on: it drains before it is
     moved."""
@@ -46,7 +50,7 @@ def eoi_owed(i: VcpuId) -> bool:
     return why(i) == ExitReason.EOI and not function_of("vcpu_thread", i, "vmx_handle_exit")
 
 
-@lemma("in service", proves="Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
+@lemma("in service", proves="Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10", over=VCPUS)
 def in_service(i: VcpuId) -> bool:
     """The ISR holds what the guest serves, the vector that is being injected, and the one whose EOI is not emulated."""
     isr = vcpus[i].lapic.isr
@@ -55,7 +59,7 @@ def in_service(i: VcpuId) -> bool:
     return kept == with_bit(begun, injecting(i), True)
 
 
-@lemma("EOI exit", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
+@lemma("EOI exit", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10", over=VCPUS)
 def eoi_exit(i: VcpuId) -> bool:
     """An EOI exits only with APICv inactive, but for that of Hyper-V, and is no exit that the fastpath handles."""
     handled = local("vcpu_thread", i, "vcpu_enter_guest", "exit_fastpath") != Fastpath.NONE or may_go_on(i)
@@ -73,7 +77,7 @@ def asked_and_not_sent(i: VcpuId) -> bool:
 
 @lemma(
     "cached",
-    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10",
     over=VCPUS,
     windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
 )
@@ -104,7 +108,7 @@ def classes_in_service(i: VcpuId) -> Int[0, VECTORS]:
     return sum(1 if in_service_of(i, k) != 0 else 0 for k in range(VECTORS // CLASS_SIZE))
 
 
-@lemma("one of a class", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
+@lemma("one of a class", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10", over=VCPUS)
 def one_of_a_class(i: VcpuId) -> bool:
     """No two vectors of one priority class are in service, so that it is classes that are counted."""
     return all(at_most_one(in_service_of(i, k)) for k in range(VECTORS // CLASS_SIZE))
@@ -112,7 +116,7 @@ def one_of_a_class(i: VcpuId) -> bool:
 
 @lemma(
     "counted",
-    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10",
     over=VCPUS,
     windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
 )
@@ -125,7 +129,7 @@ def counted(i: VcpuId) -> bool:
 
 @lemma(
     "controls",
-    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-12",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-12, T-8, T-10",
     over=VCPUS,
     windows=("update_apicv",),
 )
@@ -137,7 +141,7 @@ def controls(i: VcpuId) -> bool:
 
 @lemma(
     "SVI",
-    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10",
     over=VCPUS,
     windows=("apic_set_isr", "apic_clear_isr", "update_apicv"),
 )
@@ -146,7 +150,7 @@ def svi(i: VcpuId) -> bool:
     return not active(i) or vcpus[i].vmcs.svi == highest(vcpus[i].lapic.isr)
 
 
-@lemma("virtual PPR", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
+@lemma("virtual PPR", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10", over=VCPUS)
 def virtual_ppr(i: VcpuId) -> bool:
     """In the guest, with APICv active, the PPR is that of the TPR and SVI."""
     vcpu = vcpus[i]
@@ -154,7 +158,7 @@ def virtual_ppr(i: VcpuId) -> bool:
     return not virtual or vcpu.lapic.ppr == max(vcpu.lapic.tpr, class_of(vcpu.vmcs.svi))
 
 
-@lemma("recognised", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
+@lemma("recognised", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10", over=VCPUS)
 def recognised(i: VcpuId) -> bool:
     """What is recognised, in the guest and with APICv active, has a higher class than the PPR."""
     vcpu = vcpus[i]
@@ -162,7 +166,7 @@ def recognised(i: VcpuId) -> bool:
     return not vcpu.guest.recognised or (in_guest(i) and vcpu.vmcs.virtual_interrupt_delivery and higher)
 
 
-@lemma("looked for", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
+@lemma("looked for", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10", over=VCPUS)
 def looked_for(i: VcpuId) -> bool:
     """What is looked for has a higher class than what is in service."""
     ppr = local("vcpu_thread", i, "apic_has_interrupt_for_ppr", "ppr")
@@ -170,7 +174,7 @@ def looked_for(i: VcpuId) -> bool:
     return not looking or ppr >= class_of(highest(vcpus[i].lapic.isr))
 
 
-@lemma("by software", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS)
+@lemma("by software", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10", over=VCPUS)
 def by_software(i: VcpuId) -> bool:
     """Software looks for a vector to inject, and acknowledges it, only with APICv inactive."""
     scanning = function_of("vcpu_thread", i, "kvm_apic_has_interrupt")
@@ -186,7 +190,12 @@ def asked_by_the_synchronisation(i: VcpuId) -> bool:
     return not syncing or not active(i)
 
 
-@lemma("above", proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11", over=VCPUS, windows=("apic_set_isr",))
+@lemma(
+    "above",
+    proves="Q-1, G-1, G-7, S-1, S-4, T-7, T-11, Q-4, Q-5, S-2, G-11, T-8, T-10",
+    over=VCPUS,
+    windows=("apic_set_isr",),
+)
 def above(i: VcpuId) -> bool:
     """The vector that is acknowledged has a higher class than what is in service."""
     vector = local("vcpu_thread", i, "kvm_cpu_get_interrupt", "vector")

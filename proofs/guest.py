@@ -43,7 +43,7 @@ def inside_guest_mode(i: VcpuId) -> bool:
     return (inside or committed(i)) and not announcing_itself(i)
 
 
-@lemma("in guest mode", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8, T-12", over=VCPUS)
+@lemma("in guest mode", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8, T-12, T-8, T-10", over=VCPUS)
 def says_guest_mode(i: VcpuId) -> bool:
     """From the store of IN_GUEST_MODE until that of OUTSIDE_GUEST_MODE, others change it only to EXITING."""
     if announcing_itself(i):
@@ -51,7 +51,7 @@ def says_guest_mode(i: VcpuId) -> bool:
     return not inside_guest_mode(i) or vcpus[i].mode != Mode.OUTSIDE_GUEST_MODE
 
 
-@lemma("mode in memory", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8, T-12", over=VCPUS)
+@lemma("mode in memory", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8, T-12, T-8, T-10", over=VCPUS)
 def mode_in_memory(i: VcpuId) -> bool:
     """There the only store that may wait is that of a vCPU that kicked itself, until it looks."""
     looking = function_of("vcpu_thread", i, "kvm_vcpu_exit_request")
@@ -71,7 +71,7 @@ def heard(i: VcpuId) -> bool:
 
 @lemma(
     "kicked",
-    proves="Q-3, Q-4, Q-5, Q-2, Q-8",
+    proves="Q-3, Q-4, Q-5, Q-2, Q-8, T-8, T-10",
     over=VCPUS,
     windows=("kvm_vcpu_exit_request",),
     promised=("kvm_vcpu_kick", "kvm_make_all_cpus_request"),

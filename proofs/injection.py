@@ -25,7 +25,7 @@ def in_entry_field(i: VcpuId) -> bool:
     return vcpus[i].vmcs.entry_interruption == vcpus[i].interrupt.injected
 
 
-@lemma("owned", proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11", over=VCPUS)
+@lemma("owned", proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11, T-8, T-10", over=VCPUS)
 def owned(i: VcpuId) -> bool:
     """In the host, a vector that software owns is in the entry field, or KVM_REQ_EVENT will put it there again."""
     return in_guest(i) or vcpus[i].requests.event or vcpus[i].interrupt.injected == -1 or in_entry_field(i)
@@ -46,7 +46,7 @@ def requests_checked(i: VcpuId) -> bool:
 
 @lemma(
     "owned at entry",
-    proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11",
+    proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11, T-8, T-10",
     over=VCPUS,
     carried_back=True,
 )
@@ -57,7 +57,7 @@ def owned_at_entry(i: VcpuId) -> bool:
 
 @lemma(
     "one at a time",
-    proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11",
+    proves="T-9, Q-1, G-1, G-7, S-4, T-7, T-11, Q-4, S-1, Q-5, S-2, G-11, T-8, T-10",
     over=VCPUS,
     carried_back=True,
 )

@@ -31,7 +31,8 @@ def posts_are_announced(i: VcpuId) -> bool:
 
 @lemma(
     "preempted",
-    proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5, T-3, G-6, G-13, G-14, G-4, G-8, G-9, Q-2, Q-8, T-12, G-16",
+    proves="Q-7, Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5, T-3, "
+    "G-6, G-13, G-14, G-4, G-8, G-9, Q-2, Q-8, T-12, G-16, T-8, T-10",
     over=VCPUS,
 )
 def preempted(i: VcpuId) -> bool:

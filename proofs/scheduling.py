@@ -15,7 +15,8 @@ from properties.views import *
 
 @lemma(
     "preemptible",
-    proves="Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5, T-3, G-6, G-13, G-14, G-4, G-8, G-9, Q-2, Q-8, T-12, G-16",
+    proves="Q-6, Q-3, Q-1, T-2, T-4, T-5, T-17, Q-4, Q-5, T-3, G-6, "
+    "G-13, G-14, G-4, G-8, G-9, Q-2, Q-8, T-12, G-16, T-8, T-10",
     over=VCPUS,
 )
 def preemptible(i: VcpuId) -> bool:
@@ -50,7 +51,7 @@ def looking_at_pir(i: VcpuId) -> bool:
     return by_thread or by_other or sn_cleared(i)
 
 
-@lemma("loads here", proves="Q-3, T-2, T-4, Q-4, Q-5, T-3, G-13, G-14, Q-2, Q-8, T-12", over=VCPUS)
+@lemma("loads here", proves="Q-3, T-2, T-4, Q-4, Q-5, T-3, G-13, G-14, Q-2, Q-8, T-12, T-8, T-10", over=VCPUS)
 def loads_here(i: VcpuId) -> bool:
     """What a load is told is the pCPU that the thread is on."""
     here = vcpus[i].task.cpu
@@ -59,7 +60,7 @@ def loads_here(i: VcpuId) -> bool:
     return (of_thread or not within("vcpu_thread", i, "load")) and (of_other or not within("preemption", i, "load"))
 
 
-@lemma("loaded", proves="Q-3, T-2, T-4, Q-4, Q-5, T-3, G-13, Q-2, Q-8, T-12", over=VCPUS)
+@lemma("loaded", proves="Q-3, T-2, T-4, Q-4, Q-5, T-3, G-13, Q-2, Q-8, T-12, T-8, T-10", over=VCPUS)
 def loaded(i: VcpuId) -> bool:
     """vcpu->cpu is the pCPU that the thread is on; while it is switched, once the load has stored it."""
     return seen_by("vcpu_thread", i, vcpus[i].cpu) == vcpus[i].task.cpu or (scheduled_out(i) and not stored(i))
@@ -82,13 +83,17 @@ def destination(i: VcpuId) -> bool:
     return vcpus[i].pi_desc.control.ndst == seen_by("vcpu_thread", i, vcpus[i].cpu)
 
 
-@lemma("cpu in memory", proves="Q-3, Q-1, T-2, T-4, Q-4, Q-5, T-3, G-13, Q-2, Q-8, T-12", over=(VCPUS, PCPUS))
+@lemma(
+    "cpu in memory",
+    proves="Q-3, Q-1, T-2, T-4, Q-4, Q-5, T-3, G-13, Q-2, Q-8, T-12, T-8, T-10",
+    over=(VCPUS, PCPUS),
+)
 def cpu_in_memory(i: VcpuId, c: CpuId) -> bool:
     """A store to vcpu->cpu waits in no buffer but that of the pCPU that it names, and only for the request."""
     return settled("host_irq", c, vcpus[i].cpu) or (stored(i) and vcpus[i].task.cpu == c)
 
 
-@lemma("nothing left behind", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8, T-12", over=(VCPUS, PCPUS))
+@lemma("nothing left behind", proves="Q-3, T-2, Q-4, Q-5, Q-2, Q-8, T-12, T-8, T-10", over=(VCPUS, PCPUS))
 def nothing_left_behind(i: VcpuId, c: CpuId) -> bool:
     """A store to the mode is in no buffer but that of the pCPU that the thread is on: it drains before it is moved."""
     return settled("host_irq", c, vcpus[i].mode) or (vcpus[i].task.cpu == c and not off_its_pcpu(i))
