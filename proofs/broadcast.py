@@ -3,8 +3,8 @@
 guest.
 
 A vCPU agrees with the VM, or it is told that it may not (its request), or it takes the lock to see.  Whoever toggles
-holds that lock, makes the request of each vCPU, and then waits for those that it did not find outside of guest mode: none
-is behind its last look, with the request made, when the VM changes.
+holds that lock, makes the request of each vCPU, and then waits for those that it did not find outside of guest mode:
+none is behind its last look, with the request made, when the VM changes.
 
 References: arch/x86/kvm/x86.c:__kvm_set_or_clear_apicv_inhibit, __kvm_vcpu_update_apicv; virt/kvm/kvm_main.c:
 kvm_make_all_cpus_request; kernel/smp.c:smp_call_function_many_cond.
@@ -123,8 +123,7 @@ def alone(i: VcpuId) -> bool:
 
 @scenario(tier="proof", memory=("tso",), base=posted_interrupts_full, properties=("T-12",))
 class posted_interrupts_told:
-    """APICv as the VM says: everybody but the senders, and two threads that inhibit APICv, with all 256
-    vectors.
+    """APICv as the VM says: everybody but the senders, and two threads that inhibit APICv, with all 256 vectors.
 
     Nobody but the vCPU reads its apicv_active then, so that its store goes past the store buffer.
     """

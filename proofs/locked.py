@@ -2,8 +2,8 @@
 """Why a wakeup list is used under its lock (G-16): who has taken it is alone, until the store that releases it has
 reached memory.
 
-That the lock is taken when a list changes is in the model (its Abstraction makes both one step); proved is that it is the
-lock of that list, and that nobody releases it under a handler that walks the list.
+That the lock is taken when a list changes is in the model (its Abstraction makes both one step); proved is that it is
+the lock of that list, and that nobody releases it under a handler that walks the list.
 
 References: arch/x86/kvm/vmx/posted_intr.c:pi_enable_wakeup_handler, vmx_vcpu_pi_load, pi_wakeup_handler.
 """

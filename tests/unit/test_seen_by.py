@@ -94,6 +94,7 @@ def nothing_is_buffered() -> bool:
 SEEN = 'seen_by("owner", count == 2)', 'seen_by("owner", announced)', 'settled("owner", announced and count == 2)'
 STORES = *SEEN[:2], 'announced and count == 2 and buffered("owner", announced) and buffered("owner", count == 2)'
 EVERYWHERE = *SEEN[:2], "settled(announced and count == 2)"
+EMPTIED = *SEEN[:2], 'buffers_empty("owner")'
 MEMORY = "count == 2", "announced", "True"
 
 
@@ -102,7 +103,7 @@ def workspace(said: tuple[str, ...]) -> Workspace:
 
 
 @pytest.mark.parametrize("memory", list(Memory), ids=lambda m: m.value)
-@pytest.mark.parametrize("said", [SEEN, STORES, EVERYWHERE])
+@pytest.mark.parametrize("said", [SEEN, STORES, EVERYWHERE, EMPTIED])
 def test_what_the_thread_sees_is_inductive(memory: Memory, said: tuple[str, ...]) -> None:
     report = prove_property(workspace(said), "Q", "toy", memory)
     assert isinstance(report.verdict, Holds), report.render()
@@ -175,7 +176,7 @@ def test_it_survives_the_file() -> None:
 @pytest.mark.parametrize(
     ("column", "body"),
     [(12, 'seen_by("owner", x)'), (30, 'seen_by("p", 0, x)'), (12, 'old(seen_by("p", 0, x))'), (12, "settled(x)"),
-     (12, 'buffered("p", 0, x)')],
+     (12, 'buffered("p", 0, x)'), (12, 'buffers_empty("p", 0)')],
 )
 def test_misuse_is_told(column: int, body: str) -> None:
     text = f"""
